@@ -1,0 +1,1 @@
+"""Source text to findings; never runs a bot."""

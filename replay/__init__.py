@@ -1,0 +1,1 @@
+"""Recorded traffic and an implementation to runs, runs to a comparison."""

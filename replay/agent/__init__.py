@@ -1,0 +1,1 @@
+"""Loaded into the bot's own process; standard library only."""

@@ -1,0 +1,1 @@
+"""One traffic format a file."""
