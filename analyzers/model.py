@@ -1,0 +1,96 @@
+"""What a scan yields: findings, unreadable files, and the summary over both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Literal
+
+
+class Severity(IntEnum):
+    """How much a finding can cost a running bot; higher is worse."""
+
+    INFO = 0
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+class Confidence(StrEnum):
+    """How the analyser knows what is called. ``possible`` findings are hidden by default."""
+
+    DEFINITE = "definite"
+    """The symbol was resolved through imports."""
+    PROBABLE = "probable"
+    """The receiver's type was inferred."""
+    POSSIBLE = "possible"
+    """Only a name speaks for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of source: 1-based lines and columns (code points), the end column exclusive."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True, slots=True)
+class TraceStep:
+    """One step of the path from an entry point to the offending call."""
+
+    path: str
+    line: int
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One cause, reported once, where the offending call or loop header stands."""
+
+    rule: str
+    name: str
+    severity: Severity
+    confidence: Confidence
+    path: str
+    """Relative to the scanned root, with forward slashes."""
+    span: Span
+    symbol: str
+    """``package.module:Class.function``; ``package.module`` at module level."""
+    message: str
+    why: str
+    fix: str
+    fixable: Literal["safe", "unsafe", "no"] = "no"
+    trace: tuple[TraceStep, ...] = ()
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileError:
+    """A file that could not be read or parsed."""
+
+    path: str
+    line: int | None
+    message: str
+    named: bool
+    """True when the user named this file on the command line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """A finished scan. Findings are ordered by path, line and rule."""
+
+    root: str
+    files: int
+    lines: int
+    findings: tuple[Finding, ...]
+    errors: tuple[FileError, ...] = ()
+    suppressed: int = 0
+    sources: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    """Lines of the files with findings, for excerpts; keyed by Finding.path."""
