@@ -1,0 +1,64 @@
+# One word runs everything. PYTHON may name another interpreter: make test PYTHON=python3.13
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.PHONY: demo test quick check wheel bench format clean help
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## Scan a bundled bot, replay its traffic before and after, write report.md
+	$(BIN)/perfscan demo pool_alerts -o perfscan-demo
+
+test: $(VENV)/.test ## All tests
+	$(BIN)/pytest
+
+quick: $(VENV)/.test ## Unit tests only
+	$(BIN)/pytest -m "not endtoend"
+
+check: $(VENV)/.check ## Formatter, linter, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/python tools/typecheck_tree.py
+	$(BIN)/mypy
+
+wheel: $(VENV)/.check ## Build the wheel and test it in a clean environment
+	rm -rf build dist $(VENV)-wheel
+	$(BIN)/python -m build --outdir dist . >/dev/null
+	$(PYTHON) -m venv $(VENV)-wheel
+	$(VENV)-wheel/bin/python -m pip --quiet --disable-pip-version-check install --upgrade pip
+	$(VENV)-wheel/bin/python -m pip --quiet install "$$(ls dist/*.whl)[demo]" --group test
+	$(VENV)-wheel/bin/pytest -m "not endtoend or wheel"
+
+bench: $(VENV)/.demo ## The full before/after measurement of the bundled bot
+	$(BIN)/perfscan bench replay fixtures/bots/pool_alerts/scenario.yaml --report report.md -o run.json
+
+format: $(VENV)/.check ## Format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## Remove everything that the other targets made
+	rm -rf $(VENV) $(VENV)-wheel .typecheck build dist perfscan-demo *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.venv:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "perfscan needs Python 3.11 or newer; try: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --upgrade pip
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.venv pyproject.toml
+	@echo "setting up $(VENV) ..."
+	$(PIP) install --editable ".[demo]"
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	$(PIP) install --group test
+	@touch $@
+
+$(VENV)/.check: $(VENV)/.test
+	$(PIP) install --group check
+	@touch $@

@@ -1,0 +1,50 @@
+"""Where bot and services live during a run: a network of their own, or the guarded loopback."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from perfscan.replay.model import Open, Recording
+from perfscan.replay.namespace import Namespace, unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The recorded hosts, and sockets on which their stand-in listens."""
+
+    hosts: tuple[str, ...]
+    listeners: Mapping[int, socket.socket]
+    """Recorded port to the listening socket that answers for it."""
+    command: Callable[[Sequence[str]], list[str]]
+    """Turns a command into one that runs inside this network."""
+    isolated: bool
+    """True in a namespace, from which no packet leaves; False where only the hook guards."""
+
+    @property
+    def redirected_ports(self) -> dict[int, int] | None:
+        """Recorded port to local port where the hook must redirect; None inside a namespace."""
+        if self.isolated:
+            return None
+        return {port: listener.getsockname()[1] for port, listener in self.listeners.items()}
+
+
+@contextmanager
+def open_network(recording: Recording) -> Iterator[Network]:
+    """Open the network for one run and close it afterwards."""
+    opens = [event for event in recording.events if isinstance(event, Open)]
+    hosts = tuple(sorted({event.host for event in opens}))
+    ports = sorted({event.port for event in opens})
+    with ExitStack() as stack:
+        if unavailable() is None:
+            namespace = stack.enter_context(Namespace.open(hosts, ports))
+            yield Network(hosts, namespace.listeners, namespace.command, isolated=True)
+            return
+        listeners = {port: stack.enter_context(_listen_on_loopback()) for port in ports}
+        yield Network(hosts, listeners, list, isolated=False)
+
+
+def _listen_on_loopback() -> socket.socket:
+    return socket.create_server(("127.0.0.1", 0), backlog=512)
