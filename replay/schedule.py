@@ -30,9 +30,9 @@ def pair_slots(pair: int) -> tuple[Slot, Slot]:
 def rounds(pairs: int, lanes: int) -> tuple[tuple[Slot, ...], ...]:
     """Split the runs into rounds; the runs of a round go side by side, rounds follow each other.
 
-    One lane gives one run a round. With more lanes a round holds whole pairs, so that both sides
-    of a pair meet the same machine at the same time; an odd lane stays empty.
+    With one lane each round is one run. With more, a round holds ``lanes`` whole pairs, so that
+    both sides of a pair meet the same machine at the same time.
     """
     slots = [slot for pair in range(pairs) for slot in pair_slots(pair)]
-    width = 1 if lanes < 2 else lanes // 2 * 2
+    width = 1 if lanes < 2 else 2 * lanes
     return tuple(tuple(slots[start : start + width]) for start in range(0, len(slots), width))
