@@ -254,6 +254,8 @@ class ItemRules:
     effect: EffectRule
     deadline_s: float = 60.0
     """An effect later than this after its stimulus counts as missed."""
+    settle_s: float = 5.0
+    """A run ends when nothing has happened for this long after the last stimulus."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from perfscan.errors import InputError
+from perfscan.replay import scenario as module
+from perfscan.replay.scenario import read_scenario
+
+
+def example() -> str:
+    assert module.__doc__
+    return textwrap.dedent(module.__doc__.split("::\n", 1)[1].split("A request pattern is")[0])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "original").mkdir()
+    (tmp_path / "optimized").mkdir()
+    (tmp_path / "traffic.jsonl.gz").touch()
+    return tmp_path
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "scenario.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_example_of_the_docstring_is_a_valid_scenario(folder: Path) -> None:
+    scenario = read_scenario(write(folder, example()))
+
+    assert scenario.title == "Solana new-pool alerts"
+    assert scenario.recording == folder / "traffic.jsonl.gz"
+    assert scenario.original.command == ("python", "bot.py")
+    assert scenario.optimized.directory == folder / "optimized"
+    assert scenario.optimized.services == ("redis",)
+    assert scenario.optimized.switches["concurrency"] == {"MAX_CONCURRENT_POOLS": "1"}
+    assert scenario.items.effect.key.pattern == r"tx/(\w+)"
+    assert scenario.items.deadline_s == 60
+    assert scenario.claims[0].ratio == (0.2, 0.2)
+    assert scenario.claims[1].metric is None
+    assert len(scenario.critical_path) == 3
+    assert scenario.targets == {"item_latency_ms.p95": 1000}
+
+
+MINIMAL = """\
+schema: perfscan.scenario/1
+name: s
+recording: traffic.jsonl.gz
+implementations:
+  original: {command: "python 'my bot.py'"}
+  optimized: {command: [python, b.py]}
+items:
+  stimulus: {websocket: "wss://h/", key: {pattern: "(x)"}}
+  effect: {request: "POST https://h/send", key: {path: $.id}}
+"""
+
+
+def test_defaults_of_a_minimal_scenario(folder: Path) -> None:
+    scenario = read_scenario(write(folder, MINIMAL))
+
+    assert (scenario.title, scenario.lanes, scenario.simulated) == ("s", 1, "")
+    assert (scenario.primary, scenario.threshold) == ("item_latency_ms.p95", 0.05)
+    assert scenario.original.command == ("python", "my bot.py")
+    assert scenario.original.directory == folder
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "key", "what"),
+    [
+        (
+            "command: [python, b.py]",
+            "comand: b",
+            6,
+            "implementations.optimized.comand",
+            "'command'",
+        ),
+        ("name: s", "name: [s]", 2, "name", "expected text, found a list"),
+        ("name: s", "name: s\nname: t", 3, "name", "appears twice"),
+        ("name: s\n", "", 1, "", "the key 'name' is missing"),
+        ("traffic.jsonl.gz", "trafic.jsonl", 3, "recording", "no such file"),
+        ("[python, b.py]", "[python], directory: gone", 6, "optimized.directory", "no such dir"),
+        ("scenario/1", "scenario/9", 1, "schema", "unknown schema"),
+        ("wss://h/", "https://h/", 8, "items.stimulus.websocket", "not a WebSocket URL"),
+        ('"(x)"', '"x"', 8, "items.stimulus.key.pattern", "no group"),
+        ('"(x)"', '"(x"', 8, "items.stimulus.key.pattern", "not a regular expression"),
+        ("POST https", "post https", 9, "items.effect.request", "not a request pattern"),
+        ("$.id", "id", 9, "items.effect.key.path", "not a JSONPath"),
+        ("name: s", "name: s\nthreshold: 5", 3, "threshold", "between 0 and 1"),
+        ("name: s", "name: s\nthreshold: yes", 3, "threshold", "expected a number"),
+        ("name: s", "name: s\nlanes: 1.5", 3, "lanes", "whole number"),
+        ("name: s", "name: s\nprimary: item_latency_ms.p96", 3, "primary", "item_latency_ms.p9"),
+        (
+            "name: s",
+            "name: s\ncounts: {makespan_s: GET https://h/}",
+            3,
+            "counts.makespan_s",
+            "metric",
+        ),
+        ("name: s", "name: s\ntargets: {makespan: 1}", 3, "targets.makespan", "'makespan_s'"),
+        ("[python, b.py]", "[python], services: [reddis]", 6, "services[0]", "'redis'"),
+        ("name: s", "name: s\nclaims: [{text: a, source: b}]", 3, "claims[0]", "either metric or"),
+        (
+            "name: s",
+            "name: s\nclaims: [{text: a, source: b, metric: cpu_s, before: [3, 2]}]",
+            3,
+            "claims[0].before",
+            "wrong order",
+        ),
+    ],
+)
+def test_each_mistake_names_line_key_and_remedy(
+    folder: Path, old: str, new: str, line: int, key: str, what: str
+) -> None:
+    path = write(folder, MINIMAL.replace(old, new))
+
+    with pytest.raises(InputError) as caught:
+        read_scenario(path)
+
+    assert str(caught.value.where).startswith(f"{path}:{line}")
+    assert key in str(caught.value.where)
+    assert what in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", "the file is empty"),
+        (b"a: b: c", "not valid YAML"),
+        (b"name: \x00", "not valid YAML"),
+        (b"\xff\xfe\x00", "not UTF-8"),
+        (b"- 1\n- 2", "expected a mapping, found a list"),
+    ],
+)
+def test_unreadable_files_are_one_clear_line(tmp_path: Path, content: bytes, what: str) -> None:
+    path = tmp_path / "scenario.yaml"
+    path.write_bytes(content)
+
+    with pytest.raises(InputError) as caught:
+        read_scenario(path)
+
+    assert what in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_and_a_directory_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        read_scenario(tmp_path / "scenario.yaml")
+    with pytest.raises(InputError, match="this is a directory"):
+        read_scenario(tmp_path)
