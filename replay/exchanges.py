@@ -1,0 +1,119 @@
+"""Views of recorded or observed traffic: requests with their answers, WebSocket sessions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from perfscan.replay.model import (
+    Close,
+    Message,
+    Observation,
+    Open,
+    Recording,
+    Request,
+    Response,
+    Scheme,
+)
+
+DEFAULT_PORTS: dict[Scheme, int] = {"http": 80, "https": 443}
+_WEBSOCKET_SCHEMES: dict[Scheme, str] = {"http": "ws", "https": "wss"}
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request, its answer (None where it never came) and the connection that carried both."""
+
+    ordinal: int
+    """Position among all requests, by the time that they were sent."""
+    open: Open
+    request: Request
+    response: Response | None
+
+    @property
+    def url(self) -> str:
+        """Absolute URL with query, such as ``https://api.example.com/v1/price?ids=a``."""
+        return url_of(self.open, self.request.target)
+
+    @property
+    def path(self) -> str:
+        """Path without query."""
+        return urlsplit(self.url).path
+
+    @property
+    def query(self) -> str:
+        """Query without the question mark, as sent."""
+        return urlsplit(self.url).query
+
+    @property
+    def is_websocket(self) -> bool:
+        """Whether the exchange opened a WebSocket."""
+        return self.response is not None and self.response.status == 101
+
+    @property
+    def service_ns(self) -> int | None:
+        """Time from the request's last byte to the response's first."""
+        return None if self.response is None else self.response.at_ns - self.request.at_ns
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketSession:
+    """One WebSocket connection of the bot: its handshake, its messages and its end."""
+
+    open: Open
+    request: Request
+    response: Response
+    messages: tuple[Message, ...]
+    indexes: tuple[int, ...]
+    """For each message its index among all events of the traffic."""
+    close: Close | None
+
+    @property
+    def url(self) -> str:
+        """URL with query, scheme ``ws`` or ``wss``."""
+        address = url_of(self.open, self.request.target)
+        return _WEBSOCKET_SCHEMES[self.open.scheme] + address.removeprefix(self.open.scheme)
+
+
+def url_of(opened: Open, target: str) -> str:
+    """Return ``scheme://host[:port]target``; the scheme's default port is left out."""
+    if target.startswith(("http://", "https://")):  # absolute form, as sent to a proxy
+        return target
+    host = f"[{opened.host}]" if ":" in opened.host else opened.host
+    port = "" if opened.port == DEFAULT_PORTS[opened.scheme] else f":{opened.port}"
+    return f"{opened.scheme}://{host}{port}{target}"
+
+
+def exchanges(traffic: Recording | Observation) -> tuple[Exchange, ...]:
+    """Return every request with its answer, WebSocket handshakes included, in order of sending."""
+    opens = {event.connection: event for event in traffic.events if isinstance(event, Open)}
+    responses = {event.exchange: event for event in traffic.events if isinstance(event, Response)}
+    requests = (event for event in traffic.events if isinstance(event, Request))
+    return tuple(
+        Exchange(ordinal, opens[request.connection], request, responses.get(request.exchange))
+        for ordinal, request in enumerate(sorted(requests, key=lambda sent: sent.at_ns))
+    )
+
+
+def websockets(traffic: Recording | Observation) -> tuple[WebSocketSession, ...]:
+    """Return the WebSocket sessions of the bot in the order in which they were opened."""
+    indexed: dict[int, list[tuple[int, Message]]] = defaultdict(list)
+    closes: dict[int, Close] = {}
+    for index, event in enumerate(traffic.events):
+        if isinstance(event, Message):
+            indexed[event.connection].append((index, event))
+        elif isinstance(event, Close):
+            closes.setdefault(event.connection, event)
+    return tuple(
+        WebSocketSession(
+            open=exchange.open,
+            request=exchange.request,
+            response=exchange.response,
+            messages=tuple(message for _, message in indexed[exchange.open.connection]),
+            indexes=tuple(index for index, _ in indexed[exchange.open.connection]),
+            close=closes.get(exchange.open.connection),
+        )
+        for exchange in exchanges(traffic)
+        if exchange.response is not None and exchange.is_websocket
+    )

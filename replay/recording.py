@@ -1,0 +1,417 @@
+"""Recordings on disk: JSON Lines, one event a line, appended as it happens.
+
+The first line is the header (``{"schema": "perfscan.recording/1", ...}``), every other line one
+event with its ``kind``; fields at their default are left out. A last line of kind ``end`` carries
+what is known only at the end: how many values were redacted, and notes. Bodies are text where they
+are UTF-8 and ``<field>_base64`` otherwise; binary WebSocket messages are always base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import MISSING, fields, replace
+from gzip import GzipFile
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, get_args
+
+from perfscan.errors import InputError
+from perfscan.replay import importers
+from perfscan.replay.model import (
+    Close,
+    Direction,
+    Event,
+    Failure,
+    Message,
+    Open,
+    Party,
+    Recording,
+    RecordingHeader,
+    Request,
+    Response,
+    Scheme,
+)
+
+SCHEMA = "perfscan.recording/1"
+_GZIP_MAGIC = b"\x1f\x8b"
+_KINDS: dict[str, type[Event]] = {
+    kind.__name__.lower(): kind for kind in (Open, Request, Response, Message, Close, Failure)
+}
+_LATENCIES = ("recorded", "not recorded")
+_HEADER_KEYS = frozenset(field.name for field in fields(RecordingHeader))
+
+# --- Events as JSON objects -----------------------------------------------------------------------
+
+
+def encode_event(event: Event) -> dict[str, Any]:
+    """Return ``event`` as a JSON object with its ``kind``; defaults are left out."""
+    line: dict[str, Any] = {"kind": type(event).__name__.lower()}
+    for field in fields(event):
+        value = getattr(event, field.name)
+        if field.default is not MISSING and value == field.default:
+            continue
+        if isinstance(value, bytes):
+            line.update(_bytes_fields(field.name, value, text=field.name != "data"))
+        else:
+            line[field.name] = [list(pair) for pair in value] if type(value) is tuple else value
+    return line
+
+
+def decode_event(line: Mapping[str, Any]) -> Event:
+    """Return the event that ``encode_event`` wrote; raises ValueError with what is wrong."""
+    kind = line.get("kind")
+    cls = _KINDS.get(kind) if isinstance(kind, str) else None
+    if cls is None:
+        raise ValueError(f"unknown kind {kind!r} (known: {', '.join(_KINDS)})")
+    values: dict[str, Any] = {}
+    for name, required, read in _FIELDS[cls]:
+        if f"{name}_base64" in line:
+            values[name] = _from_base64(name, line[f"{name}_base64"])
+        elif name in line:
+            values[name] = read(name, line[name])
+        elif required:
+            raise ValueError(f"a {kind} needs {name!r}")
+    return cls(**values)
+
+
+def _bytes_fields(name: str, value: bytes, *, text: bool) -> dict[str, str]:
+    if text:
+        try:
+            return {name: value.decode()}
+        except UnicodeDecodeError:
+            pass
+    return {f"{name}_base64": base64.b64encode(value).decode("ascii")}
+
+
+def _from_base64(name: str, value: object) -> bytes:
+    try:
+        return base64.b64decode(_text(name, value), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"{name!r} is not base64: {error}") from error
+
+
+def _number(name: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{name!r} must be a whole number, not {value!r}")
+    return value
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{name!r} must be text, not {value!r}")
+    return value
+
+
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{name!r} must be true or false, not {value!r}")
+    return value
+
+
+def _body(name: str, value: object) -> bytes:
+    return _text(name, value).encode("utf-8", "surrogatepass")
+
+
+def _headers(name: str, value: object) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, list) or not all(isinstance(pair, list) for pair in value):
+        raise ValueError(f"{name!r} must be a list of [name, value] pairs")
+    try:
+        return tuple((_text(name, key), _text(name, text)) for key, text in value)
+    except ValueError as error:
+        raise ValueError(f"{name!r} must be a list of [name, value] pairs") from error
+
+
+def _one_of(allowed: tuple[str, ...]) -> Callable[[str, object], str]:
+    def read(name: str, value: object) -> str:
+        if value not in allowed:
+            raise ValueError(f"{name!r} must be one of {', '.join(allowed)}, not {value!r}")
+        return str(value)
+
+    return read
+
+
+def _optional(read: Callable[[str, object], Any]) -> Callable[[str, object], Any]:
+    return lambda name, value: None if value is None else read(name, value)
+
+
+_READERS: dict[str, Callable[[str, object], Any]] = {
+    "int": _number,
+    "int | None": _optional(_number),
+    "str": _text,
+    "str | bytes": _text,
+    "bytes": _body,
+    "bool": _flag,
+    "Headers": _headers,
+    "Scheme": _one_of(get_args(Scheme)),
+    "Direction": _one_of(get_args(Direction)),
+    "Party": _one_of(get_args(Party)),
+}
+"""How a field is read back, by its annotation in the model."""
+
+_FIELDS = {
+    cls: [
+        (field.name, field.default is MISSING, _READERS[str(field.type)]) for field in fields(cls)
+    ]
+    for cls in _KINDS.values()
+}
+
+# --- Reading --------------------------------------------------------------------------------------
+
+
+def read_recording(path: Path) -> Recording:
+    """Read a recording in any known format, recognised by content; raises InputError."""
+    raw = read_bytes(path)
+    if not raw.strip():
+        raise InputError("the recording is empty", where=str(path), remedy="record it again")
+    if _is_native(raw):
+        recording = _parse(raw, path)
+    else:
+        importer = importers.find(raw)
+        if importer is None:
+            raise InputError(
+                "not a recording in a known format",
+                where=str(path),
+                remedy=f"give one of: perfscan JSONL, {', '.join(importers.names())}",
+            )
+        recording = importer.read(path)
+    return replace(recording, path=path, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of ``path``, unpacked when gzipped, as far as a cut file goes."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"cannot be read: {error.strerror or error}",
+            where=str(path),
+            remedy="check the path of the recording",
+        ) from error
+    return _unpack(raw, path) if raw.startswith(_GZIP_MAGIC) else raw
+
+
+def _unpack(raw: bytes, path: Path) -> bytes:
+    parts = []
+    try:
+        while raw.startswith(_GZIP_MAGIC):
+            member = zlib.decompressobj(wbits=31)
+            parts.append(member.decompress(raw))
+            raw = member.unused_data
+    except zlib.error as error:
+        if not parts:
+            raise InputError(
+                f"damaged gzip data: {error}", where=str(path), remedy="record it again"
+            ) from error
+    return b"".join(parts)
+
+
+def _is_native(raw: bytes) -> bool:
+    first, _, _ = raw.partition(b"\n")
+    return _is_header(_loads(first))
+
+
+def _is_header(line: object) -> bool:
+    return isinstance(line, dict) and str(line.get("schema", "")).startswith("perfscan.recording/")
+
+
+def _loads(line: bytes) -> object:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _parse(raw: bytes, path: Path) -> Recording:
+    lines = raw.split(b"\n")
+    truncated = not isinstance(_loads(lines[-1]), dict) and bool(lines[-1])
+    if truncated or not lines[-1]:  # a cut line is never a whole JSON object
+        lines.pop()
+    header = _header(json.loads(lines[0]), path)
+    events: list[Event] = []
+    for number, text in enumerate(lines[1:], start=2):
+        line = _loads(text)
+        if not isinstance(line, dict):
+            raise InputError(
+                "the line is not a JSON object",
+                where=f"{path}:{number}",
+                remedy="remove or repair the line",
+            )
+        if line.get("kind") == "end":
+            header = _with_end(header, line)
+            continue
+        events.append(_event_at(line, f"{path}:{number}"))
+    events.sort(key=lambda event: event.at_ns)
+    _check_connections(events, path)
+    return Recording(header, tuple(events), truncated=truncated or _has_open_exchange(events))
+
+
+def _event_at(line: dict[str, Any], where: str) -> Event:
+    try:
+        return decode_event(line)
+    except ValueError as error:
+        raise InputError(str(error), where=where, remedy="correct this line") from error
+
+
+def _header(line: dict[str, Any], path: Path) -> RecordingHeader:
+    if line["schema"] != SCHEMA:
+        raise InputError(
+            f"schema {line['schema']} is not known here",
+            where=f"{path}:1",
+            remedy=f"use a perfscan that writes it; this one reads {SCHEMA}",
+        )
+    given = {key: value for key, value in line.items() if key in _HEADER_KEYS}
+    given["command"] = tuple(map(str, given.get("command", ())))
+    given["notes"] = tuple(map(str, given.get("notes", ())))
+    header = RecordingHeader(**given)
+    if header.latency not in _LATENCIES or not isinstance(header.redacted, dict):
+        raise InputError(
+            "the header's latency or redacted is not usable",
+            where=f"{path}:1",
+            remedy=f"latency is one of {', '.join(_LATENCIES)}, redacted an object of counts",
+        )
+    return header
+
+
+def _with_end(header: RecordingHeader, line: dict[str, Any]) -> RecordingHeader:
+    redacted = {**header.redacted, **line.get("redacted", {})}
+    return replace(header, redacted=redacted, notes=(*header.notes, *line.get("notes", ())))
+
+
+def _check_connections(events: Iterable[Event], path: Path) -> None:
+    """Every event must belong to a connection that was opened (or failed to open)."""
+    events = tuple(events)
+    opened = {event.connection for event in events if isinstance(event, Open)}
+    for event in events:
+        if event.connection not in opened and not isinstance(event, Failure):
+            raise InputError(
+                f"a {type(event).__name__.lower()} uses connection {event.connection}, "
+                "which has no open event",
+                where=str(path),
+                remedy="add the open event or remove the connection",
+            )
+
+
+def _has_open_exchange(events: Iterable[Event]) -> bool:
+    pending: dict[int, int] = {}
+    for event in sorted(events, key=_settled_ns):
+        if isinstance(event, Request):
+            pending[event.exchange] = event.connection
+        elif isinstance(event, Response):
+            pending.pop(event.exchange, None)
+        elif isinstance(event, Close | Failure):
+            pending = {key: value for key, value in pending.items() if value != event.connection}
+    return bool(pending)
+
+
+def _settled_ns(event: Event) -> int:
+    return event.end_ns if isinstance(event, Response) else event.at_ns
+
+
+# --- Writing --------------------------------------------------------------------------------------
+
+
+def write_recording(recording: Recording, path: Path) -> None:
+    """Write ``recording`` to ``path``, the same bytes every time; ``.gz`` is compressed."""
+    lines = b"".join(map(_dumps, _lines(recording)))
+    try:
+        if path.suffix == ".gz":
+            with path.open("wb") as file, _gzip(file) as packed:
+                packed.write(lines)
+        else:
+            path.write_bytes(lines)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def _lines(recording: Recording) -> Iterator[dict[str, Any]]:
+    yield encode_header(recording.header)
+    yield from map(encode_event, recording.events)
+
+
+def encode_header(header: RecordingHeader) -> dict[str, Any]:
+    """Return the header as the JSON object of a recording's first line."""
+    return {
+        "schema": header.schema,
+        "source": header.source,
+        "started_at": header.started_at,
+        "latency": header.latency,
+        "command": list(header.command),
+        "redacted": dict(sorted(header.redacted.items())),
+        "notes": list(header.notes),
+    }
+
+
+def _dumps(line: Mapping[str, Any]) -> bytes:
+    try:
+        text = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:  # half of a surrogate pair: only the escaped form holds it
+        text = json.dumps(line, separators=(",", ":")).encode()
+    return text + b"\n"
+
+
+def _gzip(file: IO[bytes]) -> GzipFile:
+    return GzipFile(filename="", mode="wb", fileobj=file, mtime=0)
+
+
+def _cannot_write(path: Path, error: OSError) -> InputError:
+    return InputError(
+        f"cannot be written: {error.strerror or error}",
+        where=str(path),
+        remedy="give a writable path",
+    )
+
+
+class RecordingWriter:
+    """Appends events as they happen; each is flushed, so a kill loses at most the last line."""
+
+    def __init__(self, path: Path, header: RecordingHeader) -> None:
+        self.path = path
+        try:
+            self._file: IO[bytes] = path.open("wb")
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+        self._packed = _gzip(self._file) if path.suffix == ".gz" else None
+        self._write(encode_header(header))
+
+    def append(self, event: Event) -> None:
+        """Write one event and hand it to the operating system."""
+        self._write(encode_event(event))
+
+    def finish(self, *, redacted: Mapping[str, int], notes: Iterable[str] = ()) -> None:
+        """Write the closing line, and the file to the disk."""
+        end = {"kind": "end", "redacted": dict(sorted(redacted.items())), "notes": list(notes)}
+        self._write(end)
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; safe to call twice."""
+        if self._file.closed:
+            return
+        if self._packed:
+            self._packed.close()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        target = self._packed or self._file
+        target.write(_dumps(line))
+        target.flush()
+        self._file.flush()
+
+    def __enter__(self) -> RecordingWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
