@@ -32,7 +32,7 @@ Paths are relative to the scenario file. A complete example (only ``schema``, ``
         key: {path: $.params.result.value.signature}
       effect:                           # the accepted request (status below 400) that ends it
         request: POST https://api.telegram.org/*/sendMessage
-        key: {path: $.text, pattern: 'tx/(\\w+)'}   # path, pattern (first group) or both
+        key: {path: $.text, pattern: 'tx/(\w+)'}   # path, pattern (first group) or both
         compare: [$.chat_id, $.text]    # must be equal to the recording; default: whole body
 
     match:                              # what the matcher may ignore
