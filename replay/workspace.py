@@ -1,0 +1,55 @@
+"""A private copy of a bot's folder for every run, so that no run finds what another left."""
+
+from __future__ import annotations
+
+import compileall
+import shutil
+from pathlib import Path
+
+from perfscan.errors import InputError
+
+LEFT_OUT = (".git", ".hg", ".venv", "venv", "node_modules", ".mypy_cache", ".pytest_cache")
+LIMIT_BYTES = 500_000_000
+
+
+def prepare(directory: Path, into: Path) -> Path:
+    """Copy a bot's folder once and compile it, so that runs do not start with cold bytecode.
+
+    Version control, virtual environments and caches stay behind. Raises InputError when the
+    folder is larger than LIMIT_BYTES, since every run gets a copy.
+    """
+    size = 0
+    for path in _files(directory):
+        size += path.lstat().st_size
+        if size > LIMIT_BYTES:
+            raise InputError(
+                f"the bot's folder holds over {LIMIT_BYTES // 1_000_000} MB",
+                where=str(directory),
+                remedy="keep data outside of it and name it by environment",
+            )
+    _copy(directory, into)
+    compileall.compile_dir(into, quiet=2)
+    return into
+
+
+def fresh_copy(prepared: Path, into: Path) -> Path:
+    """Copy a prepared folder for one run; times are kept, so its bytecode stays valid."""
+    _copy(prepared, into)
+    return into
+
+
+def _copy(source: Path, target: Path) -> None:
+    ignore = shutil.ignore_patterns(*LEFT_OUT)
+    shutil.copytree(source, target, symlinks=True, ignore=ignore, dirs_exist_ok=True)
+
+
+def _files(directory: Path) -> list[Path]:
+    found: list[Path] = []
+    for entry in directory.iterdir():
+        if entry.name in LEFT_OUT:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            found.extend(_files(entry))
+        else:
+            found.append(entry)
+    return found
