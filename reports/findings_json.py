@@ -1,0 +1,69 @@
+"""A scan as JSON, by the contract ``perfscan.findings/1``."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+from perfscan.analyzers.model import Analysis, FileError, Finding, Severity
+
+SCHEMA = "perfscan.findings/1"
+
+
+def render(analysis: Analysis, *, version: str, seconds: float, cached_files: int = 0) -> str:
+    """Return the JSON text, newline included; only ``summary.seconds`` varies between runs."""
+    document = {
+        "schema": SCHEMA,
+        "version": version,
+        "root": analysis.root,
+        "summary": _summary(analysis, seconds, cached_files),
+        "findings": [_finding(finding) for finding in analysis.findings],
+        "errors": [_error(error) for error in analysis.errors],
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _summary(analysis: Analysis, seconds: float, cached_files: int) -> dict[str, Any]:
+    by_rule = Counter(finding.rule for finding in analysis.findings)
+    by_severity = Counter(finding.severity for finding in analysis.findings)
+    return {
+        "files": analysis.files,
+        "lines": analysis.lines,
+        "findings": len(analysis.findings),
+        "by_rule": dict(sorted(by_rule.items())),
+        "by_severity": {str(severity): by_severity[severity] for severity in reversed(Severity)},
+        "suppressed": analysis.suppressed,
+        "seconds": round(seconds, 3),
+        "cached_files": cached_files,
+        "errors": len(analysis.errors),
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "rule": finding.rule,
+        "name": finding.name,
+        "severity": str(finding.severity),
+        "confidence": finding.confidence.value,
+        "path": finding.path,
+        "line": finding.span.line,
+        "column": finding.span.column,
+        "end_line": finding.span.end_line,
+        "end_column": finding.span.end_column,
+        "symbol": finding.symbol,
+        "message": finding.message,
+        "why": finding.why,
+        "fix": finding.fix,
+        "fixable": finding.fixable,
+        "trace": [
+            {"path": step.path, "line": step.line, "symbol": step.symbol} for step in finding.trace
+        ],
+        "estimate": None,  # needs recorded traffic
+        "measured": None,  # needs a replay
+        "fingerprint": finding.fingerprint,
+    }
+
+
+def _error(error: FileError) -> dict[str, Any]:
+    return {"path": error.path, "line": error.line, "message": error.message}
