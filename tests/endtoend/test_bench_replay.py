@@ -1,0 +1,220 @@
+"""A before/after replay of a small bot: what it proves, and how it fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from endtoend.toy import Perfscan, Toy, perfscan_command
+
+pytestmark = pytest.mark.endtoend
+BRIEF = ("--pairs", "1", "--no-scan")
+
+
+def read(path: Path) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return result
+
+
+def test_both_sides_do_the_same_work(toy: Toy, perfscan: Perfscan) -> None:
+    done = perfscan("bench", "replay", toy.scenario, *BRIEF, "-o", "run.json", "--report", "r.md")
+    run = read(toy.folder / "run.json")
+    assert run["schema"] == "perfscan.run/1"
+    assert run["equivalence"]["same"] is True
+    assert run["equivalence"]["optimized"]["handled"] == 8
+    # One pair proves no speed, however large the difference looks.
+    assert run["verdict"] == "inconclusive"
+    assert done.status == 3, done.err
+    assert "inconclusive" in (toy.folder / "r.md").read_text("utf-8").splitlines()[0].lower()
+    metrics = {
+        side: run["implementations"][side]["runs"][0]["metrics"]
+        for side in ("original", "optimized")
+    }
+    # A pooled client opens one connection for all requests, the other one for each.
+    assert metrics["original"]["connections_opened"] == 1 + 2 * 8
+    assert metrics["optimized"]["connections_opened"] == 1 + 1
+    assert metrics["original"]["upstream_requests"] == metrics["optimized"]["upstream_requests"]
+
+
+def test_an_unchanged_bot_is_never_called_faster(toy: Toy, perfscan: Perfscan) -> None:
+    done = perfscan(
+        "bench", "replay", toy.scenario, "--quick", "--lanes", "3", "--no-scan",
+        "--after", "original", "-o", "run.json",
+    )  # fmt: skip
+    run = read(toy.folder / "run.json")
+    assert run["verdict"] in ("no change found", "inconclusive")
+    assert run["comparison"]["item_latency_ms.p50"]["verdict"] in ("no change", "unclear")
+    assert done.status in (0, 3)
+
+
+def test_a_dropped_alert_is_different_work(toy: Toy, perfscan: Perfscan) -> None:
+    toy.change("    alert(key, price)", "    key == 'k03' or alert(key, price)")
+    done = perfscan("bench", "replay", toy.scenario, *BRIEF, "-o", "run.json", "--report", "r.md")
+    assert done.status == 4, done.err
+    run = read(toy.folder / "run.json")
+    assert run["verdict"] == "replies differ"
+    assert [(d["key"], d["kind"]) for d in run["equivalence"]["differences"]] == [("k03", "missed")]
+    title = (toy.folder / "r.md").read_text("utf-8").splitlines()[:3]
+    assert any("differ" in line for line in title)
+    assert not any("faster" in line or "×" in line for line in title)
+
+
+def test_an_alert_sent_twice_is_different_work(toy: Toy, perfscan: Perfscan) -> None:
+    toy.change("    alert(key, price)", "    alert(key, price); key == 'k07' and alert(key, price)")
+    done = perfscan("bench", "replay", toy.scenario, *BRIEF, "-o", "run.json")
+    assert done.status == 4, done.err
+    differences = read(toy.folder / "run.json")["equivalence"]["differences"]
+    assert [(d["key"], d["kind"]) for d in differences] == [("k07", "duplicated")]
+
+
+def test_a_changed_alert_is_different_work(toy: Toy, perfscan: Perfscan) -> None:
+    toy.change('f"{key} costs {price}"', 'f"{key} costs about {price}"')
+    done = perfscan("bench", "replay", toy.scenario, *BRIEF, "-o", "run.json")
+    assert done.status == 4, done.err
+    differences = read(toy.folder / "run.json")["equivalence"]["differences"]
+    assert {d["kind"] for d in differences} == {"wrong"}
+    assert len(differences) == 8
+
+
+def test_a_bot_that_cannot_start_says_why(toy: Toy, perfscan: Perfscan) -> None:
+    toy.change("import http.client", "import no_such_library, http.client")
+    done = perfscan("bench", "replay", toy.scenario, *BRIEF, "-o", "run.json")
+    assert done.status == 3
+    assert "no_such_library" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_request_outside_the_recording_names_its_neighbour(toy: Toy, perfscan: Perfscan) -> None:
+    toy.change('f"/price/{key}")["price"]', 'f"/prices/{key}").get("price")')
+    done = perfscan("bench", "replay", toy.scenario, *BRIEF, "-o", "run.json", "--report", "r.md")
+    assert done.status in (3, 4)
+    report = (toy.folder / "r.md").read_text("utf-8")
+    assert "/prices/k00" in report
+    assert "/price/k00" in report
+
+
+def test_a_host_outside_the_recording_is_refused_and_named(toy: Toy, perfscan: Perfscan) -> None:
+    attempt = (
+        "    try: urllib.request.urlopen('https://metrics.example.org/hit', timeout=2)\n"
+        "    except OSError: pass\n"
+    )
+    toy.change("    alert(key, price)", attempt + "    alert(key, price)")
+    perfscan("bench", "replay", toy.scenario, *BRIEF, "-o", "run.json", "--report", "r.md")
+    assert "metrics.example.org" in (toy.folder / "r.md").read_text("utf-8")
+
+
+@contextmanager
+def started(toy: Toy, *words: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        perfscan_command("bench", "replay", toy.scenario, "--no-scan", "-o", "run.json", *words),
+        cwd=toy.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def measured_bot(bench: subprocess.Popen[str], skip: str = "warm-up") -> psutil.Process:
+    """Wait for a bot of a measured run, not of the warm-up."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and bench.poll() is None:
+        for child in psutil.Process(bench.pid).children(recursive=True):
+            try:
+                home, words = child.cwd(), child.cmdline()
+            except psutil.Error:
+                continue
+            if words[-1:] == ["bot.py"] and skip not in home and "enter.py" not in " ".join(words):
+                return child
+        time.sleep(0.05)
+    raise AssertionError(f"no bot came up: {bench.communicate()}")
+
+
+def test_a_killed_bot_is_one_line_and_loses_nothing(toy: Toy) -> None:
+    with started(toy, "--pairs", "2") as bench:
+        measured_bot(bench).kill()
+        out, err = bench.communicate(timeout=120)
+    assert bench.returncode == 3, (out, err)
+    assert "killed by SIGKILL" in out + err
+    assert "Traceback" not in err
+    runs = read(toy.folder / "run.json")["implementations"]
+    finished = [run for side in runs.values() for run in side["runs"] if run["ok"]]
+    assert len(finished) == 3
+
+
+def test_interrupting_keeps_what_is_finished(toy: Toy) -> None:
+    with started(toy, "--pairs", "40") as bench:
+        saved = toy.folder / "run.json"
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline and not (
+            saved.exists() and len(read(saved)["implementations"]["original"]["runs"]) >= 1
+        ):
+            time.sleep(0.1)
+        bench.send_signal(signal.SIGINT)
+        out, err = bench.communicate(timeout=60)
+    assert bench.returncode == 130, (out, err)
+    run = read(saved)
+    assert run["interrupted"] is True
+    assert run["implementations"]["original"]["runs"][0]["ok"] is True
+    assert "Traceback" not in err
+
+
+def test_nothing_is_left_running(toy: Toy) -> None:
+    with started(toy, "--pairs", "40") as bench:
+        measured_bot(bench)
+        family = psutil.Process(bench.pid).children(recursive=True)
+        os.kill(bench.pid, signal.SIGINT)
+        bench.communicate(timeout=60)
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert alive == []
+
+
+@pytest.mark.parametrize(
+    ("break_it", "expected"),
+    [
+        (lambda text: text.replace('"items"', '"itmes"'), "did you mean 'items'"),
+        (lambda text: text.replace("traffic.jsonl", "missing.jsonl"), "missing.jsonl"),
+        (lambda text: text.replace('"original"}', '"orginal"}'), "orginal"),
+        (lambda text: text[: len(text) // 2], "scenario.yaml:"),
+    ],
+)
+def test_a_bad_scenario_is_one_line(
+    toy: Toy, perfscan: Perfscan, break_it: Any, expected: str
+) -> None:
+    toy.scenario.write_text(break_it(toy.scenario.read_text("utf-8")), "utf-8")
+    done = perfscan("bench", "replay", toy.scenario)
+    assert done.status == 2
+    assert expected in done.err
+    assert len(done.err.strip().splitlines()) <= 2  # the error and its remedy
+    assert done.out == ""
+
+
+def test_a_recording_cut_in_half_is_used_and_doubted(toy: Toy, perfscan: Perfscan) -> None:
+    recording = toy.folder / "traffic.jsonl"
+    data = recording.read_bytes()
+    recording.write_bytes(data[: len(data) // 2])
+    done = perfscan("bench", "replay", toy.scenario, *BRIEF, "-o", "run.json", "--report", "r.md")
+    assert done.status in (3, 4)
+    assert "Traceback" not in done.err
+    assert "cut" in (toy.folder / "r.md").read_text("utf-8")
+
+
+def test_a_recording_that_is_none_is_one_line(toy: Toy, perfscan: Perfscan) -> None:
+    (toy.folder / "traffic.jsonl").write_bytes(b"\0\1\2 not a recording")
+    done = perfscan("bench", "replay", toy.scenario, *BRIEF)
+    assert done.status == 2
+    assert "traffic.jsonl" in done.err
+    assert "Traceback" not in done.err
