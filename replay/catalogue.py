@@ -14,6 +14,8 @@ Role = Literal["speed", "work", "traffic", "cost", "schedule"]
 class Metric:
     """What the figures of one name mean."""
 
+    label: str
+    """For people, such as ``Item latency p95``."""
     unit: str
     """``ms``, ``s``, ``MB``, ``bytes``, ``items/s``, ``share`` (0 to 1) or ``count``."""
     better: Better = "lower"
@@ -24,36 +26,42 @@ class Metric:
     """A number of discrete things, free of the noise of a clock."""
 
 
-_LATENCY = Metric("ms")
-_COUNT = Metric("count", role="traffic", counted=True)
-_COST_MS = Metric("ms", role="cost")
-_SCHEDULE = Metric("ms", role="schedule")
+def _percentiles(prefix: str, label: str, role: Role, *parts: str) -> dict[str, Metric]:
+    return {f"{prefix}.{part}": Metric(f"{label} {part}", "ms", role=role) for part in parts}
+
 
 METRICS: dict[str, Metric] = {
-    **{f"item_latency_ms.{part}": _LATENCY for part in ("p50", "p95", "p99", "p99.9", "mean")},
-    **{f"item_latency_all_ms.{part}": _LATENCY for part in ("p50", "p95", "mean")},
-    "throughput_items_per_s": Metric("items/s", "higher"),
-    "makespan_s": Metric("s"),
-    "success_rate": Metric("share", "higher", "work"),
-    "upstream_requests": _COUNT,
-    "upstream_latency_ms.p50": Metric("ms", role="traffic"),
-    "upstream_latency_ms.p95": Metric("ms", role="traffic"),
-    "connections_opened": _COUNT,
-    "websocket_connects": _COUNT,
+    **_percentiles(
+        "item_latency_ms", "Item latency", "speed", "p50", "p95", "p99", "p99.9", "mean"
+    ),
+    # Over whatever each side handled, so the two sides speak of different items: no verdict.
+    **_percentiles(
+        "item_latency_all_ms", "Item latency, all handled,", "traffic", "p50", "p95", "mean"
+    ),
+    "throughput_items_per_s": Metric("Throughput", "items/s", "higher"),
+    "makespan_s": Metric("First stimulus to last effect", "s", role="traffic"),
+    "success_rate": Metric("Items handled", "share", "higher", "work"),
+    "upstream_requests": Metric("Upstream requests", "count", role="traffic", counted=True),
+    **_percentiles("upstream_latency_ms", "Upstream latency", "traffic", "p50", "p95"),
+    "connections_opened": Metric("Connections opened", "count", role="traffic", counted=True),
+    "websocket_connects": Metric("WebSocket connects", "count", role="traffic", counted=True),
     # More at once is how an optimised bot overlaps its waits, and what claims speak of.
-    "max_in_flight": Metric("count", "higher", "traffic", counted=True),
-    "bytes_in": Metric("bytes", role="traffic", counted=True),
-    "bytes_out": Metric("bytes", role="traffic", counted=True),
-    "cache_hit_rate": Metric("share", "higher", "traffic"),
-    "peak_rss_mb": Metric("MB", role="cost"),
-    "cpu_s": Metric("s", role="cost"),
-    "startup_s": Metric("s", role="cost"),
-    "blocked_ms": _COST_MS,
-    **{f"loop_lag_ms.{part}": _COST_MS for part in ("p50", "p99", "max")},
-    **{f"schedule_lateness_ms.{part}": _SCHEDULE for part in ("p50", "p99", "max")},
+    "max_in_flight": Metric("Most requests at once", "count", "higher", "traffic", counted=True),
+    "bytes_in": Metric("Payload received", "bytes", role="traffic", counted=True),
+    "bytes_out": Metric("Payload sent", "bytes", role="traffic", counted=True),
+    "cache_hit_rate": Metric("Cache hits", "share", "higher", "traffic"),
+    "peak_rss_mb": Metric("Peak memory", "MB", role="cost"),
+    "cpu_s": Metric("CPU time", "s", role="cost"),
+    "startup_s": Metric("Start to first connection", "s", role="cost"),
+    "blocked_ms": Metric("Event loop blocked", "ms", role="cost"),
+    **_percentiles("loop_lag_ms", "Event-loop lag", "cost", "p50", "p99", "max"),
+    **_percentiles(
+        "schedule_lateness_ms", "Lateness of the replay", "schedule", "p50", "p99", "max"
+    ),
 }
 
 
-def metric(name: str) -> Metric:
-    """Describe ``name``; what is not in the catalogue is a scenario's own count."""
-    return METRICS.get(name, _COUNT)
+def describe(name: str) -> Metric:
+    """Describe a metric; what is not in the catalogue is a scenario's own count."""
+    own = Metric(name.replace("_", " ").capitalize(), "count", role="traffic", counted=True)
+    return METRICS.get(name, own)

@@ -331,6 +331,8 @@ class Item:
     content: str | None = None
     """Hash of the normalised effect."""
     detail: str = ""
+    expected: bool = True
+    """False for an effect that the recording does not hold, so that nothing is owed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,6 +380,18 @@ class MetricComparison:
     target: float | None = None
     target_met: Literal["met", "missed", "not proven"] | None = None
     floor: float | None = None
+    """Best value that the recorded traffic permits."""
+    label: str = ""
+    """Name for people, such as ``Item latency p95``."""
+    role: Literal["speed", "work", "traffic", "cost", "schedule"] = "speed"
+    """``speed`` and ``work`` decide the verdict, ``cost`` is what a gain was paid with."""
+    after_low: float | None = None
+    """Interval of ``after`` itself, for targets."""
+    after_high: float | None = None
+    detectable: float | None = None
+    """Smallest change that these runs could have shown, 0.1 for 10 %."""
+    pairs_to_settle: int | None = None
+    """Pairs after which an unclear metric would be decided; None where no number helps."""
 
 
 @dataclass(frozen=True, slots=True)
