@@ -1,0 +1,137 @@
+"""Recognises on the wire what begins and ends one unit of the bot's work, and its key."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from jsonpath import JSONPath
+from jsonpath import compile as compile_path
+from jsonpath.exceptions import JSONPathError
+
+from perfscan.errors import InputError
+from perfscan.replay.model import EffectRule, KeyRule, Message, Request, StimulusRule
+
+
+def request_matches(pattern: str, method: str, url: str) -> bool:
+    """Tell whether a request fits ``pattern``: method and URL, ``*`` within a path segment.
+
+    The query of ``url`` does not matter.
+    """
+    wanted, address = _request_pattern(pattern)
+    return method == wanted and address.fullmatch(without_query(url)) is not None
+
+
+def without_query(url: str) -> str:
+    """Return scheme, host and path of ``url``; an empty path becomes ``/``."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path or '/'}"
+
+
+def is_stimulus(rule: StimulusRule, message: Message) -> bool:
+    """Tell whether a received message begins an item; its URL is the caller's to compare."""
+    if message.direction != "received":
+        return False
+    return (
+        rule.containing is None or _pattern(rule.containing).search(_text(message.data)) is not None
+    )
+
+
+def stimulus_key(rule: StimulusRule, message: Message) -> str | None:
+    """Return the key of the item that ``message`` begins, or None where it begins none."""
+    return _key(rule.key, _text(message.data)) if is_stimulus(rule, message) else None
+
+
+def effect_key(rule: EffectRule, request: Request) -> str | None:
+    """Return the key of the item that ``request`` ends, or None where it has none.
+
+    Method and URL are the caller's to compare (:func:`request_matches`). The payload is the body:
+    JSON, a form, or text; a request without body is read by its query.
+    """
+    return _key(rule.key, effect_payload(request))
+
+
+def effect_payload(request: Request) -> Any:
+    """Return what a request says: JSON as it is, a form or query as an object, or text."""
+    text = _text(request.body)
+    if not text:
+        return dict(parse_qsl(urlsplit(request.target).query, keep_blank_values=True))
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    form = any(
+        name.lower() == "content-type" and "x-www-form-urlencoded" in value.lower()
+        for name, value in request.headers
+    )
+    return dict(parse_qsl(text, keep_blank_values=True)) if form else text
+
+
+def values_at(path: str, payload: Any) -> list[Any]:
+    """Return all values of a JSON payload at a JSONPath. Raises InputError for a bad path."""
+    if not isinstance(payload, dict | list):
+        return []
+    return list(_path(path).findall(payload))
+
+
+def _key(rule: KeyRule, payload: Any) -> str | None:
+    if rule.path is not None:
+        if isinstance(payload, str):
+            payload = _json_or_none(payload)
+        found = values_at(rule.path, payload)
+        if not found or found[0] is None:
+            return None
+        payload = found[0]
+    text = payload if isinstance(payload, str) else json.dumps(payload, sort_keys=True)
+    if rule.pattern is None:
+        return text
+    match = _pattern(rule.pattern).search(text)
+    if match is None:
+        return None
+    return match[1] if match.re.groups else match[0]
+
+
+def _text(data: str | bytes) -> str:
+    return data if isinstance(data, str) else data.decode("utf-8", "replace")
+
+
+def _json_or_none(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+@cache
+def _request_pattern(pattern: str) -> tuple[str, re.Pattern[str]]:
+    method, _, url = pattern.partition(" ")
+    pieces = map(re.escape, without_query(url).split("*"))
+    return method, re.compile("[^/]*".join(pieces))
+
+
+@cache
+def _path(path: str) -> JSONPath:
+    try:
+        compiled = compile_path(path)
+    except JSONPathError as error:
+        raise InputError(
+            f"not a JSONPath: {error.args[0]}", where=path, remedy="write it as in $.params.key"
+        ) from error
+    if not isinstance(compiled, JSONPath):
+        raise InputError(
+            "a union of JSONPaths has no single value", where=path, remedy="give one JSONPath"
+        )
+    return compiled
+
+
+@cache
+def _pattern(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise InputError(
+            f"not a regular expression: {error}", where=pattern, remedy="correct the pattern"
+        ) from error
