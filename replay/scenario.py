@@ -74,7 +74,9 @@ import shlex
 from collections.abc import Collection
 from pathlib import Path
 
+from perfscan.errors import InputError
 from perfscan.replay.catalogue import METRICS
+from perfscan.replay.items import values_at
 from perfscan.replay.model import (
     Claim,
     EffectRule,
@@ -310,6 +312,10 @@ def _pattern(node: YamlNode) -> str:
 def _json_path(node: YamlNode) -> str:
     if not (path := node.text()).startswith("$"):
         raise node.mistake(f"not a JSONPath: {path!r}", "begin it with $")
+    try:
+        values_at(path, {})
+    except InputError as error:
+        raise node.mistake(error.what, error.remedy) from error
     return path
 
 

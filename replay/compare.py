@@ -1,0 +1,252 @@
+"""Compares both sides over all finished pairs: metrics, work, claims, doubts, one verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import exp
+from statistics import median
+from typing import Literal
+
+from perfscan.replay.catalogue import Metric, describe
+from perfscan.replay.claims import judge_claims
+from perfscan.replay.doubts import Circumstances, doubts
+from perfscan.replay.equivalence import RunPair, complete_pairs, equivalence
+from perfscan.replay.metrics import common_latencies
+from perfscan.replay.model import (
+    Comparison,
+    Doubt,
+    MetricComparison,
+    MetricVerdict,
+    Run,
+    Scenario,
+    Verdict,
+)
+from perfscan.replay.statistics import (
+    CONFIDENCE,
+    MIN_PAIRS,
+    Estimate,
+    Interval,
+    Pair,
+    detectable,
+    estimate,
+    holm,
+    judge,
+    median_interval,
+    noise,
+    pairs_to_settle,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """One metric over all pairs, with what the pairs say about it."""
+
+    name: str
+    about: Metric
+    pairs: tuple[Pair, ...]
+    found: Estimate | None
+    noise: float | None
+
+    @property
+    def before(self) -> list[float]:
+        return [pair.before for pair in self.pairs]
+
+    @property
+    def after(self) -> list[float]:
+        return [pair.after for pair in self.pairs]
+
+    @property
+    def exact(self) -> bool:
+        """A count that came out the same in every run of a side."""
+        return self.about.counted and len(set(self.before)) == 1 == len(set(self.after))
+
+
+def compare(
+    runs: Sequence[Run],
+    scenario: Scenario,
+    *,
+    floors: Mapping[str, float] | None = None,
+    circumstances: Circumstances | None = None,
+    seed: int = 0,
+) -> Comparison:
+    """Compare the runs of a bench, finished or not. Runs that failed drop out with their pair.
+
+    ``floors`` holds the best value per metric that the recording permits; ``seed`` fixes the
+    bootstrap, so that the same runs always give the same figures.
+    """
+    pairs = complete_pairs(runs)
+    work = equivalence(pairs)
+    series = _all_series(pairs, seed)
+    metrics = _judge_all(series, scenario, floors or {}, seed)
+    by_name = {metric.name: metric for metric in metrics}
+    levels = {one.name: one.noise for one in series if one.noise is not None}
+    primary = by_name.get(scenario.primary)
+    open_until = primary.pairs_to_settle if primary else None
+    found = doubts(
+        runs,
+        len(pairs),
+        levels,
+        circumstances or Circumstances(),
+        primary=scenario.primary,
+        threshold=scenario.threshold,
+        wanted=open_until,
+    )
+    return Comparison(
+        pairs=len(pairs),
+        metrics=metrics,
+        equivalence=work,
+        claims=judge_claims(scenario.claims, by_name, same_work=work.same),
+        noise=levels,
+        doubts=found,
+        verdict=overall(metrics, primary, found, same_work=work.same),
+    )
+
+
+def overall(
+    metrics: Sequence[MetricComparison],
+    primary: MetricComparison | None,
+    doubts: Sequence[Doubt],
+    *,
+    same_work: bool,
+) -> Verdict:
+    """Form the one verdict. The primary metric leads; another one that contradicts it is "mixed".
+
+    Only latency, throughput and the share of items handled take part: memory, CPU time and
+    traffic are what a gain was paid with, or how it came about.
+    """
+    if not same_work:
+        return "replies differ"
+    if primary is None or primary.verdict == "unclear" or any(doubt.voids for doubt in doubts):
+        return "inconclusive"
+    verdicts = {metric.verdict for metric in metrics if metric.role in ("speed", "work")}
+    verdicts.add(primary.verdict)
+    if {"improved", "regressed"} <= verdicts:
+        return "mixed"
+    if primary.verdict == "improved":
+        return "faster"
+    if primary.verdict == "regressed":
+        return "slower"
+    return "mixed" if "regressed" in verdicts else "no change found"
+
+
+def _all_series(pairs: Sequence[RunPair], seed: int) -> list[_Series]:
+    """Line up every metric that all runs have, latencies over the items that both handled."""
+    values: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        common_before, common_after = common_latencies(pair.original.items, pair.optimized.items)
+        before = {**common_before, **_without_latency(pair.original)}
+        after = {**common_after, **_without_latency(pair.optimized)}
+        turned = pair.optimized.slot < pair.original.slot
+        for name in before:
+            if name in after and describe(name).role != "schedule":
+                values.setdefault(name, []).append(Pair(before[name], after[name], turned))
+    return [
+        _Series(
+            name,
+            describe(name),
+            tuple(found),
+            estimate(found, seed),
+            noise([pair.before for pair in found], [pair.after for pair in found], seed),
+        )
+        for name, found in values.items()
+        if len(found) == len(pairs)
+    ]
+
+
+def _without_latency(run: Run) -> dict[str, float]:
+    return {
+        name: value
+        for name, value in run.metrics.items()
+        if not name.startswith("item_latency_ms.")
+    }
+
+
+def _judge_all(
+    series: Sequence[_Series], scenario: Scenario, floors: Mapping[str, float], seed: int
+) -> tuple[MetricComparison, ...]:
+    """Judge the primary metric by itself, all others corrected for their number."""
+    corrected = holm(
+        {
+            one.name: one.found.p_value
+            for one in series
+            if one.found and one.name != scenario.primary
+        }
+    )
+    return tuple(
+        _metric_comparison(one, scenario, corrected.get(one.name), floors.get(one.name), seed)
+        for one in series
+    )
+
+
+def _metric_comparison(
+    one: _Series, scenario: Scenario, p_value: float | None, floor: float | None, seed: int
+) -> MetricComparison:
+    found, level = one.found, one.noise or 0.0
+    verdict = _verdict(one, scenario.threshold, p_value)
+    after = median_interval(one.after, seed)
+    confidence = 1.0 if one.exact else after.coverage
+    target = scenario.targets.get(one.name)
+    return MetricComparison(
+        name=one.name,
+        unit=one.about.unit,
+        better=one.about.better,
+        before=median(one.before),
+        after=median(one.after),
+        ratio=exp(found.interval.centre) if found else None,
+        ci_low=exp(found.interval.low) if found else None,
+        ci_high=exp(found.interval.high) if found else None,
+        confidence=confidence,
+        verdict=verdict,
+        counted=one.about.counted,
+        target=target,
+        target_met=_target_met(target, after, one.about, confidence),
+        floor=floor,
+        label=one.about.label,
+        role=one.about.role,
+        after_low=after.low,
+        after_high=after.high,
+        detectable=(
+            detectable(found, threshold=scenario.threshold, noise=level) if found else None
+        ),
+        pairs_to_settle=(
+            pairs_to_settle(found, scenario.threshold) if found and verdict == "unclear" else None
+        ),
+    )
+
+
+def _verdict(one: _Series, threshold: float, p_value: float | None) -> MetricVerdict:
+    if one.exact and one.before == one.after:
+        return "no change"  # nothing about a count needs statistics when it never moves
+    if one.found is None:
+        return _verdict_by_sign(one)
+    return judge(
+        one.found,
+        one.about.better,
+        threshold=threshold,
+        noise=one.noise or 0.0,
+        p_value=p_value,
+    )
+
+
+def _verdict_by_sign(one: _Series) -> MetricVerdict:
+    """Judge values that have no ratio, because one side is zero, by the direction of every pair."""
+    if one.before == one.after:
+        return "no change"
+    steps = {(pair.after > pair.before) - (pair.after < pair.before) for pair in one.pairs}
+    if len(one.pairs) < MIN_PAIRS or len(steps) != 1:
+        return "unclear"
+    return "improved" if (steps == {-1}) == (one.about.better == "lower") else "regressed"
+
+
+def _target_met(
+    target: float | None, after: Interval, about: Metric, confidence: float
+) -> Literal["met", "missed", "not proven"] | None:
+    """Call a target met or missed only when the whole interval says so."""
+    if target is None:
+        return None
+    sign = 1 if about.better == "lower" else -1
+    worst, best = sorted((sign * after.low, sign * after.high), reverse=True)
+    if confidence >= CONFIDENCE and worst <= sign * target:
+        return "met"
+    return "missed" if confidence >= CONFIDENCE and best > sign * target else "not proven"

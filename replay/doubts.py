@@ -1,0 +1,198 @@
+"""Reasons to distrust a number, as values: each says what is wrong and what would remove it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from perfscan.quantities import percent, quantity
+from perfscan.replay.model import Doubt, Run
+from perfscan.replay.statistics import MIN_PAIRS
+
+BUSY_BEFORE = 0.5
+"""Load per processor before the bench from which other work must be feared."""
+STEAL = 0.02
+"""Share of CPU time that the hypervisor gave to others."""
+CROWDED = 0.7
+"""Share of busy processors from which runs side by side slow each other down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """Under which conditions the runs were made."""
+
+    speed: float = 1.0
+    lanes: int = 1
+    isolated: bool = True
+    """The bots ran in a network namespace; False where only the hook guarded them."""
+    truncated: bool = False
+    """The recording ends inside a line or an exchange."""
+    interrupted: bool = False
+    until_s: float | None = None
+    cpus: int | None = None
+    load_before: float | None = None
+    cpu_busy: float | None = None
+    """Share of CPU time that was not idle while the runs went on, 0 to 1."""
+    cpu_steal: float | None = None
+
+
+def doubts(
+    runs: Sequence[Run],
+    pairs: int,
+    noise: Mapping[str, float],
+    circumstances: Circumstances,
+    *,
+    primary: str,
+    threshold: float,
+    wanted: int | None = None,
+) -> tuple[Doubt, ...]:
+    """Collect all doubts, those that void the figures first.
+
+    ``pairs`` is the number of complete pairs, ``wanted`` the pairs that would settle the primary
+    metric where that is known.
+    """
+    found = [
+        *_about_pairs(pairs, wanted),
+        *_about_runs(runs),
+        *_about_schedule(runs, primary, threshold),
+        *_about_noise(noise, primary, threshold),
+        *_about_circumstances(circumstances),
+    ]
+    return tuple(sorted(found, key=lambda doubt: not doubt.voids))
+
+
+def _about_pairs(pairs: int, wanted: int | None) -> Iterator[Doubt]:
+    if pairs == 0:
+        yield Doubt(
+            "NoPairs",
+            "no pair of runs was completed",
+            "make both bots run by themselves first",
+            voids=True,
+        )
+    elif pairs < MIN_PAIRS:
+        yield Doubt(
+            "TooFewPairs",
+            f"{pairs} of the {MIN_PAIRS} pairs that are the least to show anything",
+            f"run with --pairs {MIN_PAIRS} or more",
+        )
+    elif wanted:
+        yield Doubt(
+            "TooFewPairs",
+            f"{pairs} pairs leave the primary metric open",
+            f"about {wanted} would settle it: --pairs {wanted}",
+        )
+
+
+def _about_runs(runs: Sequence[Run]) -> Iterator[Doubt]:
+    failed = [run for run in runs if not run.ok]
+    missed = [run for run in failed if run.misses]
+    crashed = [run for run in failed if not run.misses and run.problem != "interrupted"]
+    if crashed:
+        yield Doubt(
+            "BotCrashed",
+            f"{_runs(len(crashed))} failed, first {_name(crashed[0])}: {crashed[0].problem}",
+            "see its log in RUN.json; failed runs and their pairs are left out",
+        )
+    if missed:
+        miss = missed[0].misses[0]
+        yield Doubt(
+            "RecordingExhausted",
+            f"{_runs(len(missed))} asked for what the recording does not hold, "
+            f"first {_name(missed[0])}: {miss.request}",
+            f"nearest recorded: {miss.nearest[0]}" if miss.nearest else "record that traffic too",
+        )
+    if escapes := sorted({host for run in runs for host in run.escapes}):
+        yield Doubt(
+            "EscapesAttempted",
+            f"the bot tried to reach {', '.join(escapes)}, outside the recording (refused)",
+            "record that traffic too, or switch that feature off for the replay",
+        )
+
+
+def _about_schedule(runs: Sequence[Run], primary: str, threshold: float) -> Iterator[Doubt]:
+    """Lateness matters where it could move the primary metric by the threshold."""
+    late = [run.metrics.get("schedule_lateness_ms.p99", 0.0) for run in runs if run.ok]
+    values = [run.metrics[primary] for run in runs if run.ok and primary in run.metrics]
+    if not late or not values or "_ms." not in primary:
+        return
+    budget = threshold * min(values)
+    if max(late) > budget:
+        yield Doubt(
+            "LateServer",
+            f"the replay was up to {quantity(max(late), 'ms')} late (p99 of the worst run, "
+            f"{quantity(median(late), 'ms')} in the median run); "
+            f"{quantity(budget, 'ms')} can move the primary metric by the threshold",
+            "run on a machine with an idle processor for the server, or with --lanes 1",
+        )
+
+
+def _about_noise(noise: Mapping[str, float], primary: str, threshold: float) -> Iterator[Doubt]:
+    level = noise.get(primary)
+    if level is not None and level > threshold:
+        yield Doubt(
+            "NoisyMachine",
+            f"runs of the same code differ by up to {percent(level)} on the primary metric; "
+            "smaller changes cannot be seen",
+            "stop other work on the machine, or run more pairs",
+        )
+
+
+def _about_circumstances(seen: Circumstances) -> Iterator[Doubt]:
+    if seen.interrupted:
+        yield Doubt("Interrupted", "the bench was stopped before its end", "run it to the end")
+    if seen.truncated:
+        yield Doubt(
+            "Truncated",
+            "the recording is cut off; its last items may lack their effect",
+            "record again, and end the recorder with Ctrl-C",
+        )
+    if seen.until_s is not None:
+        yield Doubt(
+            "Shortened",
+            f"only the first {seen.until_s:g} s of the recorded stream were played",
+            "run without --until for the whole recording",
+        )
+    if seen.speed != 1.0:
+        yield Doubt(
+            "SpeedNotOne",
+            f"recorded waits were divided by {seen.speed:g}, CPU time was not",
+            "run with --speed 1 for figures that hold in life",
+        )
+    if not seen.isolated:
+        yield Doubt(
+            "NoNamespaceGuard",
+            "no network namespace was available; only the Python hook kept the bots inside",
+            "allow user namespaces, or run as root",
+        )
+    yield from _about_machine(seen)
+
+
+def _about_machine(seen: Circumstances) -> Iterator[Doubt]:
+    if seen.load_before is not None and seen.load_before > BUSY_BEFORE * (seen.cpus or 1):
+        yield Doubt(
+            "NoisyMachine",
+            f"load {seen.load_before:.1f} on {seen.cpus or 1} processors before the first run",
+            "stop other work on the machine",
+        )
+    if seen.cpu_steal is not None and seen.cpu_steal > STEAL:
+        yield Doubt(
+            "NoisyMachine",
+            f"the hypervisor took {percent(seen.cpu_steal)} of the CPU time",
+            "run on a machine of its own",
+        )
+    if seen.lanes > 1 and seen.cpu_busy is not None and seen.cpu_busy > CROWDED:
+        yield Doubt(
+            "LanesSharedCpu",
+            f"{seen.lanes} lanes kept the processors {percent(seen.cpu_busy)} busy, "
+            "so runs slowed each other down",
+            "run with --lanes 1",
+        )
+
+
+def _runs(number: int) -> str:
+    return "1 run" if number == 1 else f"{number} runs"
+
+
+def _name(run: Run) -> str:
+    return f"{run.side} of pair {run.pair + 1}"

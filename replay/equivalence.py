@@ -1,0 +1,115 @@
+"""Decides whether both sides did the same work, item by item and pair by pair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from perfscan.replay.model import Difference, Equivalence, Item, Run, Side, SideWork
+
+Kind = Literal["missed", "duplicated", "wrong"]
+_DONE = ("handled", "duplicated")
+_UNDONE = ("missed", "late")
+
+
+@dataclass(frozen=True, slots=True)
+class RunPair:
+    """Both runs of one pair."""
+
+    original: Run
+    optimized: Run
+
+
+def complete_pairs(runs: Sequence[Run]) -> tuple[RunPair, ...]:
+    """Return the pairs of which both runs ended well, in order."""
+    ended: dict[tuple[int, Side], Run] = {(run.pair, run.side): run for run in runs if run.ok}
+    return tuple(
+        RunPair(ended[pair, "original"], ended[pair, "optimized"])
+        for pair in sorted({pair for pair, _ in ended})
+        if (pair, "original") in ended and (pair, "optimized") in ended
+    )
+
+
+def equivalence(pairs: Sequence[RunPair]) -> Equivalence:
+    """Compare what both sides did with the same stimuli.
+
+    Within a pair the optimized side must do whatever the original did, once, and with the content
+    that the recording holds (or, where the original differs from the recording, with the
+    original's). Anything less is different work. What the original missed and the optimized did
+    is a gain: it shows in the success rate and is no difference. Faults of the original are
+    listed, but cost only the original.
+    """
+    found: dict[tuple[str, Side, str], Difference] = {}
+    for pair in pairs:
+        for difference in _differences(pair):
+            place = (difference.key, difference.side, difference.kind)
+            seen = found.get(place)
+            found[place] = replace(seen, runs=seen.runs + 1) if seen else difference
+    ordered = sorted(found.values(), key=lambda one: (one.side != "optimized", one.kind, one.key))
+    return Equivalence(
+        same=not any(difference.side == "optimized" for difference in ordered),
+        items=max((_expected(pair.original) for pair in pairs), default=0),
+        original=_work([pair.original for pair in pairs]),
+        optimized=_work([pair.optimized for pair in pairs]),
+        differences=tuple(ordered),
+    )
+
+
+def _differences(pair: RunPair) -> Iterator[Difference]:
+    originals = {item.key: item for item in pair.original.items}
+    optimized = {item.key: item for item in pair.optimized.items}
+    for key in sorted(originals.keys() | optimized.keys()):
+        before, after = originals.get(key), optimized.get(key)
+        if before and before.state == "duplicated":
+            yield _difference(before, "original", "duplicated")
+        if before and before.state == "wrong" and not _agree(before, after):
+            yield _difference(before, "original", "wrong")
+        if after and after.state == "duplicated":
+            yield _difference(after, "optimized", "duplicated")
+        elif after and after.state == "wrong" and not _agree(before, after):
+            yield _difference(after, "optimized", "wrong")
+        elif before and _lost(before, after):
+            yield _difference(after or replace(before, detail=""), "optimized", "missed")
+        elif before and after and _contradict(before, after):
+            yield _difference(after, "optimized", "wrong")
+
+
+def _agree(before: Item | None, after: Item | None) -> bool:
+    """Both sides differ from the recording in the same way: the recording is not the judge."""
+    if before is None or after is None:
+        return False
+    return (before.state, before.content) == (after.state, after.content)
+
+
+def _lost(before: Item, after: Item | None) -> bool:
+    return before.state in _DONE and (after is None or after.state in _UNDONE)
+
+
+def _contradict(before: Item, after: Item) -> bool:
+    """Both handled an item for which the recording knows no content, and disagree."""
+    done = before.state in _DONE and after.state in _DONE
+    return done and not after.expected and before.content != after.content
+
+
+def _difference(item: Item, side: Side, kind: Kind) -> Difference:
+    detail = item.detail
+    if kind == "missed" and not detail:
+        detail = "no effect, though the original had one in the same pair"
+    return Difference(item.key, side, kind, detail)
+
+
+def _expected(run: Run) -> int:
+    return sum(item.expected for item in run.items)
+
+
+def _work(runs: Sequence[Run]) -> SideWork:
+    """Count states; an effect nobody asked for counts as wrong, one beyond duty not at all."""
+    items = [item for run in runs for item in run.items]
+    states = [item.state for item in items if item.expected or item.state == "wrong"]
+    return SideWork(
+        handled=states.count("handled"),
+        missed=states.count("missed") + states.count("late"),
+        duplicated=states.count("duplicated"),
+        wrong=states.count("wrong"),
+    )

@@ -1,0 +1,237 @@
+"""Turns what the upstream server saw of a run into the figures of that run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from statistics import fmean
+
+from perfscan.replay.exchanges import Exchange, exchanges
+from perfscan.replay.items import request_matches
+from perfscan.replay.model import (
+    Item,
+    Message,
+    Miss,
+    Observation,
+    Open,
+    Pushed,
+    Recording,
+    Run,
+    Scenario,
+    Served,
+)
+from perfscan.replay.schedule import Slot
+from perfscan.replay.work import expected_items as _expected
+from perfscan.replay.work import items_of_run
+
+ENOUGH_FOR = {"p50": 1, "p95": 1, "p99": 1_000, "p99.9": 10_000}
+"""Values without which a percentile is a guess, and is not given."""
+_SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
+
+
+def expected_items(recording: Recording, scenario: Scenario, until_s: float | None = None) -> int:
+    """Count the items that a perfect run handles, up to a time from the stream's start."""
+    return _expected(recording, scenario.items, until_s)
+
+
+def measure(
+    recording: Recording,
+    observation: Observation,
+    scenario: Scenario,
+    process: Mapping[str, float],
+    *,
+    slot: Slot,
+    problem: str = "",
+    log: str = "",
+    escapes: Sequence[str] = (),
+) -> Run:
+    """Compute a run's metrics and items.
+
+    ``process`` holds what was measured outside the wire, under metric names (``peak_rss_mb``,
+    ``cpu_s``, ``startup_s``), and is passed through. The run is ok when it had no ``problem`` and,
+    unless the scenario allows misses, every request was answered from the recording.
+    """
+    items = items_of_run(recording, observation, scenario.items)
+    misses = tuple(
+        event.miss
+        for event in observation.events
+        if isinstance(event, Served) and event.miss is not None
+    )
+    if misses and not problem and not scenario.match.allow_misses:
+        problem = _describe(misses)
+    calls = exchanges(observation)
+    return Run(
+        side=slot.side,
+        pair=slot.pair,
+        slot=slot.position,
+        ok=not problem,
+        metrics={
+            **item_metrics(items),
+            **traffic_metrics(observation, calls, recording),
+            **_own_counts(calls, scenario.counts),
+            **process,
+            **schedule_metrics(observation),
+        },
+        items=items,
+        misses=misses,
+        problem=problem,
+        log=log,
+        escapes=tuple(escapes),
+    )
+
+
+def item_metrics(items: Sequence[Item]) -> dict[str, float]:
+    """Latency, throughput and success of a run; items beyond duty do not count.
+
+    Time runs from the intended stimulus of the first item to the last effect.
+    """
+    expected = [item for item in items if item.expected]
+    handled = [item for item in expected if item.state == "handled" and item.latency_ms is not None]
+    latencies = [item.latency_ms for item in handled if item.latency_ms is not None]
+    metrics = summary("item_latency_ms", latencies)
+    metrics |= {
+        name.replace("item_latency_ms", "item_latency_all_ms"): value
+        for name, value in metrics.items()
+        if name.endswith(("p50", "p95", "mean"))
+    }
+    if handled:
+        ends = [item.stimulus_ns + (item.latency_ms or 0) * 1e6 for item in handled]
+        span_s = (max(ends) - min(item.stimulus_ns for item in expected)) / 1e9
+        metrics["makespan_s"] = span_s
+        if span_s > 0:
+            metrics["throughput_items_per_s"] = len(handled) / span_s
+    if expected:
+        metrics["success_rate"] = len(handled) / len(expected)
+    return metrics
+
+
+def common_latencies(
+    original: Sequence[Item], optimized: Sequence[Item]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Latency of both runs of a pair over the items that both of them handled."""
+    before, after = (
+        {
+            item.key: item.latency_ms
+            for item in items
+            if item.expected and item.state == "handled" and item.latency_ms is not None
+        }
+        for items in (original, optimized)
+    )
+    both = [key for key in before if key in after]
+    return (
+        summary("item_latency_ms", [before[key] for key in both]),
+        summary("item_latency_ms", [after[key] for key in both]),
+    )
+
+
+def traffic_metrics(
+    observation: Observation, calls: Sequence[Exchange], recording: Recording
+) -> dict[str, float]:
+    """Count requests, connections and payload as the bot caused them.
+
+    WebSocket handshakes are counted apart from requests. The first request on a connection waits
+    from the connection's opening, as the bot did. Payload is bodies and messages, without heads.
+    """
+    requests = [call for call in calls if not call.is_websocket]
+    firsts: dict[int, int] = {}
+    for call in calls:
+        firsts.setdefault(call.open.connection, call.request.exchange)
+    waits = []
+    for call in requests:
+        if call.response is not None:
+            first = firsts[call.open.connection] == call.request.exchange
+            begun_ns = call.open.at_ns if first else call.request.at_ns
+            waits.append((call.response.end_ns - begun_ns) / 1e6)
+    latency = summary("upstream_latency_ms", waits)
+    return {
+        "upstream_requests": len(requests),
+        **{name: value for name, value in latency.items() if name.endswith(("p50", "p95"))},
+        "connections_opened": sum(isinstance(event, Open) for event in observation.events),
+        "websocket_connects": sum(call.is_websocket for call in calls),
+        "max_in_flight": _most_at_once(requests),
+        "bytes_in": _bytes_in(observation, recording),
+        "bytes_out": _bytes_out(observation, requests),
+    }
+
+
+def schedule_metrics(observation: Observation) -> dict[str, float]:
+    """How late the server itself was against the recorded times; empty when it served nothing."""
+    late = [
+        (event.at_ns - event.due_ns) / 1e6
+        for event in observation.events
+        if isinstance(event, Served | Pushed)
+    ]
+    if not late:
+        return {}
+    return {
+        "schedule_lateness_ms.p50": percentile(late, 0.5),
+        "schedule_lateness_ms.p99": percentile(late, 0.99),
+        "schedule_lateness_ms.max": max(late),
+    }
+
+
+def summary(prefix: str, values: Sequence[float]) -> dict[str, float]:
+    """Return the mean and those percentiles that the number of values supports."""
+    if not values:
+        return {}
+    found = {
+        f"{prefix}.{name}": percentile(values, share)
+        for name, share in _SHARES.items()
+        if len(values) >= ENOUGH_FOR[name]
+    }
+    return {**found, f"{prefix}.mean": fmean(values)}
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return a percentile, linear between the two nearest values."""
+    ordered = sorted(values)
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+def _own_counts(calls: Sequence[Exchange], counts: Mapping[str, str]) -> dict[str, float]:
+    return {
+        name: sum(request_matches(pattern, call.request.method, call.url) for call in calls)
+        for name, pattern in counts.items()
+    }
+
+
+def _most_at_once(calls: Sequence[Exchange]) -> int:
+    """Count the requests that waited for their answer at the same time, at the worst moment."""
+    steps = []
+    for call in calls:
+        if call.response is not None:
+            steps += [(call.request.at_ns, 1), (call.response.end_ns, -1)]
+    return max(accumulate(step for _, step in sorted(steps)), default=0)
+
+
+def _bytes_in(observation: Observation, recording: Recording) -> int:
+    """Payload that reached the bot: answers, and the messages of the recorded streams."""
+    total = 0
+    for event in observation.events:
+        if isinstance(event, Served):
+            total += event.size
+        elif isinstance(event, Pushed):
+            message = recording.events[event.message]
+            total += _size(message.data) if isinstance(message, Message) else 0
+    return total
+
+
+def _bytes_out(observation: Observation, requests: Sequence[Exchange]) -> int:
+    sent = (
+        _size(event.data)
+        for event in observation.events
+        if isinstance(event, Message) and event.direction == "sent"
+    )
+    return sum(sent) + sum(len(call.request.body) for call in requests)
+
+
+def _size(data: str | bytes) -> int:
+    return len(data.encode() if isinstance(data, str) else data)
+
+
+def _describe(misses: Sequence[Miss]) -> str:
+    rest = f" and {len(misses) - 1} more" if len(misses) > 1 else ""
+    return f"the recording does not hold {misses[0].request}{rest}"

@@ -1,0 +1,214 @@
+"""Items: which work the recording asks for, and what one run made of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from perfscan.replay.exchanges import Exchange, exchanges, websockets
+from perfscan.replay.items import (
+    effect_key,
+    effect_payload,
+    request_matches,
+    stimulus_key,
+    values_at,
+    without_query,
+)
+from perfscan.replay.model import (
+    EffectRule,
+    Item,
+    ItemRules,
+    ItemState,
+    Message,
+    Observation,
+    Recording,
+    StreamStart,
+)
+
+REFUSED = 400
+"""An effect answered with this status or above did not happen; sending it again is right."""
+SHOWN = 60
+"""Characters of a differing value that a detail quotes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A request that ended an item and was accepted."""
+
+    key: str
+    at_ns: int
+    values: str
+    """Canonical JSON of the parts that must be equal."""
+
+    @property
+    def content(self) -> str:
+        """Hash of the parts that must be equal."""
+        return hashlib.sha256(self.values.encode()).hexdigest()[:16]
+
+
+def stimuli(recording: Recording, rules: ItemRules) -> dict[str, Message]:
+    """Return the recorded messages that begin items, by key; the first of equal keys counts."""
+    wanted = without_query(rules.stimulus.websocket)
+    found: dict[str, Message] = {}
+    for session in websockets(recording):
+        if without_query(session.url) != wanted:
+            continue
+        for message in session.messages:
+            key = stimulus_key(rules.stimulus, message)
+            if key is not None and (key not in found or message.at_ns < found[key].at_ns):
+                found[key] = message
+    return dict(sorted(found.items(), key=lambda entry: entry[1].at_ns))
+
+
+def effects(traffic: Recording | Observation, rule: EffectRule) -> dict[str, list[Effect]]:
+    """Return all accepted effects by key, in the order in which they were sent."""
+    found: dict[str, list[Effect]] = defaultdict(list)
+    for exchange in exchanges(traffic):
+        if not _accepted(exchange, rule):
+            continue
+        key = effect_key(rule, exchange.request)
+        if key is not None:
+            values = _compared(rule, effect_payload(exchange.request))
+            found[key].append(Effect(key, exchange.request.at_ns, values))
+    return dict(found)
+
+
+def expected_items(recording: Recording, rules: ItemRules, until_s: float | None = None) -> int:
+    """Count the recorded stimuli with a recorded effect, up to a time from the stream's start."""
+    done = effects(recording, rules.effect)
+    begun = stimuli(recording, rules)
+    start_ns = _recorded_start(recording, rules)
+    return sum(
+        key in done and (until_s is None or message.at_ns - start_ns <= until_s * 1e9)
+        for key, message in begun.items()
+    )
+
+
+def items_of_run(
+    recording: Recording, observation: Observation, rules: ItemRules
+) -> tuple[Item, ...]:
+    """Judge what a run did with every recorded stimulus.
+
+    An item is owed where the recording holds both stimulus and effect. A stimulus without a
+    recorded effect owes nothing: an effect for one that the recorded bot heard is wrong, since
+    that bot decided against it; for one that it could not hear it is work beyond duty, as is
+    right for a bot that stays connected. An effect that no stimulus asked for is wrong.
+    """
+    begun = stimuli(recording, rules)
+    recorded = effects(recording, rules.effect)
+    done = effects(observation, rules.effect)
+    clock = _Clock.of(observation, rules, _recorded_start(recording, rules))
+    made = [
+        _judge(message, key, recorded.get(key), done.get(key, []), clock, rules)
+        for key, message in begun.items()
+        if clock.played(message) and (key in recorded or key in done)
+    ]
+    made += [
+        Item(key, sent[0].at_ns, "wrong", None, sent[0].content, "nothing asked for it", False)
+        for key, sent in done.items()
+        if key not in begun
+    ]
+    return tuple(made)
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """Turns recorded stream time into run time."""
+
+    recorded_ns: int
+    at_ns: int
+    speed: float
+    until_ns: int | None
+
+    @classmethod
+    def of(cls, observation: Observation, rules: ItemRules, recorded_start_ns: int) -> _Clock:
+        """Anchor at the start of the stimulus stream; at 0 where it never started."""
+        wanted = without_query(rules.stimulus.websocket)
+        for event in observation.events:
+            if isinstance(event, StreamStart) and without_query(event.url) == wanted:
+                return cls(event.recorded_ns, event.at_ns, observation.speed, observation.until_ns)
+        return cls(recorded_start_ns, 0, observation.speed, observation.until_ns)
+
+    def played(self, message: Message) -> bool:
+        return self.until_ns is None or message.at_ns - self.recorded_ns <= self.until_ns
+
+    def run_ns(self, message: Message) -> int:
+        return self.at_ns + round((message.at_ns - self.recorded_ns) / self.speed)
+
+
+def _recorded_start(recording: Recording, rules: ItemRules) -> int:
+    """Return when the recorded bot first had the stimulus stream open."""
+    wanted = without_query(rules.stimulus.websocket)
+    sessions = (one for one in websockets(recording) if without_query(one.url) == wanted)
+    return min((session.response.at_ns for session in sessions), default=0)
+
+
+def _judge(
+    message: Message,
+    key: str,
+    recorded: Sequence[Effect] | None,
+    done: Sequence[Effect],
+    clock: _Clock,
+    rules: ItemRules,
+) -> Item:
+    stimulus_ns = clock.run_ns(message)
+    if not done:
+        return Item(key, stimulus_ns, "missed", None, detail="no effect")
+    first = done[0]
+    latency_ms = (first.at_ns - stimulus_ns) / 1e6
+    state, detail = _state(message, recorded, done, latency_ms, rules)
+    return Item(
+        key, stimulus_ns, state, latency_ms, first.content, detail, expected=recorded is not None
+    )
+
+
+def _state(
+    message: Message,
+    recorded: Sequence[Effect] | None,
+    done: Sequence[Effect],
+    latency_ms: float,
+    rules: ItemRules,
+) -> tuple[ItemState, str]:
+    if recorded is None and message.heard:
+        return "wrong", "the recorded bot heard this and sent nothing"
+    if recorded is not None:
+        unlike = next((one for one in done if one.content != recorded[0].content), None)
+        if unlike is not None:
+            return "wrong", _difference(rules.effect, recorded[0].values, unlike.values)
+    if len(done) > 1:
+        return "duplicated", f"sent {len(done)} times"
+    if latency_ms > rules.deadline_s * 1000:
+        return "late", f"{latency_ms / 1000:.1f} s after its stimulus"
+    return "handled", ""
+
+
+def _accepted(exchange: Exchange, rule: EffectRule) -> bool:
+    if exchange.response is None or exchange.response.status >= REFUSED:
+        return False
+    return request_matches(rule.request, exchange.request.method, exchange.url)
+
+
+def _compared(rule: EffectRule, payload: Any) -> str:
+    parts: Mapping[str, Any] = {path: values_at(path, payload) for path in rule.compare}
+    return json.dumps(parts if rule.compare else payload, sort_keys=True, ensure_ascii=False)
+
+
+def _difference(rule: EffectRule, recorded: str, sent: str) -> str:
+    """Quote the first part that differs, from just before the place where it does."""
+    wanted, got = json.loads(recorded), json.loads(sent)
+    for path in rule.compare:
+        if wanted[path] != got[path]:
+            return f"{path}: recorded {_quote(wanted[path], got[path])}"
+    return f"body: recorded {_quote(wanted, got)}"
+
+
+def _quote(wanted: Any, got: Any) -> str:
+    one, other = (json.dumps(value, ensure_ascii=False) for value in (wanted, got))
+    pairs = enumerate(zip(one, other, strict=False))
+    place = next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))
+    begin = max(0, place - SHOWN // 3)
+    return f"{one[begin : begin + SHOWN]}, sent {other[begin : begin + SHOWN]}"

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from perfscan.replay.exchanges import exchanges
+from perfscan.replay.metrics import (
+    common_latencies,
+    item_metrics,
+    measure,
+    percentile,
+    schedule_metrics,
+    summary,
+    traffic_metrics,
+)
+from perfscan.replay.model import (
+    EffectRule,
+    Implementation,
+    Item,
+    ItemRules,
+    ItemState,
+    KeyRule,
+    MatchRules,
+    Message,
+    Miss,
+    Observation,
+    Observed,
+    Open,
+    Pushed,
+    Recording,
+    RecordingHeader,
+    Request,
+    Response,
+    Scenario,
+    Served,
+    StimulusRule,
+)
+from perfscan.replay.schedule import Slot
+
+MS = 1_000_000
+
+
+def item(key: str, at_ms: float, latency_ms: float | None, state: ItemState = "handled") -> Item:
+    return Item(key, int(at_ms * MS), state, latency_ms)
+
+
+def test_percentiles_are_linear_between_values() -> None:
+    assert percentile([4.0, 1.0, 3.0, 2.0], 0.5) == 2.5
+    assert percentile([10.0, 20.0], 0.95) == pytest.approx(19.5)
+    assert percentile([7.0], 0.95) == 7.0
+
+
+def test_high_percentiles_need_many_values() -> None:
+    assert set(summary("x", [1.0] * 999)) == {"x.p50", "x.p95", "x.mean"}
+    assert "x.p99" in summary("x", [1.0] * 1000)
+    assert "x.p99.9" not in summary("x", [1.0] * 9_999)
+    assert "x.p99.9" in summary("x", [1.0] * 10_000)
+    assert summary("x", []) == {}
+
+
+def test_item_metrics_count_only_what_was_handled_rightly() -> None:
+    metrics = item_metrics(
+        [
+            item("a", 0, 100),
+            item("b", 1000, 300),
+            item("c", 1500, 50, "duplicated"),
+            item("d", 1600, None, "missed"),
+            Item("beyond", 0, "handled", 9999.0, expected=False),
+        ]
+    )
+
+    assert metrics["item_latency_ms.p50"] == metrics["item_latency_all_ms.p50"] == 200
+    assert metrics["item_latency_ms.mean"] == 200
+    assert metrics["makespan_s"] == pytest.approx(1.3)
+    assert metrics["throughput_items_per_s"] == pytest.approx(2 / 1.3)
+    assert metrics["success_rate"] == 0.5
+
+
+def test_a_run_that_handled_nothing_has_no_latency_but_a_success_rate() -> None:
+    assert item_metrics([item("a", 0, None, "missed")]) == {"success_rate": 0.0}
+    assert item_metrics([]) == {}
+
+
+def test_latencies_of_a_pair_are_over_the_items_that_both_handled() -> None:
+    before = [item("a", 0, 100), item("slow", 0, 900), item("c", 0, 300)]
+    after = [item("a", 0, 10), item("slow", 0, None, "missed"), item("c", 0, 30)]
+
+    first, second = common_latencies(before, after)
+
+    assert (first["item_latency_ms.mean"], second["item_latency_ms.mean"]) == (200, 20)
+
+
+def call(
+    exchange: int, connection: int, begin_ms: int, end_ms: int, status: int = 200
+) -> list[Observed]:
+    return [
+        Request(exchange, connection, begin_ms * MS, "POST", f"/x/{exchange}", body=b"12345"),
+        Response(exchange, connection, end_ms * MS - 1, end_ms * MS, status),
+    ]
+
+
+WIRE = Observation(
+    (
+        Open(1, 0, "https", "h", 443),
+        Request(1, 1, 0, "GET", "/ws"),
+        Response(1, 1, 1, 1, 101),
+        Message(1, 2, "sent", "é"),
+        Pushed(1, 0, 2 * MS, 3 * MS),
+        Open(2, 10 * MS, "https", "h", 443),
+        *call(2, 2, 30, 50),
+        Served(2, "hit", 2, 40 * MS, 40 * MS, 7),
+        *call(3, 2, 60, 100),
+        Open(3, 70 * MS, "https", "h", 443),
+        *call(4, 3, 80, 120),
+        *call(5, 3, 120, 130),
+        Request(6, 3, 140 * MS, "GET", "/never/answered"),
+    )
+)
+RECORDED = Recording(RecordingHeader(), (Message(1, 0, "received", "hello"),))
+
+
+def test_traffic_is_counted_as_the_bot_caused_it() -> None:
+    metrics = traffic_metrics(WIRE, exchanges(WIRE), RECORDED)
+
+    assert metrics["upstream_requests"] == 5
+    assert metrics["websocket_connects"] == 1
+    assert metrics["connections_opened"] == 3
+    assert metrics["max_in_flight"] == 2, "an answer that ends as a request begins does not overlap"
+    assert metrics["bytes_in"] == 7 + 5
+    assert metrics["bytes_out"] == 4 * 5 + 2
+    # 40 and 50 ms from the connection's opening, 40 and 10 ms on a warm connection
+    assert metrics["upstream_latency_ms.p50"] == 40
+
+
+def test_lateness_is_that_of_answers_and_pushed_messages() -> None:
+    metrics = schedule_metrics(WIRE)
+
+    assert metrics["schedule_lateness_ms.max"] == 1.0
+    assert metrics["schedule_lateness_ms.p50"] == 0.5
+    assert schedule_metrics(Observation(())) == {}
+
+
+def scenario(*, allow_misses: bool = False) -> Scenario:
+    side = Implementation("original", ("python",), Path())
+    rules = ItemRules(
+        StimulusRule("wss://h/", KeyRule("$.id")), EffectRule("POST https://h/y", KeyRule("$.id"))
+    )
+    return Scenario(
+        *("s", "s", Path(), Path(), side, side, rules),
+        match=MatchRules(allow_misses=allow_misses),
+        counts={"x_calls": "POST https://h/x/*"},
+    )
+
+
+def test_a_run_holds_its_place_its_process_figures_and_own_counts() -> None:
+    run = measure(
+        RECORDED, WIRE, scenario(), {"cpu_s": 1.5}, slot=Slot("optimized", 3, 1), log="bye"
+    )
+
+    assert (run.side, run.pair, run.slot, run.ok, run.log) == ("optimized", 3, 1, True, "bye")
+    assert (run.metrics["cpu_s"], run.metrics["x_calls"]) == (1.5, 4)
+
+
+def test_a_miss_fails_the_run_unless_the_scenario_allows_it() -> None:
+    missed = Served(9, "miss", None, 0, 0, 0, Miss("GET https://h/gone", ()))
+    observed = Observation((*WIRE.events, missed, missed))
+    slot = Slot("original", 0, 0)
+
+    run = measure(RECORDED, observed, scenario(), {}, slot=slot)
+    assert not run.ok
+    assert run.problem == "the recording does not hold GET https://h/gone and 1 more"
+    assert len(run.misses) == 2
+    assert measure(RECORDED, observed, scenario(allow_misses=True), {}, slot=slot).ok
+    assert (
+        measure(RECORDED, observed, scenario(), {}, slot=slot, problem="crash").problem == "crash"
+    )

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from perfscan.replay.model import (
+    EffectRule,
+    Event,
+    Item,
+    ItemRules,
+    KeyRule,
+    Message,
+    Observation,
+    Observed,
+    Open,
+    Recording,
+    RecordingHeader,
+    Request,
+    Response,
+    StimulusRule,
+    StreamStart,
+)
+from perfscan.replay.work import effects, expected_items, items_of_run, stimuli
+
+MS = 1_000_000
+RULES = ItemRules(
+    StimulusRule("wss://feed.test/", KeyRule(path="$.id")),
+    EffectRule("POST https://send.test/*/message", KeyRule(path="$.text", pattern=r"#(\w+)")),
+    deadline_s=2.0,
+)
+
+
+def stream(*messages: Message, start_ms: int = 0) -> list[Event]:
+    """The bot's WebSocket, open from ``start_ms`` on."""
+    return [
+        Open(1, start_ms * MS, "https", "feed.test", 443),
+        Request(1, 1, start_ms * MS, "GET", "/?token=x"),
+        Response(1, 1, start_ms * MS, start_ms * MS, 101),
+        *messages,
+    ]
+
+
+def push(key: str, at_ms: int, *, heard: bool = True) -> Message:
+    return Message(1, at_ms * MS, "received", json.dumps({"id": key}), heard)
+
+
+def sent(
+    key: str, at_ms: int, *, text: str = "new", status: int = 200, number: int = 0
+) -> list[Event]:
+    exchange = 1000 + at_ms * 10 + number
+    body = json.dumps({"text": f"{text} #{key}", "nonce": exchange}).encode()
+    return [
+        Request(exchange, 2, at_ms * MS, "POST", "/bot1/message", body=body),
+        Response(exchange, 2, (at_ms + 5) * MS, (at_ms + 6) * MS, status),
+    ]
+
+
+SENDER = Open(2, 0, "https", "send.test", 443)
+
+
+def recording(*events: Event) -> Recording:
+    return Recording(RecordingHeader(), tuple(sorted(events, key=lambda event: event.at_ns)))
+
+
+def observation(*events: Observed, speed: float = 1.0, until_ms: int | None = None) -> Observation:
+    """A run in which the stream began at 500 ms; its recorded beginning was at 0."""
+    start = StreamStart("wss://feed.test/?token=other", 500 * MS, 0)
+    until_ns = None if until_ms is None else until_ms * MS
+    return Observation((start, SENDER, *events), speed, until_ns)
+
+
+RECORDED = recording(
+    SENDER,
+    *stream(push("a", 100), push("b", 200), push("quiet", 300), push("away", 400, heard=False)),
+    *sent("a", 150),
+    *sent("b", 260),
+)
+RULES_ON_TEXT = replace(RULES, effect=replace(RULES.effect, compare=("$.text",)))
+
+
+def judged(*events: Event, speed: float = 1.0, until_ms: int | None = None) -> dict[str, Item]:
+    run = observation(*events, speed=speed, until_ms=until_ms)
+    return {item.key: item for item in items_of_run(RECORDED, run, RULES_ON_TEXT)}
+
+
+def test_the_recording_says_what_is_to_be_done() -> None:
+    assert list(stimuli(RECORDED, RULES)) == ["a", "b", "quiet", "away"]
+    assert expected_items(RECORDED, RULES) == 2
+    assert expected_items(RECORDED, RULES, until_s=0.15) == 1
+
+
+def test_other_streams_and_other_directions_begin_nothing() -> None:
+    other = recording(Open(1, 0, "https", "other.test", 443), *stream(push("a", 1))[1:])
+    own = recording(*stream(replace(push("a", 1), direction="sent")))
+
+    assert stimuli(other, RULES) == {} == stimuli(own, RULES)
+
+
+def test_latency_counts_from_the_intended_time_of_the_stimulus() -> None:
+    items = judged(*sent("a", 700), *sent("b", 1000))
+
+    assert items["a"].state == items["b"].state == "handled"
+    assert items["a"].stimulus_ns == 600 * MS
+    assert (items["a"].latency_ms, items["b"].latency_ms) == (100.0, 300.0)
+    assert set(items) == {"a", "b"}, "what the recorded bot did not do is not owed"
+
+
+def test_speed_divides_recorded_waits() -> None:
+    assert judged(*sent("b", 560), speed=10.0)["b"].latency_ms == pytest.approx(40.0)
+
+
+def test_what_was_not_played_is_not_owed() -> None:
+    assert set(judged(until_ms=150)) == {"a"}
+
+
+def test_states() -> None:
+    items = judged(
+        *sent("a", 700),
+        *sent("a", 800),
+        *sent("b", 800, text="old"),
+        *sent("stranger", 900),
+        *sent("quiet", 900, number=1),
+        *sent("away", 950),
+    )
+
+    assert (items["a"].state, items["a"].detail) == ("duplicated", "sent 2 times")
+    assert items["a"].latency_ms == 100.0
+    assert items["b"].state == "wrong"
+    assert 'recorded ["new #b"], sent ["old #b"]' in items["b"].detail
+    assert (items["stranger"].state, items["stranger"].expected) == ("wrong", False)
+    assert (items["quiet"].state, items["quiet"].expected) == ("wrong", False)
+    assert (items["away"].state, items["away"].expected) == ("handled", False)
+
+
+def test_late_and_missed() -> None:
+    items = judged(*sent("a", 600 + 2001))
+
+    assert items["a"].state == "late"
+    assert (items["b"].state, items["b"].latency_ms) == ("missed", None)
+
+
+def test_a_refused_effect_sent_again_is_no_duplicate() -> None:
+    items = judged(*sent("a", 700, status=429), *sent("a", 900))
+
+    assert (items["a"].state, items["a"].latency_ms) == ("handled", 300.0)
+
+
+def test_an_effect_that_was_only_refused_or_never_answered_did_not_happen() -> None:
+    assert judged(*sent("a", 700, status=500))["a"].state == "missed"
+    assert judged(sent("a", 700)[0])["a"].state == "missed"
+
+
+def test_without_compare_the_whole_body_must_be_equal() -> None:
+    run = observation(*sent("a", 700))  # same text, but another nonce than recorded
+    item = next(item for item in items_of_run(RECORDED, run, RULES) if item.key == "a")
+
+    assert item.state == "wrong"
+    assert item.detail.startswith("body: recorded ")
+
+
+def test_a_stream_that_never_started_leaves_everything_missed() -> None:
+    items = items_of_run(RECORDED, Observation(()), RULES)
+
+    assert [item.state for item in items] == ["missed", "missed"]
+
+
+def test_effects_are_told_by_method_and_url() -> None:
+    request = Request(9, 2, 0, "GET", "/bot1/message", body=b'{"text": "#a"}')
+    other = recording(SENDER, request, Response(9, 2, 1, 1, 200))
+
+    assert effects(other, RULES.effect) == {}
+    assert effects(RECORDED, RULES.effect)["a"][0].at_ns == 150 * MS
