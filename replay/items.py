@@ -77,6 +77,13 @@ def values_at(path: str, payload: Any) -> list[Any]:
     return list(_path(path).findall(payload))
 
 
+def locations(path: str, payload: Any) -> list[tuple[int | str, ...]]:
+    """Return where in a JSON payload the values of a JSONPath stand: keys and indices."""
+    if not isinstance(payload, dict | list):
+        return []
+    return [match.parts for match in _path(path).finditer(payload)]
+
+
 def _key(rule: KeyRule, payload: Any) -> str | None:
     if rule.path is not None:
         if isinstance(payload, str):

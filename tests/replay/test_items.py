@@ -115,3 +115,9 @@ def test_a_bad_path_is_an_error() -> None:
 def test_a_bad_pattern_is_an_error() -> None:
     with pytest.raises(InputError, match="not a regular expression"):
         items.stimulus_key(stimulus("("), logs("5abc"))
+
+
+def test_locations_are_keys_and_indices() -> None:
+    payload = {"a": [{"b": 1}, {"c": 2}, {"b": 3}]}
+    assert items.locations("$.a[*].b", payload) == [("a", 0, "b"), ("a", 2, "b")]
+    assert items.locations("$.a", "text") == []

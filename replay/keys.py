@@ -1,0 +1,155 @@
+"""What makes two requests the same one: a normalised key without secrets, times and nonces."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from perfscan.replay.items import locations
+from perfscan.replay.model import Headers, MatchRules, Open
+from perfscan.replay.redaction import is_public_identifier, normalise_secrets
+
+VOLATILE = frozenset("timestamp nonce signature sign sig recvwindow apikey _".split())
+"""Names, lower-case and without ``-`` and ``_``, of what differs in every request of an exchange's
+API. A value that is a public identifier (a transaction signature, say) is kept all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A request without what may differ between two requests for the same thing."""
+
+    method: str
+    host: str
+    """With the port where it is not the scheme's own."""
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    body: str = ""
+    """Canonical JSON, form or text; of a JSON-RPC call its method and parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One thing that is asked for: an HTTP request, or one element of a JSON-RPC batch."""
+
+    key: Key
+    exact: str
+    """What volatile fields said, to tell requests of one key apart where they do say it."""
+    is_rpc: bool = False
+    rpc_id: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """All that one HTTP request asks for; more than one call only for a batch."""
+
+    calls: tuple[Call, ...]
+    is_batch: bool = False
+
+
+def host_key(opened: Open) -> str:
+    """Return the host of a connection as keys hold it."""
+    default = 443 if opened.scheme == "https" else 80
+    return host_and_port(opened.host, opened.port, default)
+
+
+def host_and_port(host: str, port: int, default: int) -> str:
+    """Return ``host`` in lower case, with its port unless that is ``default``."""
+    host = host.lower().rstrip(".")
+    return host if port == default else f"{host}:{port}"
+
+
+def read_request(
+    method: str, host: str, target: str, headers: Headers, body: bytes, rules: MatchRules
+) -> Asked:
+    """Return what a request asks for. ``host`` is as :func:`host_key` gives it."""
+    parts = urlsplit(normalise_secrets(target))
+    pairs = sorted(parse_qsl(parts.query, keep_blank_values=True))
+    ignored = {name.lower() for name in rules.ignore_query}
+    query = tuple(pair for pair in pairs if not _is_volatile(*pair, ignored))
+    base = Key(method, host, unquote(parts.path) or "/", query)
+    payload = _payload(headers, body)
+    if isinstance(payload, list) and payload and all(map(is_rpc_call, payload)):
+        return Asked(tuple(_rpc_call(base, pairs, call, rules) for call in payload), is_batch=True)
+    if is_rpc_call(payload):
+        return Asked((_rpc_call(base, pairs, payload, rules),))
+    key = _with_body(base, _without_volatile(payload, rules))
+    return Asked((Call(key, canonical([pairs, payload])),))
+
+
+def is_rpc_call(payload: object) -> bool:
+    """Tell whether a JSON value is a JSON-RPC request."""
+    return (
+        isinstance(payload, dict)
+        and isinstance(payload.get("method"), str)
+        and ("jsonrpc" in payload or {"id", "params"} <= payload.keys())
+    )
+
+
+def canonical(payload: Any) -> str:
+    """Return JSON that is equal for equal values."""
+    return json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _rpc_call(base: Key, pairs: Sequence[Any], payload: dict[str, Any], rules: MatchRules) -> Call:
+    asked = {"method": payload["method"], "params": payload.get("params") or []}
+    key = _with_body(base, _without_volatile(asked, rules))
+    return Call(key, canonical([pairs, asked]), is_rpc=True, rpc_id=payload.get("id"))
+
+
+def _with_body(base: Key, payload: Any) -> Key:
+    text = payload if isinstance(payload, str) else canonical(payload)
+    return Key(base.method, base.host, base.path, base.query, text)
+
+
+def _payload(headers: Headers, body: bytes) -> Any:
+    """Return JSON, the sorted fields of a form, or text without secrets."""
+    if not body:
+        return ""
+    kind = next((value for name, value in headers if name.lower() == "content-type"), "")
+    if "multipart/" in kind and "boundary=" in kind:
+        boundary = kind.partition("boundary=")[2].partition(";")[0].strip('" ')
+        body = body.replace(boundary.encode(), b"boundary")
+    try:
+        text = normalise_secrets(body.decode())
+    except UnicodeDecodeError:
+        return f"binary {hashlib.sha256(body).hexdigest()}"
+    if "x-www-form-urlencoded" in kind:
+        return dict(sorted(parse_qsl(text, keep_blank_values=True)))
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _without_volatile(payload: Any, rules: MatchRules) -> Any:
+    if not isinstance(payload, dict | list):
+        return payload
+    if isinstance(payload, dict):
+        payload = {
+            name: value for name, value in payload.items() if not _is_volatile(name, value, ())
+        }
+    if rules.ignore_body:
+        payload = copy.deepcopy(payload)
+        for path in rules.ignore_body:
+            _remove(payload, locations(path, payload))
+    return payload
+
+
+def _remove(payload: Any, places: Iterable[tuple[int | str, ...]]) -> None:
+    for *parents, last in places:
+        inner = payload
+        for part in parents:
+            inner = inner[part]
+        inner[last] = None  # the places that follow must stay where they are
+
+
+def _is_volatile(name: str, value: object, ignored: Iterable[str]) -> bool:
+    if name.lower() in ignored:
+        return True
+    plain = name.lower().replace("-", "").replace("_", "") or name
+    return plain in VOLATILE and not (isinstance(value, str) and is_public_identifier(value))
