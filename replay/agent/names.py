@@ -1,0 +1,128 @@
+"""Where a host name leads: to the local stand-in, to the real resolver, or nowhere."""
+
+from __future__ import annotations
+
+import os
+
+from . import refusal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
+    from .config import Config
+
+LOOPBACK = "127.0.0.1"
+_SERVICES = {"http": 80, "https": 443}
+
+
+def local_port(config: Config, host: Any, port: Any) -> int | None:
+    """Return the local port that stands in for ``host:port``, or None to look the name up.
+
+    In a replay a host outside the recording raises socket.gaierror.
+    """
+    name = _text(host).rstrip(".").lower()
+    if is_literal(name) or (_is_this_machine(name) and not config.include_local):
+        return None
+    ports = config.ports
+    number = _number(port)
+    if config.mode == "record":
+        return None if ports is None else ports.get(number)
+    if name not in config.hosts:
+        raise refusal.unknown_name(config, name, number)
+    if ports is None:
+        return None
+    if number and number not in ports:
+        raise refusal.unknown_name(config, f"{name}:{number}", number)
+    return ports.get(number, 0)
+
+
+def check_address(config: Config, address: Any) -> None:
+    """Refuse a direct connection to an address that is not this machine's (replay only)."""
+    if not isinstance(address, tuple) or len(address) < 2:
+        return  # a Unix socket
+    name = _text(address[0]).lower()
+    if not is_literal(name):
+        local_port(config, name, address[1])
+    elif not is_loopback(name):
+        raise refusal.unknown_address(config, name, _number(address[1]))
+
+
+def is_literal(name: str) -> bool:
+    """Whether ``name`` is an IP address, or the empty name."""
+    return not name or ":" in name or not name.strip("0123456789.")
+
+
+def is_loopback(name: str) -> bool:
+    """Whether the literal or empty ``name`` stays on this machine."""
+    return name in ("", "::1", "0.0.0.0", "::") or name.startswith(("127.", "::ffff:127."))
+
+
+def patch_socket(config: Config, socket: ModuleType) -> None:
+    """Let the resolver functions of ``socket`` ask :func:`local_port` first."""
+    for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
+        setattr(socket, name, _redirected(config, getattr(socket, name)))
+    if config.mode == "replay":
+        for name in ("connect", "connect_ex"):
+            setattr(socket.socket, name, _checked(config, getattr(socket.socket, name)))
+
+
+def _redirected(config: Config, original: Any) -> Any:
+    def resolve(host: Any, *port: Any, **options: Any) -> Any:
+        if "host" in options or "port" in options:  # getaddrinfo(host=..., port=...)
+            host, port = options.pop("host", host), (options.pop("port", *port),)
+        local = local_port(config, host, port[0] if port else None)
+        if local is None:
+            return original(host, *port, **options)
+        return original(LOOPBACK, *((local or port[0], *port[1:]) if port else ()), **options)
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        return resolve(*arguments, **options) if arguments else resolve(None, **options)
+
+    return _named_like(original, call)
+
+
+def _checked(config: Config, original: Any) -> Any:
+    def connect(self: Any, address: Any, /) -> Any:
+        check_address(config, address)
+        return original(self, address)
+
+    return _named_like(original, connect)
+
+
+def _named_like(original: Any, function: Any) -> Any:
+    for attribute in ("__name__", "__qualname__", "__doc__"):
+        setattr(function, attribute, getattr(original, attribute, None))
+    function.__module__ = "socket"
+    return function
+
+
+def patch_asyncio(config: Config, base_events: ModuleType) -> None:
+    """Refuse unknown names before asyncio leaves the bot's stack for a resolver thread."""
+    loop = base_events.BaseEventLoop
+    original = loop.getaddrinfo
+
+    async def getaddrinfo(self: Any, host: Any, port: Any, **options: Any) -> Any:
+        local_port(config, host, port)
+        return await original(self, host, port, **options)
+
+    loop.getaddrinfo = _named_like(original, getaddrinfo)
+
+
+def _is_this_machine(name: str) -> bool:
+    return name == "localhost" or name.endswith(".localhost") or name == os.uname().nodename.lower()
+
+
+def _text(host: Any) -> str:
+    if isinstance(host, bytes | bytearray):
+        return host.decode("latin-1")
+    return str(host) if host is not None else ""
+
+
+def _number(port: Any) -> int:
+    if isinstance(port, bytes):
+        port = port.decode("latin-1")
+    if isinstance(port, str):
+        return int(port) if port.isdigit() else _SERVICES.get(port, 0)
+    return port or 0
