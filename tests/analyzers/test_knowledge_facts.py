@@ -35,8 +35,6 @@ OLD_NAMES = {
 
 def resolve(path: str) -> Any:
     """Return the object at ``path``; skip when its module is not installed."""
-    if path in vars(__builtins__) if not isinstance(__builtins__, dict) else path in __builtins__:
-        return open
     head, *rest = path.split(".")
     if importlib.util.find_spec(head) is None:
         pytest.skip(f"{head} is not installed")
