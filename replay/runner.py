@@ -59,7 +59,9 @@ def run_bench(plan: Plan, setup: Setup, report: StatusReport, land: Land) -> Out
     try:
         _warm_up(plan, setup, watch)
         for turn in rounds(plan.pairs, plan.lanes):
-            _run_side_by_side([slot for slot in turn if slot.side in plan.sides], setup, watch, keep)
+            _run_side_by_side(
+                [slot for slot in turn if slot.side in plan.sides], setup, watch, keep
+            )
     except KeyboardInterrupt:
         interrupted = True
     after = machine_load()

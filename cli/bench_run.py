@@ -1,0 +1,212 @@
+"""Carries out ``perfscan bench replay``: scenario to runs, saved as they land, to a result."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from perfscan import __version__
+from perfscan.cli.progress import Progress
+from perfscan.errors import InputError
+from perfscan.replay import namespace
+from perfscan.replay.certificates import Authority
+from perfscan.replay.circumstances import environment
+from perfscan.replay.compare import compare
+from perfscan.replay.doubts import Circumstances
+from perfscan.replay.floor import floors
+from perfscan.replay.model import Implementation, Recording, Result, Run, Scenario, Side
+from perfscan.replay.processes import machine_load
+from perfscan.replay.recording import read_recording
+from perfscan.replay.result import describe_recording, describe_scenario, write_result
+from perfscan.replay.runner import WARM_UP_S, Outcome, Plan, run_bench
+from perfscan.replay.scenario import read_scenario
+from perfscan.replay.trial import Setup, StatusReport
+from perfscan.replay.work import stimuli
+from perfscan.replay.workspace import prepare
+
+START_AND_STOP_S = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the user asked for."""
+
+    scenario: Path
+    pairs: int
+    lanes: int | None
+    speed: float
+    until_s: float | None
+    seed: int
+    after: str
+    output: Path
+    python: Path | None
+    keep: Path | None
+    scan: bool
+    quiet: bool
+
+
+def run(order: Order) -> Result:
+    """Carry out ``order``. The result is on disk after every run, also when interrupted."""
+    scenario = _with_after(read_scenario(order.scenario), order.after)
+    recording = read_recording(scenario.recording)
+    lanes = min(order.lanes or scenario.lanes, order.pairs)
+    notebook = _Notebook(order, scenario, recording, lanes)
+    with ExitStack() as stack:
+        folder = order.keep or Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="perfscan-bench-"))
+        )
+        sides: dict[Side, Implementation] = {
+            "original": scenario.original,
+            "optimized": scenario.optimized,
+        }
+        setup = Setup(
+            scenario=scenario,
+            recording=recording,
+            folder=folder,
+            prepared={
+                side: prepare(implementation.directory, folder / "bots" / side)
+                for side, implementation in sides.items()
+            },
+            authority=Authority.create(folder / "ca"),
+            python=str(order.python or sys.executable),
+            speed=order.speed,
+            seed=order.seed,
+            until_s=order.until_s,
+        )
+        report = StatusReport()
+        progress = stack.enter_context(
+            Progress(
+                f"{scenario.title} · {order.pairs} pairs, {_manner(lanes)}",
+                2 * order.pairs,
+                _expected_seconds(order, lanes, recording, scenario),
+                report,
+                quiet=order.quiet,
+            )
+        )
+        if reason := namespace.unavailable():
+            progress.note(
+                f"warning: no network namespace ({reason}); only the hook guards the bots"
+            )
+
+        def land(finished: Run) -> None:
+            notebook.save(finished)
+            progress.land(finished)
+
+        outcome = run_bench(Plan(order.pairs, lanes), setup, report, land)
+    return notebook.close(outcome)
+
+
+class _Notebook:
+    """Keeps the result file up to date while runs land."""
+
+    def __init__(self, order: Order, scenario: Scenario, recording: Recording, lanes: int) -> None:
+        self._order, self._scenario, self._recording = order, scenario, recording
+        self._lanes = lanes
+        self._runs: list[Run] = []
+        self._floors = floors(recording, scenario)
+        self._environment = environment(scenario.path.parent, machine_load()["load_1m"])
+        self._findings = _scan(scenario) if order.scan else None
+
+    def save(self, run: Run) -> None:
+        """Add a run; until the bench is over the file says that it was interrupted."""
+        self._runs.append(run)
+        write_result(self._result(None), self._order.output)
+
+    def close(self, outcome: Outcome) -> Result:
+        """Write and return the final result."""
+        result = self._result(outcome)
+        write_result(result, self._order.output)
+        return result
+
+    def _result(self, outcome: Outcome | None) -> Result:
+        order, scenario = self._order, self._scenario
+        interrupted = outcome is None or outcome.interrupted
+        isolated = namespace.unavailable() is None
+        runs = tuple(sorted(self._runs, key=lambda run: (run.pair, run.slot)))
+        circumstances = Circumstances(
+            speed=order.speed,
+            lanes=self._lanes,
+            isolated=isolated,
+            truncated=self._recording.truncated,
+            interrupted=interrupted,
+            until_s=order.until_s,
+            cpus=self._environment["cpus"],
+            load_before=outcome.load_before if outcome else None,
+            cpu_busy=outcome.cpu_busy if outcome else None,
+            cpu_steal=outcome.cpu_steal if outcome else None,
+        )
+        method: dict[str, Any] = {
+            "pairs": order.pairs,
+            "order": "side by side" if self._lanes > 1 else "A B B A",
+            "lanes": self._lanes,
+            "speed": order.speed,
+            "until_s": order.until_s,
+            "seed": order.seed,
+            "after": order.after,
+            "warm_up_s": WARM_UP_S,
+            "guard": "network namespace" if isolated else "hook in the interpreter",
+            "seconds": round(outcome.seconds, 1) if outcome else None,
+            "cpu_busy": round(outcome.cpu_busy, 3) if outcome else None,
+            "cpu_steal": round(outcome.cpu_steal, 3) if outcome else None,
+        }
+        return Result(
+            scenario=describe_scenario(scenario),
+            environment=self._environment,
+            recording=describe_recording(self._recording, scenario),
+            method=method,
+            runs=runs,
+            comparison=compare(
+                runs, scenario, floors=self._floors, circumstances=circumstances, seed=order.seed
+            ),
+            interrupted=interrupted,
+            findings=self._findings,
+        )
+
+
+def _with_after(scenario: Scenario, after: str) -> Scenario:
+    """Let ``after`` name the side that runs as the changed one."""
+    if after == "optimized":
+        return scenario
+    if after == "original":
+        return replace(scenario, optimized=replace(scenario.original, name="optimized"))
+    raise InputError(f"--after names no side: {after!r}", remedy="use 'optimized' or 'original'")
+
+
+def _scan(scenario: Scenario) -> dict[str, Any]:
+    """Return the findings of both sides, each as ``perfscan.findings/1``."""
+    return {
+        side.name: scan_folder(side.directory) for side in (scenario.original, scenario.optimized)
+    }
+
+
+def scan_folder(folder: Path) -> dict[str, Any]:
+    """Scan a folder and return its findings as ``perfscan.findings/1``."""
+    from perfscan.analyzers.engine import analyze
+    from perfscan.reports.findings_json import render
+
+    started = time.perf_counter()
+    analysis = analyze([folder], root=folder)
+    findings = render(analysis, version=__version__, seconds=time.perf_counter() - started)
+    document: dict[str, Any] = json.loads(findings)
+    return document
+
+
+def _manner(lanes: int) -> str:
+    return f"{lanes} side by side" if lanes > 1 else "one bot at a time"
+
+
+def _expected_seconds(order: Order, lanes: int, recording: Recording, scenario: Scenario) -> float:
+    times = [message.at_ns for message in stimuli(recording, scenario.items).values()]
+    streaming = (times[-1] - times[0]) / 1e9 if times else 0.0
+    streaming = min(streaming, order.until_s or streaming) / order.speed
+    one = streaming + scenario.items.settle_s + START_AND_STOP_S
+    warm_up = WARM_UP_S + scenario.items.settle_s + START_AND_STOP_S
+    if lanes > 1:
+        return warm_up + one * -(-order.pairs // lanes)
+    return 2 * (warm_up + order.pairs * one)

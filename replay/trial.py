@@ -1,0 +1,263 @@
+"""One run of one side: a fresh bot, server and services in a network of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from perfscan.errors import InputError
+from perfscan.replay.certificates import Authority
+from perfscan.replay.journal import read_observation
+from perfscan.replay.metrics import expected_items, measure
+from perfscan.replay.model import Implementation, Open, Recording, Run, Scenario, Side
+from perfscan.replay.network import Network, open_network
+from perfscan.replay.processes import ProcessTree, describe_end, stop
+from perfscan.replay.redirection import bot_environment, escapes
+from perfscan.replay.schedule import Slot
+from perfscan.replay.services import STARTERS, Service
+from perfscan.replay.serving import ServerProcess
+from perfscan.replay.workspace import fresh_copy
+
+POLL_S = 0.1
+STOP_PATIENCE_S = 10.0
+LOG_LINES = 20
+# What a bot may see of the user's environment: where programs are, nothing that is secret.
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What all runs of a bench share."""
+
+    scenario: Scenario
+    recording: Recording
+    folder: Path
+    prepared: Mapping[Side, Path]
+    """Per side the folder that each run gets a copy of."""
+    authority: Authority
+    python: str = sys.executable
+    speed: float = 1.0
+    seed: int = 1
+    until_s: float | None = None
+    """Play only stream messages up to this recorded second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How the outside world follows a run and stops it."""
+
+    interrupted: threading.Event
+    report: StatusReport
+
+
+class StatusReport:
+    """The latest status line of every run that is under way, by side and pair."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._latest: dict[Slot, Mapping[str, float]] = {}
+
+    def update(self, slot: Slot, status: Mapping[str, float]) -> None:
+        """Keep the newest status of ``slot``."""
+        with self._lock:
+            self._latest[slot] = dict(status)
+
+    def finish(self, slot: Slot) -> None:
+        """Forget ``slot``."""
+        with self._lock:
+            self._latest.pop(slot, None)
+
+    def latest(self) -> dict[Slot, Mapping[str, float]]:
+        """Return a copy of what is known now."""
+        with self._lock:
+            return dict(self._latest)
+
+
+def run_trial(slot: Slot, setup: Setup, watch: Watch) -> Run:
+    """Make one run. A bot that crashes gives a Run that is not ok; bad input raises."""
+    side = setup.scenario.original if slot.side == "original" else setup.scenario.optimized
+    folder = setup.folder / f"{slot.side}-{slot.pair}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        home = fresh_copy(setup.prepared[slot.side], folder / "bot")
+        trial = _start(stack, side, setup, folder, home)
+        problem = _follow(trial, slot, setup, watch)
+        started_ns = trial.server.run_time(trial.started_monotonic_ns)
+        if not trial.stop() and not problem:
+            problem = f"the bot ignored SIGTERM for {STOP_PATIENCE_S:.0f} s and was killed"
+    watch.report.finish(slot)
+    observation = read_observation(folder / "journal.jsonl")
+    usage = trial.tree.usage()
+    process = {"peak_rss_mb": usage.peak_rss_mb, "cpu_s": usage.cpu_s}
+    first = next((event.at_ns for event in observation.events if isinstance(event, Open)), None)
+    if first is not None:
+        process["startup_s"] = (first - started_ns) / 1e9
+    return measure(
+        setup.recording,
+        observation,
+        setup.scenario,
+        process,
+        slot=slot,
+        problem=problem,
+        log=_tail(folder / "bot.log"),
+        escapes=escapes(folder / "escapes.jsonl"),
+    )
+
+
+@dataclass(slots=True)
+class _Trial:
+    """What is running."""
+
+    bot: subprocess.Popen[bytes]
+    server: ServerProcess
+    services: tuple[Service, ...]
+    tree: ProcessTree
+    started_monotonic_ns: int
+
+    def problem(self) -> str:
+        """Return the first thing that stopped by itself, or an empty string."""
+        for service in self.services:
+            if line := service.problem():
+                return line
+        return self.server.problem()
+
+    def stop(self) -> bool:
+        """End the bot; True when it left in good order."""
+        self.tree.sample()
+        return stop(self.bot, STOP_PATIENCE_S)
+
+
+def _start(
+    stack: ExitStack, side: Implementation, setup: Setup, folder: Path, home: Path
+) -> _Trial:
+    network = stack.enter_context(open_network(setup.recording))
+    server = stack.enter_context(
+        ServerProcess(
+            setup.scenario,
+            network,
+            setup.authority,
+            folder,
+            speed=setup.speed,
+            seed=setup.seed,
+            until_s=setup.until_s,
+        )
+    )
+    services = []
+    for name in side.services:
+        service = STARTERS[name](folder, network.command, isolated=network.isolated)
+        stack.callback(service.close)
+        services.append(service)
+    environment = _environment(side, services, network, setup.authority, folder, home)
+    started_ns = time.monotonic_ns()
+    bot = _start_bot(side, setup.python, environment, network, folder, home)
+    stack.callback(stop, bot, STOP_PATIENCE_S)
+    return _Trial(bot, server, tuple(services), ProcessTree(bot.pid), started_ns)
+
+
+def _environment(
+    side: Implementation,
+    services: list[Service],
+    network: Network,
+    authority: Authority,
+    folder: Path,
+    home: Path,
+) -> dict[str, str]:
+    base = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    base |= {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(home), **side.environment}
+    for service in services:
+        base |= service.environment
+    return bot_environment(
+        base,
+        mode="replay",
+        ca_bundle=authority.ca_file,
+        hosts=network.hosts,
+        ports=network.redirected_ports,
+        report=folder / "escapes.jsonl",
+    )
+
+
+def _start_bot(
+    side: Implementation,
+    python: str,
+    environment: Mapping[str, str],
+    network: Network,
+    folder: Path,
+    home: Path,
+) -> subprocess.Popen[bytes]:
+    """Start the bot in its own folder; Python gets only that folder on its path."""
+    command = list(side.command)
+    if command[0] in ("python", "python3"):
+        command = [python, "-P", *command[1:]]
+    with (folder / "bot.log").open("wb") as log:
+        try:
+            return subprocess.Popen(
+                network.command(command),
+                cwd=home,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise InputError(
+                f"cannot start {command[0]!r}: {error.strerror}",
+                where=f"implementations.{side.name}.command",
+                remedy="give a command that exists",
+            ) from error
+
+
+def _follow(trial: _Trial, slot: Slot, setup: Setup, watch: Watch) -> str:
+    """Wait until the run is over; return why it failed, or an empty string."""
+    expected = expected_items(setup.recording, setup.scenario, setup.until_s)
+    settle_s = setup.scenario.items.settle_s
+    while True:
+        if watch.interrupted.is_set():
+            return "interrupted"
+        status = trial.server.status()
+        watch.report.update(slot, status)
+        trial.tree.sample()
+        if problem := trial.problem():
+            return problem
+        streaming = not status or status["streams_started"] == 0 or status["stimuli_left"] > 0
+        ended = trial.bot.poll()
+        if ended is not None:
+            if ended == 0 and not streaming:
+                return ""
+            return _early_end(ended, status)
+        if not streaming:
+            # With all effects in, a short silence still shows an effect that is sent twice.
+            patience = min(settle_s, 1.0) if status["effects"] >= expected else settle_s
+            if status["in_flight"] == 0 and status["idle_s"] >= patience:
+                return ""
+        elif overdue := _never_started(trial, status):
+            return overdue
+        time.sleep(POLL_S)
+
+
+def _early_end(code: int, status: Mapping[str, float]) -> str:
+    left = int(status.get("stimuli_left", 0))
+    rest = f" with {left} stimuli still to come" if left else ""
+    return f"the bot ended by itself ({describe_end(code)}){rest}"
+
+
+def _never_started(trial: _Trial, status: Mapping[str, float]) -> str:
+    waited = (time.monotonic_ns() - trial.started_monotonic_ns) / 1e9
+    if status.get("streams_started", 0) == 0 and waited > 30:
+        return "the bot did not subscribe to the recorded stream within 30 s"
+    return ""
+
+
+def _tail(log: Path) -> str:
+    with contextlib.suppress(OSError):
+        lines = log.read_text("utf-8", errors="replace").splitlines()
+        return "\n".join(lines[-LOG_LINES:])
+    return ""
