@@ -31,7 +31,7 @@ def elements(text: str) -> list[str]:
     if not isinstance(json.loads(text), list):
         raise ValueError("not an array")
     position = text.index("[") + 1
-    found = []
+    found: list[str] = []
     while True:
         position = _skip_space(text, position)
         if text[position] == "]":

@@ -14,7 +14,9 @@ from perfscan.replay.items import locations
 from perfscan.replay.model import Headers, MatchRules, Open
 from perfscan.replay.redaction import is_public_identifier, normalise_secrets
 
-VOLATILE = frozenset("timestamp nonce signature sign sig recvwindow apikey _".split())
+VOLATILE = frozenset(
+    ["timestamp", "nonce", "signature", "sign", "sig", "recvwindow", "apikey", "_"]
+)
 """Names, lower-case and without ``-`` and ``_``, of what differs in every request of an exchange's
 API. A value that is a public identifier (a transaction signature, say) is kept all the same."""
 

@@ -1,0 +1,181 @@
+"""Recorded answers in the form in which they are served again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from perfscan.replay.exchanges import Exchange
+from perfscan.replay.json_text import around, elements
+from perfscan.replay.keys import Asked, Call
+from perfscan.replay.model import Failure, Headers, Miss
+
+MISS_STATUS = 599
+MISS_CODE = -32599
+"""JSON-RPC error code of a batch element that the recording does not hold."""
+_FRAMING = frozenset(
+    ["connection", "keep-alive", "transfer-encoding", "content-length", "upgrade", "trailer"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The recorded answer to one call, cut where the id of a JSON-RPC call goes."""
+
+    exchange: int
+    status: int
+    reason: str
+    headers: Headers
+    """Without those that frame the body."""
+    body: bytes
+    around_id: tuple[bytes, bytes] | None
+    service_ns: int
+    """From the request's last byte to the answer's first."""
+    body_ns: int
+    """From the answer's first byte to its last."""
+    closes: bool = False
+    """The service closed the connection afterwards, unasked."""
+    broke: bool = False
+    """There was no answer: the connection broke after ``service_ns``."""
+
+    @property
+    def successful(self) -> bool:
+        """Whether the answer may stand for later ones."""
+        return self.status < 400 and not self.broke
+
+    def body_for(self, call: Call) -> bytes:
+        """Return the body with the id that ``call`` uses."""
+        if self.around_id is None:
+            return self.body
+        return json.dumps(call.rpc_id).encode().join(self.around_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is sent back for one HTTP request, and when."""
+
+    outcome: Literal["hit", "extra", "miss"]
+    recorded: int | None
+    status: int
+    reason: str
+    headers: Headers
+    body: bytes
+    service_ns: int = 0
+    body_ns: int = 0
+    closes: bool = False
+    broke: bool = False
+    miss: Miss | None = None
+
+
+def recorded_answers(
+    exchange: Exchange, asked: Asked, failure: Failure | None, *, timed: bool
+) -> Iterator[tuple[Call, Recorded]]:
+    """Yield the answer to each call of a recorded exchange; none where it never came.
+
+    ``failure`` is what broke the exchange, if anything did. Without ``timed`` all waits are 0.
+    """
+    response = exchange.response
+    if response is None:
+        if failure is not None:
+            waited = max(0, failure.at_ns - exchange.request.at_ns) if timed else 0
+            broken = Recorded(
+                exchange.request.exchange, 0, "", (), b"", None, waited, 0, broke=True
+            )
+            yield from ((call, broken) for call in asked.calls)
+        return
+    headers = tuple(pair for pair in response.headers if pair[0].lower() not in _FRAMING)
+    service_ns = max(0, response.at_ns - exchange.request.at_ns) if timed else 0
+    body_ns = max(0, response.end_ns - response.at_ns) if timed else 0
+    closes = _says_close(response.headers) and not _says_close(exchange.request.headers)
+    for call, body, cut in _bodies(asked, response.body):
+        yield (
+            call,
+            Recorded(
+                *(response.exchange, response.status, response.reason, headers, body, cut),
+                *(service_ns, body_ns, closes),
+            ),
+        )
+
+
+def join_batch(asked: Asked, parts: Sequence[Answer]) -> Answer:
+    """Return one answer for a JSON-RPC batch from the answers to its elements.
+
+    It takes as long as its slowest element. An element that was refused (429, say) refuses all.
+    """
+    refused = next((part for part in parts if part.status >= 400 or part.broke), None)
+    first = refused or parts[0]
+    answered = zip(asked.calls, parts, strict=True)
+    bodies = [part.body for call, part in answered if call.rpc_id is not None]
+    missed = [part.miss for part in parts if part.miss is not None]
+    outcomes = {part.outcome for part in parts}
+    return Answer(
+        outcome="miss" if missed else "extra" if "extra" in outcomes else "hit",
+        recorded=next((part.recorded for part in parts if part.recorded is not None), None),
+        status=first.status,
+        reason=first.reason,
+        headers=first.headers,
+        body=refused.body if refused else b"[" + b",".join(bodies) + b"]",
+        service_ns=max(part.service_ns for part in parts),
+        body_ns=max(part.body_ns for part in parts),
+        closes=any(part.closes for part in parts),
+        broke=first.broke,
+        miss=missed[0] if missed else None,
+    )
+
+
+def refuse(miss: Miss) -> Answer:
+    """Return the unmistakable error for a request that is not in the recording."""
+    body = {
+        "error": "not in the recording",
+        "request": miss.request,
+        "nearest": list(miss.nearest),
+        "from": "perfscan replay",
+    }
+    return _made("miss", MISS_STATUS, "Not In The Recording", body, miss)
+
+
+def refuse_element(call: Call, miss: Miss) -> Answer:
+    """Return the error for one element of a batch, whose other elements may be answered."""
+    error = {"code": MISS_CODE, "message": f"perfscan replay: not in the recording: {miss.request}"}
+    body = {"jsonrpc": "2.0", "id": call.rpc_id, "error": error}
+    return _made("miss", 200, "OK", body, miss)
+
+
+def _made(
+    outcome: Literal["miss"], status: int, reason: str, body: dict[str, Any], miss: Miss
+) -> Answer:
+    headers = (("Content-Type", "application/json"),)
+    return Answer(outcome, None, status, reason, headers, json.dumps(body).encode(), miss=miss)
+
+
+Cut = tuple[bytes, bytes] | None
+
+
+def _bodies(asked: Asked, body: bytes) -> Iterator[tuple[Call, bytes, Cut]]:
+    """Yield for each call its part of the body; all of it where it cannot be parted."""
+    try:
+        text = body.decode()
+        parts = {_id_of(part): part for part in elements(text)} if asked.is_batch else None
+    except ValueError:
+        yield from ((call, body, None) for call in asked.calls)
+        return
+    for call in asked.calls:
+        part = text if parts is None else parts.get(json.dumps(call.rpc_id))
+        if part is not None:
+            yield call, part.encode(), _cut_at_id(part) if call.is_rpc else None
+
+
+def _cut_at_id(text: str) -> Cut:
+    cut = around(text, ("id",))
+    return None if cut is None else (cut[0].encode(), cut[1].encode())
+
+
+def _id_of(text: str) -> str:
+    value = json.loads(text)
+    return json.dumps(value.get("id")) if isinstance(value, dict) else ""
+
+
+def _says_close(headers: Headers) -> bool:
+    return any(name.lower() == "connection" and "close" in value.lower() for name, value in headers)
