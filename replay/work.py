@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ from perfscan.replay.model import (
     Recording,
     StreamStart,
 )
+from perfscan.replay.redaction import normalise_secrets
 
 REFUSED = 400
 """An effect answered with this status or above did not happen; sending it again is right."""
@@ -178,7 +179,7 @@ def _state(
     if recorded is not None:
         unlike = next((one for one in done if one.content != recorded[0].content), None)
         if unlike is not None:
-            return "wrong", _difference(rules.effect, recorded[0].values, unlike.values)
+            return "wrong", _difference(recorded[0].values, unlike.values)
     if len(done) > 1:
         return "duplicated", f"sent {len(done)} times"
     if latency_ms > rules.deadline_s * 1000:
@@ -193,22 +194,15 @@ def _accepted(exchange: Exchange, rule: EffectRule) -> bool:
 
 
 def _compared(rule: EffectRule, payload: Any) -> str:
-    parts: Mapping[str, Any] = {path: values_at(path, payload) for path in rule.compare}
-    return json.dumps(parts if rule.compare else payload, sort_keys=True, ensure_ascii=False)
+    """Return what must be equal; secrets are levelled, since a recording holds stand-ins."""
+    parts: Any = [values_at(path, payload) for path in rule.compare] if rule.compare else payload
+    return normalise_secrets(json.dumps(parts, sort_keys=True, ensure_ascii=False))
 
 
-def _difference(rule: EffectRule, recorded: str, sent: str) -> str:
-    """Quote the first part that differs, from just before the place where it does."""
-    wanted, got = json.loads(recorded), json.loads(sent)
-    for path in rule.compare:
-        if wanted[path] != got[path]:
-            return f"{path}: recorded {_quote(wanted[path], got[path])}"
-    return f"body: recorded {_quote(wanted, got)}"
-
-
-def _quote(wanted: Any, got: Any) -> str:
-    one, other = (json.dumps(value, ensure_ascii=False) for value in (wanted, got))
-    pairs = enumerate(zip(one, other, strict=False))
-    place = next((index for index, (a, b) in pairs if a != b), min(len(one), len(other)))
+def _difference(recorded: str, sent: str) -> str:
+    """Quote both from just before the place where they part."""
+    steps = enumerate(zip(recorded, sent, strict=False))
+    shorter = min(len(recorded), len(sent))
+    place = next((index for index, (a, b) in steps if a != b), shorter)
     begin = max(0, place - SHOWN // 3)
-    return f"{one[begin : begin + SHOWN]}, sent {other[begin : begin + SHOWN]}"
+    return f"recorded {recorded[begin : begin + SHOWN]}, sent {sent[begin : begin + SHOWN]}"

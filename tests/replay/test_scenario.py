@@ -88,7 +88,7 @@ def test_defaults_of_a_minimal_scenario(folder: Path) -> None:
         ('"(x)"', '"x"', 8, "items.stimulus.key.pattern", "no group"),
         ('"(x)"', '"(x"', 8, "items.stimulus.key.pattern", "not a regular expression"),
         ("POST https", "post https", 9, "items.effect.request", "not a request pattern"),
-        ("$.id", "$.[", 9, "items.effect.key.path", "not a JSONPath"),
+        ("$.id", '"$.["', 9, "items.effect.key.path", "not a JSONPath"),
         ("$.id", "id", 9, "items.effect.key.path", "not a JSONPath"),
         ("name: s", "name: s\nthreshold: 5", 3, "threshold", "between 0 and 1"),
         ("name: s", "name: s\nthreshold: yes", 3, "threshold", "expected a number"),

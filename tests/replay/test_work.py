@@ -128,7 +128,7 @@ def test_states() -> None:
     assert (items["a"].state, items["a"].detail) == ("duplicated", "sent 2 times")
     assert items["a"].latency_ms == 100.0
     assert items["b"].state == "wrong"
-    assert 'recorded ["new #b"], sent ["old #b"]' in items["b"].detail
+    assert items["b"].detail == 'recorded [["new #b"]], sent [["old #b"]]'
     assert (items["stranger"].state, items["stranger"].expected) == ("wrong", False)
     assert (items["quiet"].state, items["quiet"].expected) == ("wrong", False)
     assert (items["away"].state, items["away"].expected) == ("handled", False)
@@ -157,7 +157,7 @@ def test_without_compare_the_whole_body_must_be_equal() -> None:
     item = next(item for item in items_of_run(RECORDED, run, RULES) if item.key == "a")
 
     assert item.state == "wrong"
-    assert item.detail.startswith("body: recorded ")
+    assert "nonce" in item.detail
 
 
 def test_a_stream_that_never_started_leaves_everything_missed() -> None:

@@ -1,0 +1,156 @@
+"""The best that the recorded traffic permits, to set beside what was measured.
+
+What the floors assume (:data:`ASSUMPTIONS` says it in the report):
+
+- *Item latency*: every connection is warm, nothing queues, the bot itself takes no time. An item
+  then takes the sum over the stages of the scenario's critical path of the largest recorded
+  service time among its requests in that stage; the effect's own answer comes after its end. Which
+  recorded requests belong to an item is found by value flow: one does when it holds the item's key
+  or a long value (20 characters or more) of an answer that already belongs to it. Values that turn
+  up in the answers of many items (program and account names) carry nothing and are left out.
+- *Connections*: one per host, and one per WebSocket stream. HTTP/1.1 needs one for each request
+  that is open at the same time, so a bot cannot be at both floors, this and the latency's, at once.
+- *Own counts*: each distinct recorded request once, as with a cache that never expires.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from perfscan.replay.exchanges import Exchange, exchanges, websockets
+from perfscan.replay.items import request_matches, without_query
+from perfscan.replay.keys import Key, host_key, read_request
+from perfscan.replay.metrics import summary
+from perfscan.replay.model import MatchRules, Recording, Scenario
+from perfscan.replay.work import effects, stimuli
+
+ASSUMPTIONS = (
+    "Latency floor: warm connections, no queueing, no work of the bot; per item the sum over the "
+    "critical path of the largest recorded service time.",
+    "Connection floor: one per host and stream; it cannot be reached together with the latency "
+    "floor.",
+    "Floor of own counts: each distinct request once, as with a cache that never expires.",
+)
+COMMON = 0.05
+"""A value in the answers of more than this share of the items joins nothing."""
+_TOKEN = re.compile(rb"[A-Za-z0-9_-]{20,}")
+
+
+def floors(recording: Recording, scenario: Scenario) -> dict[str, float]:
+    """Return the best possible value per metric; only metrics for which one can be given."""
+    calls = [call for call in exchanges(recording) if not call.is_websocket]
+    streams = {without_query(session.url) for session in websockets(recording)}
+    hosts = {host_key(call.open) for call in calls}
+    return {
+        **_latency(recording, scenario, calls),
+        "success_rate": 1.0,
+        "websocket_connects": len(streams),
+        "connections_opened": len(streams) + len(hosts),
+        **_distinct(calls, scenario.counts, scenario.match),
+    }
+
+
+def _distinct(
+    calls: Sequence[Exchange], counts: Mapping[str, str], rules: MatchRules
+) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name, pattern in counts.items():
+        counted = [c for c in calls if request_matches(pattern, c.request.method, c.url)]
+        found[name] = len({_keys(call, rules) for call in counted})
+    return found
+
+
+def _keys(call: Exchange, rules: MatchRules) -> tuple[Key, ...]:
+    sent = call.request
+    asked = read_request(
+        sent.method, host_key(call.open), sent.target, sent.headers, sent.body, rules
+    )
+    return tuple(one.key for one in asked.calls)
+
+
+# --- Latency --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A recorded exchange with the long values that it sends and receives."""
+
+    exchange: Exchange
+    text: bytes
+    sent: frozenset[bytes]
+    received: frozenset[bytes]
+
+
+def _latency(
+    recording: Recording, scenario: Scenario, calls: Sequence[Exchange]
+) -> dict[str, float]:
+    if not scenario.critical_path or recording.header.latency != "recorded":
+        return {}
+    done = effects(recording, scenario.items.effect)
+    begun = stimuli(recording, scenario.items)
+    flow = _rare(_read(calls), items=len(done))
+    times = [
+        _critical_ms(
+            _belonging(key, begun[key].at_ns, done[key][0].at_ns, flow), scenario.critical_path
+        )
+        for key in begun
+        if key in done
+    ]
+    return summary("item_latency_ms", times)
+
+
+def _read(calls: Iterable[Exchange]) -> list[_Call]:
+    read = []
+    for call in calls:
+        text = call.request.target.encode() + b"\n" + call.request.body
+        body = call.response.body if call.response else b""
+        read.append(
+            _Call(call, text, frozenset(_TOKEN.findall(text)), frozenset(_TOKEN.findall(body)))
+        )
+    return read
+
+
+def _rare(calls: Sequence[_Call], items: int) -> list[_Call]:
+    """Drop received values that are too common to tell one item from another."""
+    seen = Counter(token for call in calls for token in call.received)
+    limit = max(2.0, COMMON * items)
+    return [
+        _Call(
+            call.exchange,
+            call.text,
+            call.sent,
+            frozenset(token for token in call.received if seen[token] <= limit),
+        )
+        for call in calls
+    ]
+
+
+def _belonging(key: str, begin_ns: int, end_ns: int, calls: Sequence[_Call]) -> list[Exchange]:
+    """Return the requests of one item between its stimulus and its effect, which is left out."""
+    needle = key.encode()
+    known: set[bytes] = set()
+    found = []
+    for call in calls:
+        sent_ns = call.exchange.request.at_ns
+        if begin_ns <= sent_ns < end_ns and (needle in call.text or known & call.sent):
+            found.append(call.exchange)
+            known |= call.received
+    return found
+
+
+def _critical_ms(calls: Sequence[Exchange], path: Sequence[Sequence[str]]) -> float:
+    total_ns = 0
+    for stage in path:
+        total_ns += max(
+            (
+                call.service_ns
+                for call in calls
+                if call.service_ns is not None
+                and any(request_matches(one, call.request.method, call.url) for one in stage)
+            ),
+            default=0,
+        )
+    return total_ns / 1e6

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import pytest
+
+from perfscan.replay.equivalence import RunPair, complete_pairs, equivalence
+from perfscan.replay.model import Item, ItemState, Run, Side
+
+
+def item(key: str, state: ItemState = "handled", content: str = "c", *, owed: bool = True) -> Item:
+    latency = None if state == "missed" else 1.0
+    return Item(key, 0, state, latency, content, expected=owed)
+
+
+def run(side: Side, *items: Item, pair: int = 0, ok: bool = True) -> Run:
+    return Run(side, pair, 0, ok, {}, items)
+
+
+def pair(before: Item, after: Item | None) -> RunPair:
+    return RunPair(run("original", before), run("optimized", *([after] if after else [])))
+
+
+def test_equal_work_is_the_same() -> None:
+    found = equivalence([pair(item("a"), item("a"))] * 3)
+
+    assert found.same
+    assert found.differences == ()
+    assert (found.items, found.original.handled, found.optimized.handled) == (1, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [
+        ("handled", "missed", "missed"),
+        ("handled", "late", "missed"),
+        ("handled", None, "missed"),
+        ("duplicated", "missed", "missed"),
+        ("handled", "duplicated", "duplicated"),
+        ("missed", "duplicated", "duplicated"),
+        ("duplicated", "duplicated", "duplicated"),
+        ("handled", "wrong", "wrong"),
+        ("missed", "wrong", "wrong"),
+    ],
+)
+def test_less_or_other_work_is_a_difference(
+    before: ItemState, after: ItemState | None, kind: str
+) -> None:
+    changed = item("a", after, "other") if after else None
+    found = equivalence([pair(item("a", before), changed)])
+
+    assert not found.same
+    assert [one.kind for one in found.differences if one.side == "optimized"] == [kind]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("missed", "handled"), ("late", "handled"), ("missed", "missed")]
+)
+def test_gains_and_common_misses_are_no_difference(before: ItemState, after: ItemState) -> None:
+    found = equivalence([pair(item("a", before), item("a", after))])
+
+    assert found.same
+    assert found.differences == ()
+
+
+@pytest.mark.parametrize("state", ["duplicated", "wrong"])
+def test_faults_of_the_original_are_listed_but_cost_only_the_original(state: ItemState) -> None:
+    found = equivalence([pair(item("a", state, "other"), item("a"))])
+
+    assert found.same
+    assert [(one.side, one.kind) for one in found.differences] == [("original", state)]
+
+
+def test_sides_that_agree_against_the_recording_did_the_same_work() -> None:
+    same = equivalence([pair(item("a", "wrong", "x"), item("a", "wrong", "x"))])
+    other = equivalence([pair(item("a", "wrong", "x"), item("a", "wrong", "y"))])
+
+    assert same.same
+    assert same.optimized.wrong == 1, "still told in the totals"
+    assert not other.same
+
+
+def test_content_beyond_duty_is_judged_between_the_sides() -> None:
+    def beyond(content: str) -> Item:
+        return item("a", content=content, owed=False)
+
+    assert equivalence([pair(beyond("x"), beyond("x"))]).same
+    assert not equivalence([pair(beyond("x"), beyond("y"))]).same
+    assert equivalence([RunPair(run("original"), run("optimized", beyond("x")))]).same
+    assert equivalence([RunPair(run("original"), run("optimized", beyond("x")))]).items == 0
+
+
+def test_equal_differences_of_several_runs_are_one_entry() -> None:
+    found = equivalence([pair(item("a"), item("a", "missed"))] * 4)
+
+    assert [(one.key, one.runs) for one in found.differences] == [("a", 4)]
+
+
+def test_only_pairs_of_which_both_runs_ended_well_count() -> None:
+    runs = [
+        run("original", pair=0),
+        run("optimized", pair=0),
+        run("original", pair=1, ok=False),
+        run("optimized", pair=1),
+        run("original", pair=2),
+    ]
+
+    assert [one.original.pair for one in complete_pairs(runs)] == [0]
