@@ -1,0 +1,255 @@
+"""What a rule may ask: names, effects, loops, who runs the code and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from perfscan.analyzers.facts import LOOPS, Block, Call, Class, FileFacts, Function, Value
+from perfscan.analyzers.heat import Heat, HotRegions
+from perfscan.analyzers.knowledge import Client, Effect, Knowledge
+from perfscan.analyzers.model import Confidence, TraceStep
+from perfscan.analyzers.names import Things
+from perfscan.analyzers.project import Blocking, FunctionId, Program, Site, SiteId
+
+_FEW = 3
+"""A loop over at most so many literal items is not a loop over data."""
+
+
+class Where:
+    """The view of one file inside the program. Facts are those of ``where.file``."""
+
+    def __init__(self, program: Program, heat: HotRegions, index: int) -> None:
+        self.program = program
+        self.hot_regions = heat
+        self.index = index
+        self.file: FileFacts = program.files[index]
+        self.knowledge: Knowledge = program.knowledge
+
+    # What is called.
+
+    def site(self, call: Call) -> Site:
+        """Return the resolved call: things, targets, effect, confidence."""
+        return self.program.sites[self.index][call.number]
+
+    def path(self, call: Call) -> str:
+        """Return the canonical library path that is called, "" when it is not one."""
+        for thing in self.site(call).things:
+            if thing.kind == "external":
+                return thing.path
+        return ""
+
+    def paths(self, call: Call) -> tuple[str, ...]:
+        """Return every library path that may be called."""
+        return tuple([t.path for t in self.site(call).things if t.kind == "external"])
+
+    def effect(self, call: Call) -> Effect | None:
+        """Return what the library call does (blocks, or is awaited I/O); None when unknown."""
+        return self.site(call).effect
+
+    def confidence(self, call: Call) -> Confidence:
+        """Return how surely the callee is known."""
+        return self.site(call).confidence
+
+    def client(self, call: Call) -> Client | None:
+        """Return the known client class that the call constructs, directly or by a factory."""
+        for path in self.paths(call):
+            made = self.knowledge.canonical(f"{path}()")
+            client, rest = self.knowledge.instance(made)
+            if client is not None and not rest and made.endswith("()"):
+                return client
+        return None
+
+    def roles(self, call: Call) -> frozenset[str]:
+        """Return the knowledge base's tags of the callee."""
+        return frozenset(role for path in self.paths(call) for role in self.knowledge.roles(path))
+
+    def targets(self, call: Call) -> tuple[FunctionId, ...]:
+        """Return the scanned functions that the call runs."""
+        return self.site(call).targets
+
+    def things(self, value: Value, block: int, order: int = 1 << 30) -> Things:
+        """Return what a value may be; ``order`` is the number of calls before it."""
+        return self.program.names.evaluate(self.index, value, block, order)
+
+    def value_path(self, value: Value, block: int, order: int = 1 << 30) -> str:
+        """Return the library path of a value: ``pandas.DataFrame()``; "" when unknown."""
+        for thing in self.things(value, block, order):
+            if thing.kind == "external":
+                return thing.path
+        return ""
+
+    def call_of(self, value: Value | None) -> Call | None:
+        """Return the call whose result ``value`` is, awaited or not."""
+        if value is None or not value.ref.startswith("@") or not value.ref[1:].isdigit():
+            return None
+        return self.file.calls[int(value.ref[1:])]
+
+    def argument(self, call: Call, position: int, keyword: str = "") -> Value | None:
+        """Return one argument by position or keyword, None when it is not given."""
+        for name, value in call.keywords:
+            if keyword and name == keyword:
+                return value
+        if position < 0 or any(value.kind == "star" for value in call.args[: position + 1]):
+            return None
+        return call.args[position] if position < len(call.args) else None
+
+    # Where it stands.
+
+    def block(self, index: int) -> Block:
+        """Return a block of this file."""
+        return self.file.blocks[index]
+
+    def function(self, block: int) -> Function | None:
+        """Return the function that runs ``block``, None at module level."""
+        index = self.file.blocks[block].function
+        return self.file.functions[index] if index >= 0 else None
+
+    def function_id(self, block: int) -> FunctionId:
+        """Return the program-wide id of the function that runs ``block``."""
+        return (self.index, self.file.blocks[block].function)
+
+    def class_of(self, block: int) -> Class | None:
+        """Return the class whose method (or function nested in one) runs ``block``."""
+        function = self.function(block)
+        while function is not None:
+            if function.owner >= 0:
+                return self.file.classes[function.owner]
+            function = self.file.functions[function.parent] if function.parent >= 0 else None
+        return None
+
+    def around(self, block: int, *kinds: str) -> Iterator[Block]:
+        """Yield ``block`` and its parents within the same function, innermost first.
+
+        Only those of the given kinds when kinds are given.
+        """
+        while block >= 0:
+            fact = self.file.blocks[block]
+            if fact.kind in {"function", "class", "module"}:
+                return
+            if not kinds or fact.kind in kinds:
+                yield fact
+            block = fact.parent
+
+    def loops(self, block: int) -> list[Block]:
+        """Return the loops around ``block`` in its function, innermost first."""
+        return list(self.around(block, *LOOPS))
+
+    def data_loops(self, block: int) -> list[Block]:
+        """Return the loops whose number of turns depends on data: no literals, no constants."""
+        return [loop for loop in self.loops(block) if not self.is_constant(loop)]
+
+    def is_constant(self, loop: Block) -> bool:
+        """Tell whether a loop makes a small, written-down number of turns."""
+        value = loop.value
+        if loop.kind == "while" or value is None:
+            return False
+        return self._is_constant(value, loop.number, 0)
+
+    def _is_constant(self, value: Value, block: int, depth: int) -> bool:
+        if value.kind in {"list", "tuple", "set", "dict"}:
+            return not any(item.kind == "star" for item in value.items)
+        call = self.call_of(value)
+        if call is not None:
+            if call.func == "range":
+                return all(self._is_number(item) for item in call.args)
+            if call.func in {"enumerate", "reversed", "sorted", "zip"}:
+                return any(self._is_constant(v, block, depth + 1) for v in call.args)
+            return False
+        last = value.ref.rpartition(".")[2]
+        return value.kind == "ref" and last.isupper() and "[]" not in value.ref
+
+    @staticmethod
+    def _is_number(value: Value) -> bool:
+        last = value.ref.rpartition(".")[2]
+        return isinstance(value.const, int) or (value.kind == "ref" and last.isupper())
+
+    def calls_in(self, block: int) -> list[Call]:
+        """Return the calls inside ``block``, at any depth, in the same function."""
+        inside = self.below(block)
+        return [call for call in self.file.calls if call.block in inside]
+
+    def below(self, block: int) -> set[int]:
+        """Return ``block`` and the blocks inside it that the same function runs."""
+        blocks = self.file.blocks
+        inside, function = {block}, blocks[block].function
+        for fact in blocks[block + 1 :]:
+            if fact.parent in inside and fact.function == function:
+                inside.add(fact.number)
+            elif fact.parent < block and fact.function == function:
+                break
+        return inside
+
+    # Who runs it.
+
+    def on_loop(self, block: int) -> bool:
+        """Tell whether the event loop itself runs this code: a coroutine or a loop callback.
+
+        Synchronous helpers of coroutines are not meant here: see ``reached_from_loop``.
+        """
+        function = self.function_id(block)
+        if function[1] < 0:
+            return False
+        parents = self.program.loop_parents
+        return function in parents and parents[function] is None
+
+    def reached_from_loop(self, block: int) -> bool:
+        """Tell whether the event loop runs this code, directly or through helpers."""
+        return self.function_id(block) in self.program.loop_parents
+
+    def in_thread(self, block: int) -> bool:
+        """Tell whether a worker thread or process runs this code."""
+        return self.function_id(block) in self.program.thread_parents
+
+    def hot(self, block: int) -> Heat | None:
+        """Return the endless loop or handler that runs this code again and again, or None."""
+        return self.hot_regions.of_block(self.index, block)
+
+    def blocking(self, function: FunctionId) -> Blocking | None:
+        """Return the worst blocking call in or below a synchronous scanned function."""
+        return self.program.blocking.get(function)
+
+    # Paths for people.
+
+    def step(self, site: SiteId) -> TraceStep:
+        """Return a trace step for a call anywhere in the program."""
+        file, index = site
+        facts = self.program.files[file]
+        call = facts.calls[index]
+        return TraceStep(facts.path, call.place[0], self.symbol(file, call.block))
+
+    def symbol(self, file: int, block: int) -> str:
+        """Return ``module:Class.function`` for a block of any file."""
+        return symbol_of(self.program, file, block)
+
+    def chain(self, function: FunctionId) -> tuple[TraceStep, ...]:
+        """Return the steps from a blocking function down to the call that blocks."""
+        steps: list[TraceStep] = []
+        blocking = self.program.blocking.get(function)
+        while blocking is not None:
+            steps.append(self.step(blocking.step))
+            if blocking.step == blocking.sink:
+                break
+            below = [
+                t for t in self.program.site(blocking.step).targets if self._leads(t, blocking)
+            ]
+            blocking = self.program.blocking[below[0]] if below else None
+        return tuple(steps)
+
+    def _leads(self, function: FunctionId, above: Blocking) -> bool:
+        blocking = self.program.blocking.get(function)
+        return blocking is not None and blocking.sink == above.sink and blocking.depth < above.depth
+
+
+def symbol_of(program: Program, file: int, block: int) -> str:
+    """Return ``package.module:Class.function`` for a block, without the colon at module level."""
+    facts = program.files[file]
+    module = program.modules.names[file]
+    index = facts.blocks[block].function
+    if index >= 0:
+        return f"{module}:{facts.functions[index].qualname}"
+    while block > 0:
+        for cls in facts.classes:
+            if cls.block == block:
+                return f"{module}:{cls.qualname}"
+        block = facts.blocks[block].parent
+    return module

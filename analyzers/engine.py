@@ -1,0 +1,286 @@
+"""One scan: files to facts, facts to a program, rules over the program, findings in order."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from perfscan.analyzers.context import Where, symbol_of
+from perfscan.analyzers.discover import Role, SourceFile, discover
+from perfscan.analyzers.extraction import extract
+from perfscan.analyzers.facts import (
+    Assign,
+    Await,
+    Block,
+    Call,
+    Class,
+    FileFacts,
+    Function,
+    Import,
+    Jump,
+)
+from perfscan.analyzers.fingerprint import with_fingerprints
+from perfscan.analyzers.heat import HotRegions
+from perfscan.analyzers.knowledge import Knowledge, load_knowledge
+from perfscan.analyzers.model import (
+    Analysis,
+    Confidence,
+    FileError,
+    Finding,
+    Severity,
+    Span,
+)
+from perfscan.analyzers.project import Program
+from perfscan.analyzers.registry import Hit, Rule, all_rules
+from perfscan.analyzers.source import Unreadable, decode, parse, read
+from perfscan.analyzers.suppress import Suppressions, read_suppressions, without_suppressed
+
+_STACK = 5_000
+"""Deep enough for real code; Python's own 1,000 is not, for chains of calls and comparisons."""
+
+_FACTS: dict[type[Any], Callable[[FileFacts], Iterable[Any]]] = {
+    Call: lambda facts: facts.calls,
+    Block: lambda facts: facts.blocks,
+    Function: lambda facts: facts.functions,
+    Assign: lambda facts: facts.assigns,
+    Jump: lambda facts: facts.jumps,
+    Await: lambda facts: facts.awaits,
+    Class: lambda facts: facts.classes,
+    Import: lambda facts: facts.imports,
+    FileFacts: lambda facts: (facts,),
+}
+
+
+def analyze(
+    paths: Sequence[Path],
+    *,
+    root: Path,
+    knowledge: Knowledge | None = None,
+    select: Collection[str] = (),
+    ignore: Collection[str] = (),
+    possible: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Analysis:
+    """Scan the Python files at or below ``paths`` (relative ones start at ``root``).
+
+    ``select`` and ``ignore`` are rule ids or their beginnings (``PS1`` is every PS1xx rule);
+    ``possible`` keeps findings for which only a name speaks. ``progress`` is told (done, all)
+    files. Raises InputError for a path that does not exist and for a selection of no rule.
+    """
+    found = discover(paths, root)
+    known = knowledge or load_knowledge()
+    errors = list(found.errors)
+    with _quick_allocation():
+        files, texts_of = _extract_all(found.files, errors, progress)
+        program = Program([facts for _, facts in files], known)
+        findings = run_rules(program, choose(select, ignore), possible)
+    roles = {facts.path: source for source, facts in files}
+    findings = [
+        replace(finding, severity=Severity.INFO)
+        if roles[finding.path].role is not Role.BOT
+        else finding
+        for finding in findings
+    ]
+    texts = {path: texts_of(roles[path]) for path in {finding.path for finding in findings}}
+    sources = {path: tuple(text.split("\n")) for path, text in texts.items()}
+    ordered = sorted(_placed(findings, sources), key=_order)
+    named = with_fingerprints(ordered, sources)
+    comments = _suppressions(files, texts_of, errors)
+    kept, suppressed = without_suppressed(named, comments)
+    left = {finding.path for finding in kept}
+    return Analysis(
+        root=str(found.root),
+        files=len(files),
+        lines=sum(facts.lines for _, facts in files),
+        findings=tuple(kept),
+        errors=tuple(sorted(errors, key=lambda error: (error.path, error.line or 0))),
+        suppressed=suppressed,
+        sources={path: lines for path, lines in sources.items() if path in left},
+    )
+
+
+def choose(select: Collection[str], ignore: Collection[str]) -> tuple[Rule, ...]:
+    """Return the rules whose id begins as ``select`` says (all when empty) and not as ``ignore``.
+
+    Raises InputError when an entry stands for no rule.
+    """
+    from perfscan.errors import InputError
+
+    rules = all_rules()
+    for option, entries in (("--select", select), ("--ignore", ignore)):
+        for entry in entries:
+            if not any(_begins(rule, entry) for rule in rules):
+                raise InputError(
+                    f"{option} {entry}: there is no such rule", remedy="see perfscan rules"
+                )
+    return tuple(
+        rule
+        for rule in rules
+        if (not select or any(_begins(rule, entry) for entry in select))
+        and not any(_begins(rule, entry) for entry in ignore)
+    )
+
+
+def _begins(rule: Rule, entry: str) -> bool:
+    return (
+        rule.id == entry
+        or rule.name == entry
+        or (rule.id.startswith(entry) and len(entry) >= 2 and _family(rule.id, entry))
+    )
+
+
+def _family(id: str, entry: str) -> bool:
+    """PS1 is PS1xx and not PS10xx: the family is the number without its last two digits."""
+    return entry == "PS" or id[:-2] == entry
+
+
+def run_rules(program: Program, rules: Sequence[Rule], possible: bool) -> list[Finding]:
+    """Ask every rule about every fact; spans still count bytes, as ``ast`` does."""
+    heat = HotRegions(program)
+    views = [Where(program, heat, index) for index in range(len(program.files))]
+    findings: dict[Finding, None] = {}
+    for rule in rules:
+        for index, hit in _hits(program, rule, views):
+            if possible or hit.confidence is not Confidence.POSSIBLE:
+                findings[_finding(program, rule, index, hit)] = None
+    return list(findings)
+
+
+def _hits(program: Program, rule: Rule, views: Sequence[Where]) -> Iterator[tuple[int, Hit]]:
+    if rule.on is Program:
+        for hit in rule.check(program, views[0]) if views else ():
+            yield (hit.file or 0, hit)
+        return
+    facts_of = _FACTS[rule.on]
+    check = rule.check
+    for index, view in enumerate(views):
+        for fact in facts_of(view.file):
+            for hit in check(fact, view):
+                yield (index if hit.file is None else hit.file, hit)
+
+
+def _finding(program: Program, rule: Rule, index: int, hit: Hit) -> Finding:
+    line, column, end_line, end_column = hit.place
+    return Finding(
+        rule=rule.id,
+        name=rule.name,
+        severity=rule.severity if hit.severity is None else hit.severity,
+        confidence=hit.confidence,
+        path=program.files[index].path,
+        span=Span(line, column, end_line, end_column),
+        symbol=symbol_of(program, index, hit.block),
+        message=hit.message,
+        why=" ".join(rule.manual.why.split()),
+        fix=hit.fix,
+        fixable=rule.fixable,
+        trace=hit.trace,
+    )
+
+
+def _placed(findings: Iterable[Finding], sources: dict[str, tuple[str, ...]]) -> Iterator[Finding]:
+    """Turn byte offsets into 1-based columns that count characters."""
+    for finding in findings:
+        span, lines = finding.span, sources[finding.path]
+        yield replace(
+            finding,
+            span=Span(
+                span.line,
+                _column(lines, span.line, span.column),
+                span.end_line,
+                _column(lines, span.end_line, span.end_column),
+            ),
+        )
+
+
+def _column(lines: Sequence[str], line: int, offset: int) -> int:
+    text = lines[line - 1] if line <= len(lines) else ""
+    return len(text.encode("utf-8", "surrogateescape")[:offset].decode("utf-8", "replace")) + 1
+
+
+def _order(finding: Finding) -> tuple[str, int, int, str, str]:
+    return (finding.path, finding.span.line, int(finding.rule[2:]), finding.rule, finding.message)
+
+
+def _extract_all(
+    sources: Sequence[SourceFile],
+    errors: list[FileError],
+    progress: Callable[[int, int], None] | None,
+) -> tuple[list[tuple[SourceFile, FileFacts]], Callable[[SourceFile], str]]:
+    """Return the facts of every readable file, and how to get a file's text again."""
+    files: list[tuple[SourceFile, FileFacts]] = []
+    commented: dict[str, str] = {}
+    for done, source in enumerate(sources, start=1):
+        facts = extract_file(source)
+        if isinstance(facts, Unreadable):
+            errors.append(FileError(source.path, facts.line, facts.message, source.named))
+        else:
+            files.append((source, facts))
+        if progress is not None:
+            progress(done, len(sources))
+
+    def text_of(source: SourceFile) -> str:
+        if source.path not in commented:
+            data = read(source.file)
+            text = data if isinstance(data, Unreadable) else decode(data)
+            commented[source.path] = "" if isinstance(text, Unreadable) else _lines_of(text)
+        return commented[source.path]
+
+    return files, text_of
+
+
+def _lines_of(text: str) -> str:
+    """Python ends lines at these three only; ``str.splitlines`` knows many more."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def extract_file(source: SourceFile) -> FileFacts | Unreadable:
+    """Read and parse one file into facts, or say why it cannot be scanned."""
+    data = read(source.file)
+    if isinstance(data, Unreadable):
+        return data
+    parsed = parse(data)
+    if isinstance(parsed, Unreadable):
+        return parsed
+    try:
+        facts = extract(parsed.tree, source.path, parsed.lines)
+        return facts._replace(comments=parsed.comments)
+    except RecursionError:
+        return Unreadable("is nested too deeply to be scanned", None)
+
+
+def _suppressions(
+    files: Sequence[tuple[SourceFile, FileFacts]],
+    texts_of: Callable[[SourceFile], str],
+    errors: list[FileError],
+) -> dict[str, Suppressions]:
+    ids = frozenset(rule.id for rule in all_rules())
+    found: dict[str, Suppressions] = {}
+    for source, facts in files:
+        if facts.comments:
+            read_in = read_suppressions(facts.path, texts_of(source), ids)
+            errors.extend(read_in.warnings)
+            found[facts.path] = read_in
+    return found
+
+
+@contextmanager
+def _quick_allocation() -> Iterator[None]:
+    """Parse without the cycle collector and with a deeper stack; restore both afterwards.
+
+    Trees and facts hold no cycles that matter, and collecting over millions of live objects
+    costs up to half of a scan.
+    """
+    collecting, depth = gc.isenabled(), sys.getrecursionlimit()
+    gc.disable()
+    sys.setrecursionlimit(max(depth, _STACK))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(depth)
+        if collecting:
+            gc.enable()

@@ -1,0 +1,455 @@
+"""One walk over a syntax tree: statements to facts."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from perfscan.analyzers.expressions import (
+    UNKNOWN,
+    Expressions,
+    annotation_of,
+    names_of,
+    place_of,
+)
+from perfscan.analyzers.facts import (
+    NOWHERE,
+    SCOPES,
+    Assign,
+    Block,
+    Call,
+    Class,
+    FileFacts,
+    Function,
+    Import,
+    Jump,
+    Param,
+    Value,
+)
+
+_Def = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def extract(tree: ast.Module, path: str, lines: int) -> FileFacts:
+    """Return the facts of the file ``path``; the tree may be dropped afterwards.
+
+    Raises RecursionError when the code is nested more deeply than Python's stack allows.
+    """
+    return _Extraction().run(tree, path, lines)
+
+
+class _Extraction(Expressions):
+    """The statement half of the walk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks.append(Block(0, "module", -1, 0, -1, NOWHERE, 0))
+        self.assigns: list[Assign] = []
+        self.jumps: list[Jump] = []
+        self.functions: list[Function | None] = []
+        self.classes: list[Class | None] = []
+        self.imports: list[Import] = []
+        self._function = -1
+        self._class = -1
+        self._qualname: tuple[str, ...] = ()
+        self._shared: list[set[str]] = [set()]
+        self._yields = False
+        self._statements = 0
+        self._table: dict[type, Callable[[Any], None]] = {
+            ast.Expr: self._expression,
+            ast.Assign: self._assign,
+            ast.AnnAssign: self._annotated,
+            ast.AugAssign: self._augmented,
+            ast.FunctionDef: self._def,
+            ast.AsyncFunctionDef: self._def,
+            ast.ClassDef: self._class_statement,
+            ast.Return: self._return,
+            ast.If: self._if,
+            ast.For: self._for,
+            ast.AsyncFor: self._for,
+            ast.While: self._while,
+            ast.With: self._with,
+            ast.AsyncWith: self._with,
+            ast.Try: self._try,
+            ast.TryStar: self._try,
+            ast.Raise: self._raise,
+            ast.Assert: self._assert,
+            ast.Delete: self._delete,
+            ast.Import: self._import,
+            ast.ImportFrom: self._import_from,
+            ast.Global: self._share,
+            ast.Nonlocal: self._share,
+            ast.Break: self._leave,
+            ast.Continue: self._leave,
+            ast.Match: self._match,
+        }
+
+    def run(self, tree: ast.Module, path: str, lines: int) -> FileFacts:
+        self._walk(tree.body)
+        self.blocks[0] = self.blocks[0]._replace(end_line=lines)
+        return FileFacts(
+            path,
+            lines,
+            tuple(self.blocks),
+            tuple([Call(*row) for row in self.calls]),
+            tuple(self.assigns),
+            tuple(self.jumps),
+            tuple(self.awaits),
+            tuple([function for function in self.functions if function]),
+            tuple([cls for cls in self.classes if cls]),
+            tuple(self.imports),
+        )
+
+    # Blocks.
+
+    def open_block(
+        self,
+        kind: str,
+        node: Any,
+        value: Value | None = None,
+        *,
+        is_async: bool = False,
+        end: Any = None,
+        targets: tuple[str, ...] = (),
+    ) -> int:
+        index = len(self.blocks)
+        scope = index if kind in SCOPES else self.blocks[self.block].scope
+        place = place_of(node)
+        if end is not None:
+            place = (place[0], place[1], end.end_lineno, end.end_col_offset)
+        self.blocks.append(
+            Block(
+                index,
+                kind,
+                self.block,
+                scope,
+                self._function,
+                place,
+                node.end_lineno,
+                value,
+                targets,
+                is_async,
+            )
+        )
+        return index
+
+    def _inside(self, block: int, body: Sequence[ast.stmt]) -> None:
+        outer, self.block = self.block, block
+        self._walk(body)
+        self.block = outer
+
+    def _walk(self, body: Sequence[ast.stmt]) -> None:
+        table = self._table
+        self._statements += len(body)
+        for node in body:
+            handler = table.get(type(node))
+            if handler is not None:
+                handler(node)
+
+    # Bindings.
+
+    def bind(self, target: ast.expr, op: str, value: Value, node: Any) -> None:
+        if isinstance(target, ast.Tuple | ast.List):
+            self._unpack(target.elts, op, value, node)
+        elif isinstance(target, ast.Starred):
+            self.bind(target.value, op, Value("list", "", None, (UNKNOWN,)), node)
+        else:
+            self._record(self.value(target, "receiver"), op, value, None, node)
+
+    def _unpack(self, targets: list[ast.expr], op: str, value: Value, node: Any) -> None:
+        parts: Sequence[Value]
+        if value.kind in {"tuple", "list"} and len(value.items) == len(targets):
+            parts = value.items
+        elif (pairs := self._pairs(value)) and len(targets) == 2:
+            parts = pairs
+        else:
+            parts = [Value("other", "?", None, (), value.names)] * len(targets)
+        for target, part in zip(targets, parts, strict=True):
+            self.bind(target, op, part, node)
+
+    def _pairs(self, value: Value) -> tuple[Value, Value] | None:
+        """Return what ``for a, b in`` binds over ``x.items()`` and ``enumerate(x)``."""
+        if value.kind != "element" or not value.items[0].ref.startswith("@"):
+            return None
+        number = value.items[0].ref[1:]
+        if not number.isdigit():
+            return None
+        func, args = self.calls[int(number)][2], self.calls[int(number)][3]
+        nothing = Value("other", "?", None, (), value.names)
+        if func.endswith(".items"):
+            inner = Value("ref", func[: -len(".items")], None, (), value.names)
+            return (nothing, Value("element", "", None, (inner,), value.names))
+        if func == "enumerate" and args:
+            return (nothing, Value("element", "", None, args[:1], value.names))
+        return None
+
+    def _record(
+        self, target: Value, op: str, value: Value, annotation: Value | None, node: Any
+    ) -> None:
+        if target.kind == "ref":
+            self.assigns.append(
+                Assign(
+                    target.ref, op, value, annotation, self.block, place_of(node), len(self.calls)
+                )
+            )
+
+    def _assign(self, node: ast.Assign) -> None:
+        value = self.value(node.value, "assigned")
+        for target in node.targets:
+            self.bind(target, "=", value, node)
+
+    def _annotated(self, node: ast.AnnAssign) -> None:
+        value = self.value(node.value, "assigned") if node.value else UNKNOWN
+        target = self.value(node.target, "receiver")
+        op = "=" if node.value else ":"
+        self._record(target, op, value, annotation_of(node.annotation), node)
+
+    def _augmented(self, node: ast.AugAssign) -> None:
+        value = self.value(node.value, "assigned")
+        target = self.value(node.target, "receiver")
+        self._record(target, type(node.op).__name__ + "=", value, None, node)
+
+    def _delete(self, node: ast.Delete) -> None:
+        for target in node.targets:
+            self.bind(target, "del", UNKNOWN, node)
+
+    # Simple statements.
+
+    def _expression(self, node: ast.Expr) -> None:
+        self.value(node.value, "statement")
+
+    def _return(self, node: ast.Return) -> None:
+        value = self.value(node.value, "returned") if node.value else None
+        self.jumps.append(Jump("return", self.block, value, place_of(node)))
+
+    def record_yield(self, node: ast.AST, value: Value | None) -> None:
+        self._yields = True
+        self.jumps.append(Jump("yield", self.block, value, place_of(node)))
+
+    def _raise(self, node: ast.Raise) -> None:
+        value = self.value(node.exc) if node.exc else None
+        if node.cause:
+            self.value(node.cause)
+        self.jumps.append(Jump("raise", self.block, value, place_of(node)))
+
+    def _leave(self, node: ast.Break | ast.Continue) -> None:
+        self.jumps.append(Jump(type(node).__name__.lower(), self.block, None, place_of(node)))
+
+    def _assert(self, node: ast.Assert) -> None:
+        self.value(node.test, "test")
+        if node.msg:
+            self.value(node.msg)
+
+    def _share(self, node: ast.Global | ast.Nonlocal) -> None:
+        self._shared[-1].update(node.names)
+
+    def _import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            bound = alias.asname or alias.name.partition(".")[0]
+            module = alias.name if alias.asname else bound
+            self.imports.append(Import(module, "", bound, 0, self.block, node.lineno))
+            if module != alias.name:  # "import a.b" binds a, but loads a.b
+                self.imports.append(Import(alias.name, "", "", 0, self.block, node.lineno))
+
+    def _import_from(self, node: ast.ImportFrom) -> None:
+        for alias in node.names:
+            self.imports.append(
+                Import(
+                    node.module or "",
+                    alias.name,
+                    alias.asname or alias.name,
+                    node.level,
+                    self.block,
+                    node.lineno,
+                )
+            )
+
+    # Compound statements.
+
+    def _if(self, node: ast.If) -> None:
+        outer = self.block
+        while True:  # elif chains can be hundreds long: a loop, not recursion
+            test = self.value(node.test, "test")
+            self._inside(self.open_block("if", node, test, end=node.test), node.body)
+            if not node.orelse:
+                break
+            self.block = self.open_block("else", node.orelse[0], test)
+            if len(node.orelse) == 1 and isinstance(node.orelse[0], ast.If):
+                node = node.orelse[0]
+                continue
+            self._walk(node.orelse)
+            break
+        self.block = outer
+
+    def _for(self, node: ast.For | ast.AsyncFor) -> None:
+        iterable = self.value(node.iter, "iterated")
+        names = tuple([n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)])
+        block = self.open_block(
+            "for",
+            node,
+            iterable,
+            is_async=isinstance(node, ast.AsyncFor),
+            end=node.iter,
+            targets=names,
+        )
+        outer, self.block = self.block, block
+        self.bind(
+            node.target, "for", Value("element", "", None, (iterable,), iterable.names), node.target
+        )
+        self.block = outer
+        self._inside(block, node.body)
+        self._walk(node.orelse)
+
+    def _while(self, node: ast.While) -> None:
+        block = self.open_block("while", node, end=node.test)
+        outer, self.block = self.block, block
+        test = self.value(node.test, "test")
+        self.blocks[block] = self.blocks[block]._replace(value=test)
+        self.block = outer
+        self._inside(block, node.body)
+        self._walk(node.orelse)
+
+    def _with(self, node: ast.With | ast.AsyncWith) -> None:
+        outer = self.block
+        for item in node.items:
+            value = self.value(item.context_expr, "with")
+            self.block = self.open_block(
+                "with",
+                node,
+                value,
+                is_async=isinstance(node, ast.AsyncWith),
+                end=item.optional_vars or item.context_expr,
+            )
+            if item.optional_vars is not None:
+                self.bind(item.optional_vars, "with", value, node)
+        self._walk(node.body)
+        self.block = outer
+
+    def _try(self, node: ast.Try | ast.TryStar) -> None:
+        self._inside(self.open_block("try", node), node.body)
+        for handler in node.handlers:
+            caught = self.value(handler.type) if handler.type else None
+            names = (handler.name,) if handler.name else ()
+            block = self.open_block("except", handler, caught, targets=names)
+            self._inside(block, handler.body)
+        self._walk(node.orelse)
+        if node.finalbody:
+            self._inside(self.open_block("finally", node.finalbody[0]), node.finalbody)
+
+    def _match(self, node: ast.Match) -> None:
+        subject = self.value(node.subject, "test")
+        for case in node.cases:
+            block = self.open_block("case", node, subject)
+            outer, self.block = self.block, block
+            for part in ast.walk(case.pattern):
+                name = getattr(part, "name", None) or getattr(part, "rest", None)
+                if isinstance(name, str):
+                    self.bind(ast.Name(name, ast.Store()), "for", UNKNOWN, node)
+            if case.guard:
+                self.value(case.guard, "test")
+            self._walk(case.body)
+            self.block = outer
+
+    # Definitions.
+
+    def _class_statement(self, node: ast.ClassDef) -> None:
+        decorators = tuple([self.value(item, "decorator") for item in node.decorator_list])
+        bases = tuple([self.value(base) for base in node.bases])
+        for word in node.keywords:
+            self.value(word.value)
+        index = len(self.classes)
+        self.classes.append(None)
+        state = (self._class, self._qualname)
+        self._qualname = (*self._qualname, node.name)
+        block = self.open_block("class", node)
+        self._class = index
+        self.classes[index] = Class(
+            index,
+            node.name,
+            ".".join(self._qualname),
+            self.block,
+            block,
+            bases,
+            decorators,
+            place_of(node),
+            node.end_lineno or node.lineno,
+        )
+        self._inside(block, node.body)
+        self._class, self._qualname = state
+
+    def _def(self, node: _Def) -> None:
+        decorators = tuple([self.value(item, "decorator") for item in node.decorator_list])
+        params = self._params(node.args)
+        returns = annotation_of(node.returns)
+        self._function_body(node, node.name, decorators, params, returns, node.body)
+
+    def make_lambda(self, node: ast.Lambda, use: str) -> Value:
+        params = self._params(node.args)
+        body = ast.copy_location(ast.Return(node.body), node.body)
+        block = self._function_body(node, "<lambda>", (), params, None, [body])
+        return Value("lambda", "", None, (), (), block)
+
+    def _function_body(
+        self,
+        node: Any,
+        name: str,
+        decorators: tuple[Value, ...],
+        params: tuple[Param, ...],
+        returns: Value | None,
+        body: Sequence[ast.stmt],
+    ) -> int:
+        index = len(self.functions)
+        self.functions.append(None)
+        outer_block, outer_function = self.block, self._function
+        state = (self._class, self._qualname, self._yields, self._statements, self.owner)
+        owner = self._class if self.blocks[outer_block].kind == "class" else -1
+        self._qualname = (*self._qualname, name)
+        self._function, self._yields, self._statements, self.owner = index, False, 0, -1
+        self._shared.append(set())
+        block = self.open_block("function", node, is_async=isinstance(node, ast.AsyncFunctionDef))
+        self._class = -1
+        self._inside(block, body)
+        self.functions[index] = Function(
+            index,
+            name,
+            ".".join(self._qualname),
+            owner,
+            outer_function,
+            outer_block,
+            block,
+            isinstance(node, ast.AsyncFunctionDef),
+            self._yields,
+            decorators,
+            params,
+            returns,
+            place_of(node),
+            node.end_lineno,
+            tuple(sorted(self._shared.pop())),
+            self._statements,
+        )
+        self._function = outer_function
+        self._class, self._qualname, self._yields, self._statements, self.owner = state
+        return block
+
+    def _params(self, node: ast.arguments) -> tuple[Param, ...]:
+        plain = [*node.posonlyargs, *node.args]
+        missing = len(plain) - len(node.defaults)
+        defaults = [None] * missing + [self.value(default) for default in node.defaults]
+        params = [
+            Param(argument.arg, "plain", annotation_of(argument.annotation), default)
+            for argument, default in zip(plain, defaults, strict=True)
+        ]
+        if node.vararg:
+            params.append(Param(node.vararg.arg, "args", None, None))
+        for argument, keyword_default in zip(node.kwonlyargs, node.kw_defaults, strict=True):
+            default = self.value(keyword_default) if keyword_default else None
+            params.append(
+                Param(argument.arg, "keyword", annotation_of(argument.annotation), default)
+            )
+        if node.kwarg:
+            params.append(Param(node.kwarg.arg, "kwargs", None, None))
+        return tuple(params)
+
+
+__all__ = ["extract", "names_of"]

@@ -1,0 +1,198 @@
+"""What one file tells: flat, picklable facts, indexed by position; no syntax tree survives.
+
+Expressions become ``Value``s. A chain of names is a *reference*, a dotted string: ``self.ex.get``;
+the result of call number 7 of the file is ``@7``; a subscript is the segment ``[]``; a literal
+receiver is ``$str``; what cannot be named is ``?``. ``await`` is transparent in references.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+Place = tuple[int, int, int, int]
+"""Line, column, end line, end column as ``ast`` gives them: columns 0-based, in UTF-8 bytes."""
+
+NOWHERE: Place = (1, 0, 1, 0)
+
+SCOPES = frozenset({"module", "function", "class", "comp"})
+"""Block kinds that hold names of their own."""
+
+LOOPS = frozenset({"for", "while", "comp"})
+"""Block kinds whose body runs repeatedly. An iterable stands outside, a ``while`` test inside."""
+
+
+class Value(NamedTuple):
+    """An expression in summary.
+
+    kind: ``ref``, ``const``, ``list``, ``tuple``, ``set``, ``dict`` (items are its values),
+    ``comp`` (one item: the element), ``fstring``, ``lambda``, ``binary``, ``compare``, ``boolean``
+    (``and``/``or``), ``conditional``, ``star``, ``element`` (what iterating the item yields), or
+    ``other``.
+    """
+
+    kind: str
+    ref: str = ""
+    """The reference of a ``ref``; the operator of a ``binary`` or ``compare``; ``""`` else."""
+    const: str | int | float | bool | None = None
+    items: tuple[Value, ...] = ()
+    names: tuple[str, ...] = ()
+    """Every plain name that the expression reads."""
+    block: int = -1
+    """The block of a ``comp`` or ``lambda``."""
+
+
+class Block(NamedTuple):
+    """A stretch of code with one role; blocks nest up to the module's, number 0.
+
+    kind: module, function, class, for, while, comp, if, else, try, except, finally, with, case.
+    """
+
+    number: int
+    kind: str
+    parent: int
+    scope: int
+    """The block that holds the names bound here: itself for a scope."""
+    function: int
+    """The function that runs this code, -1 at module (and class) level."""
+    place: Place
+    """The header; for ``for``, ``while``, ``if`` and ``with`` up to the end of its expression."""
+    end_line: int
+    value: Value | None = None
+    """Iterable, condition, context manager, or exception type."""
+    targets: tuple[str, ...] = ()
+    """Names bound by the header."""
+    is_async: bool = False
+
+
+class Call(NamedTuple):
+    """One call. ``number`` also orders calls as they are evaluated."""
+
+    number: int
+    block: int
+    func: str
+    """The reference that is called; ``?`` when it has no name."""
+    args: tuple[Value, ...]
+    keywords: tuple[tuple[str, Value], ...]
+    """``**mapping`` has the name ``**``."""
+    place: Place
+    use: str
+    """statement, assigned, returned, argument, receiver, with, iterated, test, yielded, element,
+    decorator or other. ``await`` is looked through."""
+    owner: int
+    """The call of which this is an argument, however deep in it, or -1."""
+    awaited: bool
+    names: tuple[str, ...]
+
+
+class Assign(NamedTuple):
+    """One binding: ``target op value``.
+
+    op: ``=``, ``+=`` and so on, ``for``, ``with``, ``except``, ``:=``, ``:`` (annotation only),
+    ``del``.
+    """
+
+    target: str
+    op: str
+    value: Value
+    annotation: Value | None
+    block: int
+    place: Place
+    order: int
+    """Number of calls evaluated before: compares with ``Call.number``."""
+
+
+class Jump(NamedTuple):
+    """``return``, ``yield``, ``break``, ``continue`` or ``raise``."""
+
+    kind: str
+    block: int
+    value: Value | None
+    place: Place
+
+
+class Await(NamedTuple):
+    """One ``await``; its value is the awaited expression."""
+
+    block: int
+    value: Value
+    place: Place
+    order: int
+
+
+class Param(NamedTuple):
+    """A parameter; kind: plain, args (``*a``), keyword, kwargs (``**k``)."""
+
+    name: str
+    kind: str
+    annotation: Value | None
+    default: Value | None
+
+
+class Function(NamedTuple):
+    """A ``def`` or lambda."""
+
+    number: int
+    name: str
+    qualname: str
+    """Dotted within the module: ``Class.method``, ``outer.inner``."""
+    owner: int
+    """The class of a method, -1 else."""
+    parent: int
+    """The enclosing function, -1 else."""
+    outer: int
+    """The block in which the ``def`` stands."""
+    block: int
+    is_async: bool
+    is_generator: bool
+    decorators: tuple[Value, ...]
+    params: tuple[Param, ...]
+    returns: Value | None
+    """The annotation."""
+    place: Place
+    end_line: int
+    shared: tuple[str, ...]
+    """Names declared ``global`` or ``nonlocal``."""
+    statements: int
+
+
+class Class(NamedTuple):
+    """A class statement."""
+
+    number: int
+    name: str
+    qualname: str
+    outer: int
+    block: int
+    bases: tuple[Value, ...]
+    decorators: tuple[Value, ...]
+    place: Place
+    end_line: int
+
+
+class Import(NamedTuple):
+    """``import module as bound`` (name empty) or ``from module import name as bound``."""
+
+    module: str
+    name: str
+    bound: str
+    level: int
+    block: int
+    line: int
+
+
+class FileFacts(NamedTuple):
+    """Everything the linker and the rules may know about one file."""
+
+    path: str
+    """Relative to the root, forward slashes."""
+    lines: int
+    blocks: tuple[Block, ...]
+    calls: tuple[Call, ...]
+    assigns: tuple[Assign, ...]
+    jumps: tuple[Jump, ...]
+    awaits: tuple[Await, ...]
+    functions: tuple[Function, ...]
+    classes: tuple[Class, ...]
+    imports: tuple[Import, ...]
+    comments: bool = False
+    """The text speaks of perfscan, so there may be suppression comments."""

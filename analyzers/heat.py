@@ -1,0 +1,230 @@
+"""Hot regions: the code that a bot runs again and again, and which loop or handler drives it."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+from perfscan.analyzers.facts import Block, FileFacts, Value
+from perfscan.analyzers.project import FunctionId, Program, SiteId
+
+_RECEIVE = "websocket_receive"
+
+
+class Heat(NamedTuple):
+    """What drives a piece of code."""
+
+    kind: str
+    """``loop`` (never ends by itself), ``receive`` (one turn per message), ``handler``, ``job``
+    or another kind of callback from the knowledge base."""
+    label: str
+    """For messages: ``while True loop in run``, ``handler on_message``."""
+    file: int
+    line: int
+    block: int
+    """The loop's block, -1 for a callback."""
+    via: tuple[SiteId, ...] = ()
+    """Calls that lead from there to the function asked about, outermost first."""
+
+
+class HotRegions:
+    """Answers whether code is hot, and why. Built once per program."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._loops: dict[tuple[int, int], Heat] = {}
+        self._functions: dict[FunctionId, Heat] = {}
+        for file, facts in enumerate(program.files):
+            receives = self._receiving_blocks(file, facts)
+            for block in facts.blocks:
+                kind = forever(facts, block, receives)
+                if kind:
+                    self._loops[file, block.number] = self._heat_of_loop(file, facts, block, kind)
+        self._spread()
+
+    @property
+    def loops(self) -> dict[tuple[int, int], Heat]:
+        """Return the endless loops by (file, block)."""
+        return self._loops
+
+    @property
+    def functions(self) -> dict[FunctionId, Heat]:
+        """Return every hot function with what drives it."""
+        return self._functions
+
+    def of_block(self, file: int, block: int) -> Heat | None:
+        """Return the nearest endless loop around ``block``, else what drives its function."""
+        blocks = self._program.files[file].blocks
+        function = blocks[block].function
+        while block >= 0 and blocks[block].kind not in {"function", "module"}:
+            heat = self._loops.get((file, block))
+            if heat is not None:
+                return heat
+            block = blocks[block].parent
+        return self._functions.get((file, function))
+
+    def _receiving_blocks(self, file: int, facts: FileFacts) -> set[int]:
+        """Return the blocks in which a message is received from a socket or queue."""
+        roles = self._program.knowledge.roles
+        return {
+            site.call.block
+            for site in self._program.sites[file]
+            for thing in site.things
+            if thing.kind == "external" and _RECEIVE in roles(thing.path)
+        }
+
+    def _heat_of_loop(self, file: int, facts: FileFacts, block: Block, kind: str) -> Heat:
+        function = facts.functions[block.function].qualname if block.function >= 0 else ""
+        place = f" in {function}" if function else ""
+        if block.kind == "for":
+            label = f"receive loop{place}"
+        elif block.value is not None and block.value.const in (True, 1):
+            label = f"while True loop{place}"
+        else:
+            label = f"endless loop{place}"
+        return Heat(kind, label, file, block.place[0], block.number)
+
+    def _spread(self) -> None:
+        program = self._program
+        queue: deque[FunctionId] = deque()
+        for function, entries in program.registrations.items():
+            for entry in entries:
+                if entry.callback.hot and function not in self._functions:
+                    facts = program.function(function)
+                    name = facts.qualname if facts else entry.name
+                    line = facts.place[0] if facts else entry.place[0]
+                    kind = entry.callback.kind
+                    self._functions[function] = Heat(kind, f"{kind} {name}", function[0], line, -1)
+                    queue.append(function)
+        for file, sites in enumerate(program.sites):
+            for site in sites:
+                if site.targets:
+                    heat = self._loop_around(file, site.call.block)
+                    if heat is not None:
+                        self._reach(site.targets, heat, (file, site.call.number), queue)
+        self._spread_registrations(queue)
+        while queue:
+            function = queue.popleft()
+            heat = self._functions[function]
+            for site in program.sites_of(function):
+                self._reach(site.targets, heat, (site.file, site.call.number), queue)
+
+    def _spread_registrations(self, queue: deque[FunctionId]) -> None:
+        """Mark what a hot loop hands to a pool: it runs as often as the loop turns."""
+        for function, entries in self._program.registrations.items():
+            for entry in entries:
+                heat = self._loop_around(entry.file, entry.block)
+                if heat is not None and function not in self._functions:
+                    self._functions[function] = heat
+                    queue.append(function)
+
+    def _loop_around(self, file: int, block: int) -> Heat | None:
+        blocks = self._program.files[file].blocks
+        while block >= 0 and blocks[block].kind not in {"function", "module"}:
+            heat = self._loops.get((file, block))
+            if heat is not None:
+                return heat
+            block = blocks[block].parent
+        return None
+
+    def _reach(
+        self,
+        targets: tuple[FunctionId, ...],
+        heat: Heat,
+        site: SiteId,
+        queue: deque[FunctionId],
+    ) -> None:
+        for target in targets:
+            if target not in self._functions:
+                self._functions[target] = heat._replace(via=(*heat.via, site))
+                queue.append(target)
+
+
+def forever(facts: FileFacts, block: Block, receives: set[int]) -> str:
+    """Return ``loop`` or ``receive`` for a loop that does not end by itself, else ``""``.
+
+    A ``while True`` that leaves by ``break`` or ``return`` on its data (pagination, a bounded
+    retry) ends by itself; leaving on a stop flag or from an ``except`` does not count.
+    """
+    if block.kind == "for":
+        if block.is_async:
+            return "receive"
+        return "loop" if block.value is not None and _endless_iterable(facts, block.value) else ""
+    if block.kind != "while" or block.value is None:
+        return ""
+    inside = _below(facts, block.number)
+    if not _endless_test(facts, block, inside):
+        return ""
+    if any(
+        _ends(facts, block, jump.block, jump.kind) for jump in facts.jumps if jump.block in inside
+    ):
+        return ""
+    return "receive" if inside & receives else "loop"
+
+
+def _below(facts: FileFacts, top: int) -> set[int]:
+    """Return ``top`` and the blocks inside it that the same function runs."""
+    inside = {top}
+    function = facts.blocks[top].function
+    for block in facts.blocks[top + 1 :]:
+        if block.parent not in inside and block.function == function and block.parent < top:
+            break  # blocks are numbered in source order: this one is past the loop
+        if block.parent in inside and block.function == function:
+            inside.add(block.number)
+    return inside
+
+
+def _endless_iterable(facts: FileFacts, value: Value) -> bool:
+    if not value.ref.startswith("@") or not value.ref[1:].isdigit():
+        return False
+    return facts.calls[int(value.ref[1:])].func in {"itertools.count", "count", "iter"}
+
+
+def _endless_test(facts: FileFacts, block: Block, inside: set[int]) -> bool:
+    test = block.value
+    assert test is not None
+    if test.kind == "const":
+        return bool(test.const)
+    if test.kind == "boolean":
+        return all(_is_flag(facts, item, inside) for item in test.items)
+    return _is_flag(facts, test, inside)
+
+
+def _is_flag(facts: FileFacts, test: Value, inside: set[int]) -> bool:
+    """Tell whether a condition is a stop flag: an attribute, an event, a name set elsewhere."""
+    if test.kind == "const":
+        return bool(test.const)
+    if test.kind == "binary" and test.ref == "Not":
+        return _is_flag(facts, test.items[0], inside)
+    if test.kind != "ref":
+        return False
+    if test.ref.startswith("@"):
+        number = test.ref[1:]
+        func = facts.calls[int(number)].func if number.isdigit() else ""
+        return func.endswith((".is_set", ".is_running", ".is_alive", ".is_closed", ".closed"))
+    if "[]" in test.ref:
+        return False
+    return not any(
+        assign.target == test.ref and assign.block in inside and not _settles(assign.value)
+        for assign in facts.assigns
+    )
+
+
+def _settles(value: Value) -> bool:
+    return value.kind == "const"
+
+
+def _ends(facts: FileFacts, loop: Block, at: int, kind: str) -> bool:
+    """Tell whether a jump leaves ``loop`` in the ordinary course of its work."""
+    if kind not in {"break", "return"}:
+        return False
+    while at != loop.number:
+        block = facts.blocks[at]
+        if block.kind == "except":
+            return False
+        if kind == "break" and block.kind in {"for", "while"}:
+            return False
+        if block.kind == "if" and block.value and _is_flag(facts, block.value, set()):
+            return False
+        at = block.parent
+    return True

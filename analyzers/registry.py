@@ -1,0 +1,146 @@
+"""Rules: plain functions with a decorator, found by walking the package; no list to edit.
+
+How to write a rule
+-------------------
+A rule is one module ``analyzers/rules/<name with underscores>.py`` with one decorated function::
+
+    @rule("PS102", "blocking-sleep", Severity.CRITICAL, on=Call, fixable="safe")
+    def blocking_sleep(call: Call, where: Where) -> Iterator[Hit]:
+        '''Blocking sleep on the event loop. ...the manual, see Manual...'''
+        effect = where.effect(call)
+        if effect and effect.cost == "sleep" and where.on_loop(call.block):
+            yield Hit(call.place, call.block, message="...", fix="...")
+
+``on`` names what the function is asked about, once for each of them in the scan: a fact (``Call``,
+``Block``, ``Function``, ``Assign``, ``Jump``, ``Await``, ``Class``, ``Import``), ``FileFacts``
+(once a file) or ``Program`` (once a scan; then ``where`` is the view of the first file and hits
+name their file). ``where`` (context.Where) answers everything about names, types, loops, who runs
+the code and how often. The engine adds id, name, path, symbol, fingerprint and the ``why``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from perfscan.analyzers.facts import Place
+from perfscan.analyzers.model import Confidence, Severity, TraceStep
+
+if TYPE_CHECKING:
+    from perfscan.analyzers.context import Where
+
+_Rule = TypeVar("_Rule", bound=Callable[..., Iterator["Hit"]])
+
+SECTIONS = (
+    "What it does",
+    "Why it costs a bot",
+    "Example",
+    "Use instead",
+    "When it is fine",
+)
+"""The headings of every rule's docstring, in this order, each on a line of its own with a colon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One thing that a rule found; the engine turns it into a Finding."""
+
+    place: Place
+    """Where the offending call or loop header stands: ``call.place``, ``block.place``."""
+    block: int
+    """The block it stands in, which gives the symbol."""
+    message: str
+    """What is wrong here, with the names of the user's code, one sentence."""
+    fix: str
+    """What to do, one imperative sentence."""
+    severity: Severity | None = None
+    """Instead of the rule's own."""
+    confidence: Confidence = Confidence.DEFINITE
+    trace: tuple[TraceStep, ...] = ()
+    file: int | None = None
+    """The index of the file when it is not the one that the rule was asked about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manual:
+    """A rule's docstring, taken apart. Examples are dedented source text."""
+
+    summary: str
+    what: str
+    why: str
+    bad: str
+    good: str
+    fine: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of the catalogue."""
+
+    id: str
+    name: str
+    severity: Severity
+    on: type[Any]
+    fixable: Literal["safe", "unsafe", "no"]
+    manual: Manual
+    check: Callable[[Any, Where], Iterator[Hit]]
+
+
+_rules: dict[str, Rule] = {}
+
+
+def rule(
+    id: str,
+    name: str,
+    severity: Severity,
+    *,
+    on: type[Any],
+    fixable: Literal["safe", "unsafe", "no"] = "no",
+) -> Callable[[_Rule], _Rule]:
+    """Register the decorated function as a rule; its docstring is the manual."""
+
+    def register(check: _Rule) -> _Rule:
+        if id in _rules and _rules[id].check.__module__ != check.__module__:
+            raise ValueError(f"two rules are called {id}")
+        manual = parse_manual(check.__doc__ or "", id)
+        _rules[id] = Rule(id, name, severity, on, fixable, manual, check)
+        return check
+
+    return register
+
+
+@cache
+def all_rules() -> tuple[Rule, ...]:
+    """Return every rule of the package, ordered by id."""
+    import perfscan.analyzers.rules as package
+
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    return tuple(sorted(_rules.values(), key=lambda rule: (int(rule.id[2:]), rule.id)))
+
+
+def parse_manual(docstring: str, id: str) -> Manual:
+    """Take a rule's docstring apart. Raises ValueError when a section is missing."""
+    lines = textwrap.dedent("    " + docstring.strip("\n")).split("\n")
+    summary, sections, current = lines[0].strip(), dict[str, list[str]](), ""
+    for line in lines[1:]:
+        heading = line.strip().removesuffix(":")
+        if line.strip().endswith(":") and heading in SECTIONS:
+            current = heading
+            sections[current] = []
+        elif current:
+            sections[current].append(line)
+    missing = [name for name in SECTIONS if name not in sections]
+    if missing or not summary:
+        raise ValueError(f"the docstring of {id} lacks: {', '.join(missing) or 'a first line'}")
+    texts = [_unindent(sections[name]) for name in SECTIONS]
+    return Manual(summary, texts[0], texts[1], texts[2], texts[3], texts[4])
+
+
+def _unindent(lines: list[str]) -> str:
+    return textwrap.dedent("\n".join(lines)).strip("\n")
