@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from perfscan import __version__
+from perfscan.cli.record import record
 from perfscan.cli.status import Status
 from perfscan.errors import PerfscanError
 
@@ -20,6 +21,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+app.command()(record)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,321 @@
+"""Reads both directions of a connection without touching a socket: HTTP/1.1, then WebSocket.
+
+Readers are fed the bytes as they pass and keep what they completed until it is taken. They do not
+alter the traffic, so a connection that they cannot follow still works; they raise WireError.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httptools
+from websockets.extensions.permessage_deflate import PerMessageDeflate
+from websockets.frames import Opcode
+from websockets.headers import parse_extension
+from websockets.protocol import OPEN, Protocol, Side
+
+from perfscan.replay.model import Headers
+
+COMPRESSIONS = ("gzip", "x-gzip", "deflate")
+
+
+class WireError(Exception):
+    """The bytes are not what the reader follows; the detail is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request, as far as it was read."""
+
+    method: str
+    target: str
+    headers: Headers
+    body: bytes = b""
+
+    @property
+    def is_websocket(self) -> bool:
+        """Whether it asks for a WebSocket."""
+        return header(self.headers, "upgrade").lower() == "websocket"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """A whole response with the times that :meth:`ResponseReader.feed` was given."""
+
+    status: int
+    reason: str
+    headers: Headers
+    body: bytes
+    at_ns: int
+    end_ns: int
+
+
+def header(headers: Headers, name: str) -> str:
+    """Return the first value of ``name`` (lower case), or an empty string."""
+    return next((value for key, value in headers if key.lower() == name), "")
+
+
+class _Callbacks:
+    """Collects what httptools reports about one message."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        self.url = b""
+        self.reason = b""
+        self.body = bytearray()
+        self.in_head = True
+        self.begun = False
+        self._headers: list[tuple[str, str]] = []
+
+    @property
+    def headers(self) -> Headers:
+        return tuple(self._headers)
+
+    def on_message_begin(self) -> None:
+        self.clear()
+        self.begun = True
+
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+
+    def on_status(self, reason: bytes) -> None:
+        self.reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.in_head:  # not the trailers of a chunked body
+            self._headers.append((name.decode("latin-1"), value.decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        self.in_head = False
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body
+
+
+class RequestReader(_Callbacks):
+    """Splits what a client sends into requests."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parser = httptools.HttpRequestParser(self)
+        self._done: deque[HttpRequest] = deque()
+        self.after_upgrade: bytearray | None = None
+        """What the client sent after a request to change the protocol, or None."""
+
+    def feed(self, data: bytes) -> None:
+        """Read on; raises WireError."""
+        if self.after_upgrade is not None:
+            self.after_upgrade += data
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self.after_upgrade = bytearray(data[upgrade.args[0] :])
+        except httptools.HttpParserError as error:
+            raise WireError(f"not HTTP from the bot: {error}") from error
+
+    def resume(self) -> None:
+        """Go on with HTTP after the server declined to change the protocol; raises WireError."""
+        rest, self.after_upgrade = self.after_upgrade, None
+        self._parser = httptools.HttpRequestParser(self)
+        if rest:
+            self.feed(bytes(rest))
+
+    @property
+    def head(self) -> HttpRequest | None:
+        """The first request whose headers are complete and that was not taken yet."""
+        if self._done:
+            return self._done[0]
+        return self._current() if self.begun and not self.in_head else None
+
+    def take(self) -> Iterator[HttpRequest]:
+        """Yield and forget the complete requests."""
+        while self._done:
+            yield self._done.popleft()
+
+    def on_message_complete(self) -> None:
+        """Note that the parser reached the end of a message."""
+        self._done.append(self._current())
+        self.begun = False
+
+    def _current(self) -> HttpRequest:
+        method = self._parser.get_method().decode("latin-1")
+        return HttpRequest(method, self.url.decode("latin-1"), self.headers, bytes(self.body))
+
+
+class ResponseReader(_Callbacks):
+    """Splits what a server sends into responses to the requests that were announced."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parser = httptools.HttpResponseParser(self)
+        self._methods: deque[str] = deque()
+        self._done: deque[HttpResponse] = deque()
+        self._now_ns = self._began_ns = 0
+        self._bodiless = False
+        self.after_upgrade: bytearray | None = None
+        """What followed a response with status 101, or None."""
+
+    def expect(self, method: str) -> None:
+        """Announce the method of a request that was sent."""
+        self._methods.append(method)
+
+    def feed(self, data: bytes, now_ns: int) -> None:
+        """Read bytes that arrived at ``now_ns``; raises WireError."""
+        self._now_ns = now_ns
+        if self.after_upgrade is not None:
+            self.after_upgrade += data
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self.after_upgrade = bytearray(data[upgrade.args[0] :])
+            return
+        except httptools.HttpParserError as error:
+            raise WireError(f"not HTTP from the service: {error}") from error
+        if self._bodiless:
+            self._end_bodiless()
+
+    def end(self) -> bool:
+        """Note that the server closed; False when that cut a response short."""
+        if not self.begun:
+            return True
+        until_close = not (
+            self.in_head
+            or header(self.headers, "content-length")
+            or "chunked" in header(self.headers, "transfer-encoding").lower()
+        )
+        if until_close:
+            self.on_message_complete()
+        return until_close
+
+    def take(self) -> Iterator[HttpResponse]:
+        """Yield and forget the complete responses."""
+        while self._done:
+            yield self._done.popleft()
+
+    def on_message_begin(self) -> None:
+        """Note when the message began."""
+        super().on_message_begin()
+        self._began_ns = self._now_ns
+
+    def on_headers_complete(self) -> None:
+        """Note whether a body can follow."""
+        super().on_headers_complete()
+        self._bodiless = bool(self._methods) and self._methods[0] == "HEAD"
+
+    def on_message_complete(self) -> None:
+        """Note that the parser reached the end of a message."""
+        status = self._parser.get_status_code()
+        if self._bodiless or not self.begun:
+            return
+        self.begun = False
+        if 100 <= status < 200 and status != 101:
+            return  # interim: the answer is still to come
+        self._finish(status, bytes(self.body))
+
+    def _end_bodiless(self) -> None:
+        """End the response to a HEAD at its headers, which the parser cannot be told to do."""
+        status, rest = self._parser.get_status_code(), bytes(self.body)
+        self._bodiless = self.begun = False
+        self._parser = httptools.HttpResponseParser(self)
+        if status >= 200:
+            self._finish(status, b"")
+        if rest:
+            self.feed(rest, self._now_ns)
+
+    def _finish(self, status: int, body: bytes) -> None:
+        if self._methods:
+            self._methods.popleft()
+        reason = self.reason.decode("latin-1")
+        response = HttpResponse(status, reason, self.headers, body, self._began_ns, self._now_ns)
+        self._done.append(response)
+
+
+def decoded(headers: Headers, body: bytes) -> tuple[Headers, bytes, bool]:
+    """Return a message with its body as the application sees it, and whether it was compressed.
+
+    Headers that speak of the transfer (encoding, chunks) go, and Content-Length is set right.
+    """
+    plain = _inflated(header(headers, "content-encoding").lower(), body) if body else None
+    chunked = "chunked" in header(headers, "transfer-encoding").lower()
+    if plain is None and not chunked:
+        return headers, body, False
+    gone = {"transfer-encoding", "content-length"} | ({"content-encoding"} if plain else set())
+    kept = tuple(pair for pair in headers if pair[0].lower() not in gone)
+    body = body if plain is None else plain
+    return (*kept, ("Content-Length", str(len(body)))), body, plain is not None
+
+
+def _inflated(encoding: str, body: bytes) -> bytes | None:
+    if encoding not in COMPRESSIONS:
+        return None
+    for window in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):  # gzip or zlib by header, raw deflate
+        try:
+            return zlib.decompress(body, window)
+        except zlib.error:
+            continue
+    return None
+
+
+class MessageReader:
+    """Reassembles the WebSocket messages that one party sends."""
+
+    def __init__(self, sender: Side, extensions: str = "") -> None:
+        self._protocol = Protocol(
+            Side.CLIENT if sender is Side.SERVER else Side.SERVER, state=OPEN, max_size=None
+        )
+        self._protocol.extensions = _deflate(sender, extensions)
+        self._parts: list[bytes] = []
+        self._text = False
+        self.closed: tuple[int | None, str] | None = None
+        """Code and reason of the close frame, once there was one."""
+        self.replies = b""
+        """What an endpoint answers to the last feed: pongs and the close frame."""
+
+    def feed(self, data: bytes) -> list[str | bytes]:
+        """Return the messages that ``data`` completes; raises WireError."""
+        self._protocol.receive_data(data)
+        self.replies = b"".join(self._protocol.data_to_send())
+        messages = [message for frame in self._frames() for message in self._message(frame)]
+        if self._protocol.parser_exc is not None:
+            raise WireError(f"not WebSocket: {self._protocol.parser_exc}")
+        return messages
+
+    def _frames(self) -> Iterator[Any]:
+        yield from self._protocol.events_received()
+
+    def _message(self, frame: Any) -> Iterator[str | bytes]:
+        if frame.opcode is Opcode.CLOSE:
+            close = self._protocol.close_rcvd
+            if close is not None:
+                no_code = close.code == 1005
+                self.closed = (None if no_code else int(close.code), close.reason)
+        elif frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            if frame.opcode is not Opcode.CONT:
+                self._parts, self._text = [], frame.opcode is Opcode.TEXT
+            self._parts.append(bytes(frame.data))
+            if frame.fin:
+                yield _joined(self._parts, text=self._text)
+
+
+def _joined(parts: list[bytes], *, text: bool) -> str | bytes:
+    data = b"".join(parts)
+    return data.decode("utf-8", "replace") if text else data
+
+
+def _deflate(sender: Side, extensions: str) -> list[Any]:
+    """Return the decoder for what ``sender`` compresses, as agreed in the handshake's answer."""
+    name = "server" if sender is Side.SERVER else "client"
+    for extension, parameters in parse_extension(extensions) if extensions else ():
+        if extension == "permessage-deflate":
+            given = dict(parameters)
+            bits = int(given.get(f"{name}_max_window_bits") or 15)
+            return [PerMessageDeflate(f"{name}_no_context_takeover" in given, True, bits, 15)]
+    return []
