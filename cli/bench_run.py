@@ -190,7 +190,7 @@ def scan_folder(folder: Path) -> dict[str, Any]:
     from perfscan.analyzers.engine import analyze
     from perfscan.reports.findings_json import render
 
-    started = time.perf_counter()
+    started, folder = time.perf_counter(), folder.resolve()
     analysis = analyze([folder], root=folder)
     findings = render(analysis, version=__version__, seconds=time.perf_counter() - started)
     document: dict[str, Any] = json.loads(findings)
