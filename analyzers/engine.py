@@ -116,7 +116,7 @@ def choose(select: Collection[str], ignore: Collection[str]) -> tuple[Rule, ...]
         for entry in entries:
             if not any(_begins(rule, entry) for rule in rules):
                 raise InputError(
-                    f"{option} {entry}: there is no such rule", remedy="see perfscan rules"
+                    f"{option} {entry}: there is no such rule", remedy=_nearest(entry, rules)
                 )
     return tuple(
         rule
@@ -124,6 +124,16 @@ def choose(select: Collection[str], ignore: Collection[str]) -> tuple[Rule, ...]
         if (not select or any(_begins(rule, entry) for entry in select))
         and not any(_begins(rule, entry) for entry in ignore)
     )
+
+
+def _nearest(entry: str, rules: Sequence[Rule]) -> str:
+    from difflib import get_close_matches
+
+    names = {key.lower(): rule for rule in rules for key in (rule.name, rule.id)}
+    close = get_close_matches(entry.lower(), sorted(names), n=1, cutoff=0.5)
+    if not close:
+        return "see perfscan rules"
+    return f"did you mean {names[close[0]].id} ({names[close[0]].name})? see perfscan rules"
 
 
 def _begins(rule: Rule, entry: str) -> bool:

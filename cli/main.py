@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 
 from perfscan import __version__
+from perfscan.cli.analyze import analyze
 from perfscan.cli.record import record
+from perfscan.cli.rules import rules
 from perfscan.cli.status import Status
 from perfscan.errors import PerfscanError
 
@@ -23,6 +25,8 @@ app = typer.Typer(
 )
 
 
+app.command()(analyze)
+app.command()(rules)
 app.command()(record)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from perfscan.analyzers.model import Analysis, FileError, Finding, Severity, TraceStep
+from perfscan.analyzers.model import Analysis, Finding, Severity, TraceStep
 from perfscan.reports.excerpt import excerpt, inert
 
 
@@ -77,12 +77,10 @@ def render(
     if detail is Detail.CONCISE:
         lines = list(_concise(analysis))
     else:
-        lines = [*_errors(analysis.errors, style)]
-        if detail >= Detail.NORMAL:
-            lines += _groups(analysis, detail, style)
+        lines = list(_groups(analysis, detail, style)) if detail >= Detail.NORMAL else []
         if analysis.findings:
             lines += [*_table(analysis.findings, style), ""]
-        lines += _totals(analysis, seconds, detail, hidden_possible)
+        lines += _totals(analysis, seconds, detail, hidden_possible, style)
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -163,23 +161,9 @@ def _step(step: TraceStep) -> str:
 
 
 def _concise(analysis: Analysis) -> Iterator[str]:
-    for error in analysis.errors:
-        yield f"{_place(error)}: error: {inert(error.message)}"
     for one in analysis.findings:
         place = f"{inert(one.path)}:{one.span.line}:{one.span.column}"
         yield f"{place}: {one.rule} {one.severity} {inert(one.message)}"
-
-
-def _errors(errors: Sequence[FileError], style: Style) -> Iterator[str]:
-    for error in errors:
-        yield from _wrapped(f"warning: {_place(error)}: ", error.message, style)
-    if errors:
-        yield ""
-
-
-def _place(error: FileError) -> str:
-    path = inert(error.path)
-    return path if error.line is None else f"{path}:{error.line}"
 
 
 def _table(findings: Sequence[Finding], style: Style) -> Iterator[str]:
@@ -193,7 +177,7 @@ def _table(findings: Sequence[Finding], style: Style) -> Iterator[str]:
 
 
 def _totals(
-    analysis: Analysis, seconds: float, detail: Detail, hidden_possible: int
+    analysis: Analysis, seconds: float, detail: Detail, hidden_possible: int, style: Style
 ) -> Iterator[str]:
     findings = analysis.findings
     found = f"Found {_count(len(findings), 'finding')}" if findings else "No findings"
@@ -209,9 +193,10 @@ def _totals(
     if hidden_possible:
         notes.append(f"{hidden_possible} possible hidden (show: --show-possible)")
     if analysis.errors:
-        notes.append(f"{_count(len(analysis.errors), 'warning')} above")
+        places = ", ".join(sorted({inert(error.path) for error in analysis.errors}))
+        notes.append(f"{_count(len(analysis.errors), 'warning')} about {places}")
     if notes:
-        yield f"{'; '.join(notes)}."
+        yield from _wrapped("", f"{'; '.join(notes)}.", style)
     if findings and detail >= Detail.NORMAL:
         yield f"Explain a rule: perfscan rules {worst_first(findings)[0][0].rule}"
 
