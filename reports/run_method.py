@@ -1,0 +1,104 @@
+"""How a run was measured, on which machine, within which limits, and how to do it again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from perfscan.quantities import count, percent
+from perfscan.replay.model import Result
+
+
+def method(result: Result) -> list[str]:
+    """Return sentences on the design and the statistics."""
+    how = result.method
+    side_by_side = int(how.get("lanes") or 1) > 1
+    order = (
+        f"{how.get('lanes')} runs side by side, both sides of a pair at the same time"
+        if side_by_side
+        else "one run after the other, in the order A B B A, so that neither side owns a slot"
+    )
+    speed = float(how.get("speed") or 1.0)
+    items = _of(result.scenario, "items")
+    return [
+        f"Design: {result.comparison.pairs} complete pairs; every run a fresh process that goes "
+        f"through the whole recording; {order}; a warm-up of each side is thrown away.",
+        "Replay: services are played from the recording with their recorded delays"
+        + (f", divided by {speed:g}" if speed != 1 else "")
+        + "; streams run at their recorded times and wait for nobody; "
+        f"seed {how.get('seed', 0)}.",
+        "Latency counts from the intended time of the stimulus to the last byte of the effect's "
+        "request, so time in a queue is included; an effect that a service refused and that was "
+        f"sent again counts once; later than {items.get('deadline_s', 60):g} s is missed.",
+        "Statistics: the unit is the pair, never the item. Median of the log ratios; exact "
+        "order-statistic interval up to 12 pairs, seeded bootstrap above. Improved or regressed "
+        f"needs an interval without 1, a change over {_threshold(result)} and over the noise, both "
+        "slots, and outside the primary metric Holm's correction.",
+        "Noise: each run divided by the run of the same side before it.",
+    ]
+
+
+def machine(result: Result) -> list[str]:
+    """Return sentences on where it was measured."""
+    seen, how = result.environment, result.method
+    parts = [str(seen[name]) for name in ("platform", "python") if seen.get(name)]
+    if seen.get("cpus"):
+        parts.append(f"{seen['cpus']} processors")
+    if seen.get("load") is not None:
+        parts.append(f"load {seen['load']} before")
+    for name, words in (("cpu_busy", "busy during the runs"), ("cpu_steal", "stolen")):
+        if how.get(name) is not None:
+            parts.append(f"{percent(float(how[name]))} {words}")
+    lines = [f"Machine: {', '.join(parts)}."] if parts else []
+    versions = _of(seen, "versions")
+    if seen.get("perfscan"):
+        versions = {"perfscan": seen["perfscan"], **versions}
+    if versions:
+        lines.append("Versions: " + ", ".join(f"{k} {v}" for k, v in versions.items()) + ".")
+    if commit := _of(seen, "git").get("commit"):
+        changed = ", with uncommitted changes" if _of(seen, "git").get("changed") else ""
+        lines.append(f"Commit: {commit}{changed}.")
+    return lines
+
+
+def limits(result: Result) -> list[str]:
+    """Return sentences on what the figures do not say."""
+    recording = result.recording
+    lines = [
+        f"Limits: one recording ({count(float(recording.get('items') or 0))} items, "
+        f"{count(float(recording.get('entries') or 0))} requests, "
+        f"{float(recording.get('seconds') or 0):g} s), one machine; recorded delays, not live ones."
+    ]
+    if simulated := str(result.scenario.get("simulated") or ""):
+        lines.append(f"Simulated: {simulated}")
+    if recording.get("latency") == "not recorded":
+        lines.append("The recording holds no delays, so latencies are those of the replay alone.")
+    return lines
+
+
+def reproduce(result: Result) -> list[str]:
+    """Return the commands that make this result and this report again."""
+    how = result.method
+    words = ["perfscan", "bench", "replay", str(result.scenario.get("path", "scenario.yaml"))]
+    words += ["--pairs", str(how.get("pairs") or result.comparison.pairs)]
+    words += ["--lanes", str(how.get("lanes") or 1), "--seed", str(how.get("seed") or 0)]
+    if float(how.get("speed") or 1.0) != 1.0:
+        words += ["--speed", f"{float(how['speed']):g}"]
+    if how.get("until_s") is not None:
+        words += ["--until", f"{float(how['until_s']):g}"]
+    if how.get("after") not in (None, "optimized"):
+        words += ["--after", str(how["after"])]
+    return [
+        shlex.join([*words, "-o", "run.json"]),
+        "perfscan report build run.json --format markdown -o report.md",
+    ]
+
+
+def _threshold(result: Result) -> str:
+    return percent(float(result.scenario.get("threshold") or 0.05))
+
+
+def _of(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = record.get(name)
+    return found if isinstance(found, Mapping) else {}

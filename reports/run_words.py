@@ -1,0 +1,276 @@
+"""The sentences about a run that every report of it shares, so that none says it otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+from perfscan.quantities import change, count, percent, quantity
+from perfscan.replay.model import (
+    Comparison,
+    MetricComparison,
+    Result,
+    SideWork,
+)
+from perfscan.reports.numbers import ENOUGH, change_phrase, coverage, detectable_phrase
+
+Confidence = Literal["high", "medium", "low"]
+_ORDER = ("speed", "work", "traffic", "cost", "schedule")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Something that could void the figures, and how it came out."""
+
+    name: str
+    passed: bool
+    text: str
+
+
+def primary_of(result: Result) -> MetricComparison | None:
+    """Return the metric that decides, where any pair has it."""
+    name = result.scenario.get("primary")
+    return next((one for one in result.comparison.metrics if one.name == name), None)
+
+
+def ordered_metrics(result: Result) -> list[MetricComparison]:
+    """Return the metrics for a table: the primary first, then speed, work, traffic, costs."""
+    name = result.scenario.get("primary")
+    return sorted(
+        result.comparison.metrics,
+        key=lambda metric: (metric.name != name, _ORDER.index(metric.role)),
+    )
+
+
+def differ(result: Result) -> bool:
+    """Whether the two sides did different work, so that no speed may be told."""
+    return not result.comparison.equivalence.same
+
+
+def title(result: Result) -> str:
+    """Return the verdict with the targets that were met, for a heading."""
+    comparison = result.comparison
+    parts: list[str] = [comparison.verdict]
+    judged = [metric.target_met for metric in comparison.metrics if metric.target_met]
+    if judged and not differ(result):
+        parts.append(f"{judged.count('met')} of {len(judged)} targets met")
+        parts += [
+            f"{judged.count(word)} {word}" for word in ("missed", "not proven") if word in judged
+        ]
+    if result.interrupted:
+        parts.append("interrupted")
+    return ", ".join(parts)
+
+
+def confidence(comparison: Comparison) -> Confidence:
+    """Return how far to trust a verdict: high without doubts, medium with one, else low."""
+    codes = {doubt.code for doubt in comparison.doubts}
+    if not codes:
+        return "high"
+    return "medium" if len(codes) == 1 else "low"
+
+
+def verdict_sentences(result: Result) -> list[str]:
+    """Return the verdict in plain words: what changed, at what cost, what stays open."""
+    comparison = result.comparison
+    if differ(result):
+        return _different_work(result)
+    lines = [_headline(result)]
+    if comparison.equivalence.items:
+        lines.append(_success(result))
+    if costs := _costs(comparison):
+        lines.append(f"Cost: {', '.join(costs)}.")
+    lines += _open_points(result)
+    return [line for line in lines if line]
+
+
+def _headline(result: Result) -> str:
+    primary = primary_of(result)
+    items = result.comparison.equivalence.items
+    if primary is None:
+        return f"Nothing was measured: {_first_doubt(result.comparison)}."
+    name = lower_first(primary.label or primary.name)
+    before, after = quantity(primary.before, primary.unit), quantity(primary.after, primary.unit)
+    on = f"On the same {count(items)} recorded items"
+    match primary.verdict:
+        case "improved" | "regressed":
+            verb = "drops" if primary.after < primary.before else "rises"
+            return f"{on}, {name} {verb} from {before} to {after}: {change_phrase(primary)}."
+        case "no change":
+            within = percent(float(result.scenario.get("threshold", 0.05)))
+            return f"{on}, {name} stays at {before} ({after} after), within {within}."
+    pairs = result.comparison.pairs
+    few = f"{pairs} {plural('pair', pairs)} cannot decide"
+    why = detectable_phrase(primary) if primary.confidence >= ENOUGH else few
+    return f"{on}, {name} went from {before} to {after}, which proves nothing: {why or few}."
+
+
+def _success(result: Result) -> str:
+    work = result.comparison.equivalence
+    before, after = _share(work.original), _share(work.optimized)
+    if before is None or after is None:
+        return ""
+    same = "Every effect that the original had, the optimized side had too, with the same content"
+    if percent(before) == percent(after):
+        return f"{same}; both handled {percent(after)} of the items."
+    return f"{same}; it handled {percent(after)} of the items, the original {percent(before)}."
+
+
+def _share(work: SideWork) -> float | None:
+    total = work.handled + work.missed + work.duplicated + work.wrong
+    return work.handled / total if total else None
+
+
+def _costs(comparison: Comparison) -> list[str]:
+    return [
+        f"{lower_first(metric.label)} {change(metric.ratio)}"
+        for metric in comparison.metrics
+        if metric.role == "cost" and metric.verdict == "regressed" and metric.ratio
+    ]
+
+
+def _open_points(result: Result) -> list[str]:
+    """Name what contradicts the headline: metrics that got worse, targets that do not hold."""
+    comparison = result.comparison
+    primary = primary_of(result)
+    worse = [
+        f"{lower_first(metric.label)} {change_phrase(metric)}"
+        for metric in comparison.metrics
+        if metric.role in ("speed", "work") and metric.verdict == "regressed" and metric != primary
+    ]
+    lines = [f"Worse: {', '.join(worse)}."] if worse else []
+    for word in ("missed", "not proven"):
+        names = [lower_first(one.label) for one in comparison.metrics if one.target_met == word]
+        if names:
+            lines.append(f"Target {word}: {', '.join(names)}.")
+    refuted = sum(one.verdict == "refuted" for one in comparison.claims)
+    if refuted:
+        lines.append(f"{refuted} of {len(comparison.claims)} claims refuted.")
+    if result.interrupted:
+        lines.append("The bench was interrupted; these are the runs that had finished.")
+    return lines
+
+
+def _different_work(result: Result) -> list[str]:
+    differences = [
+        one for one in result.comparison.equivalence.differences if one.side == "optimized"
+    ]
+    kinds = [
+        f"{number} {kind}"
+        for kind in ("missed", "duplicated", "wrong")
+        if (number := sum(one.kind == kind for one in differences))
+    ]
+    total = len(differences)
+    return [
+        f"The optimized side did other work than the original: {count(total)} "
+        f"{plural('item', total)} ({', '.join(kinds)}). Its speed is therefore not reported.",
+    ]
+
+
+def checks(result: Result) -> list[Check]:
+    """Return what could void the figures, in the order of its weight."""
+    return [
+        _same_work(result),
+        _pairs(result),
+        _matching(result),
+        *_noise(result),
+        *_schedule(result),
+        _guard(result),
+    ]
+
+
+def _same_work(result: Result) -> Check:
+    work = result.comparison.equivalence
+    if result.comparison.pairs == 0:
+        return Check("Same work", False, "no pair of runs was completed")
+    if not work.same:
+        return Check("Same work", False, " ".join(_different_work(result)))
+    text = f"{count(work.items)} items per run; nothing that the original did is missing, "
+    text += "doubled or changed"
+    faults = [one for one in work.differences if one.side == "original"]
+    if faults:
+        text += f" (the original had {len(faults)} faults of its own)"
+    return Check("Same work", True, text)
+
+
+def _pairs(result: Result) -> Check:
+    wanted = int(result.method.get("pairs") or 0)
+    done = result.comparison.pairs
+    order = str(result.method.get("order") or "A B B A")
+    text = f"{done} of {wanted} pairs complete, {order}" if wanted else f"{done} pairs, {order}"
+    return Check("Pairs", done >= max(wanted, 1), text)
+
+
+def _matching(result: Result) -> Check:
+    missed = sum(len(run.misses) for run in result.runs)
+    if not missed:
+        return Check("Matching", True, "every request was answered from the recording")
+    runs = sum(bool(run.misses) for run in result.runs)
+    return Check(
+        "Matching",
+        False,
+        f"{count(missed)} {plural('request', missed)} in {count(runs)} {plural('run', runs)} "
+        "had no recorded answer",
+    )
+
+
+def _noise(result: Result) -> list[Check]:
+    primary = primary_of(result)
+    level = result.comparison.noise.get(primary.name) if primary else None
+    if primary is None or level is None:
+        return []
+    limit = float(result.scenario.get("threshold", 0.05))
+    text = f"runs of the same code differ by up to {percent(level)} in {lower_first(primary.label)}"
+    return [Check("Noise", level <= limit, text)]
+
+
+def _schedule(result: Result) -> list[Check]:
+    late = [
+        run.metrics["schedule_lateness_ms.p99"]
+        for run in result.runs
+        if run.ok and "schedule_lateness_ms.p99" in run.metrics
+    ]
+    if not late:
+        return []
+    text = (
+        f"p99 {quantity(median(late), 'ms')} behind the recording in the median run, "
+        f"{quantity(max(late), 'ms')} in the worst"
+    )
+    on_time = all(doubt.code != "LateServer" for doubt in result.comparison.doubts)
+    return [Check("Schedule", on_time, text)]
+
+
+def _guard(result: Result) -> Check:
+    hosts = sorted({host for run in result.runs for host in run.escapes})
+    guard = str(result.method.get("guard") or "unknown")
+    if hosts:
+        return Check("Guard", False, f"{guard}; refused attempts to reach {', '.join(hosts)}")
+    return Check("Guard", "namespace" in guard, f"{guard}; nothing tried to leave")
+
+
+def coverage_of(result: Result) -> str:
+    """Return the coverage of the intervals in a table, those of exact counts aside."""
+    found = [one.confidence for one in result.comparison.metrics if one.confidence < 1.0]
+    return coverage(max(found)) if found else coverage(1.0)
+
+
+def verdict_word(metric: MetricComparison) -> str:
+    """Return a metric's verdict with its target: ``improved, target met``."""
+    if metric.target_met is None:
+        return metric.verdict
+    return f"{metric.verdict}, target {metric.target_met}"
+
+
+def plural(word: str, number: float) -> str:
+    """Return a noun in the form that goes with ``number``."""
+    return word if number == 1 else f"{word}s"
+
+
+def lower_first(text: str) -> str:
+    """Return a label for the middle of a sentence; names in capitals stay."""
+    return text[:1].lower() + text[1:] if text[1:2].islower() and text[:9] != "WebSocket" else text
+
+
+def _first_doubt(comparison: Comparison) -> str:
+    return comparison.doubts[0].what if comparison.doubts else "no pair of runs was completed"
