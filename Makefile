@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test quick check wheel bench format clean help
+.PHONY: demo test quick check wheel bench docs format clean help
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ wheel: $(VENV)/.check ## Build the wheel and test it in a clean environment
 
 bench: $(VENV)/.demo ## The full before/after measurement of the bundled bot
 	$(BIN)/perfscan bench replay fixtures/bots/pool_alerts/scenario.yaml --report report.md -o run.json
+
+docs: $(VENV)/.demo ## Write the generated parts of the documents
+	$(BIN)/python tools/rule_table.py
 
 format: $(VENV)/.check ## Format and fix what can be fixed
 	$(BIN)/ruff format .

@@ -11,6 +11,8 @@ import typer
 
 from perfscan import __version__
 from perfscan.cli.analyze import analyze
+from perfscan.cli.bench import bench
+from perfscan.cli.demo import demo
 from perfscan.cli.record import record
 from perfscan.cli.rules import rules
 from perfscan.cli.status import Status
@@ -28,6 +30,8 @@ app = typer.Typer(
 app.command()(analyze)
 app.command()(rules)
 app.command()(record)
+app.add_typer(bench, name="bench")
+app.command()(demo)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,33 @@
+"""The documents say what is true."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+from perfscan.cli.main import execute
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_readme_lists_every_rule() -> None:
+    tool = runpy.run_path(str(ROOT / "tools" / "rule_table.py"))
+    assert tool["with_table"](README) == README, "run: make docs"
+
+
+def test_every_command_of_the_readme_exists() -> None:
+    named = set(re.findall(r"perfscan ((?:bench|traffic|report) \w+|[a-z]+)\b", README))
+    commands = {name for name in named if name.split()[0] in KNOWN}
+    assert {"analyze", "bench replay", "record", "traffic show", "report build"} <= commands
+    for name in commands:
+        assert execute([*name.split(), "--help"]) == 0, name
+
+
+KNOWN = {"analyze", "rules", "record", "traffic", "bench", "report", "demo"}
+
+
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).exists(), target
