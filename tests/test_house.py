@@ -83,7 +83,7 @@ def test_imports_point_downhill(path: Path) -> None:
 def test_a_module_is_small_named_and_introduced(path: Path) -> None:
     text = path.read_text("utf-8")
     assert ast.get_docstring(ast.parse(text)), "a module opens with a sentence"
-    assert text.count("\n") <= 400, "split it"
+    assert text.count("\n") <= 500, "split it"
     assert path.stem not in {"utils", "util", "helpers", "common", "misc"}
 
 
