@@ -83,6 +83,20 @@ def read_request(
     return Asked((Call(key, canonical([pairs, payload])),))
 
 
+def message_key(data: str | bytes, rules: MatchRules) -> str:
+    """Return what makes two WebSocket messages of a bot the same one; ids do not count."""
+    if isinstance(data, bytes):
+        return f"binary {hashlib.sha256(data).hexdigest()}"
+    text = normalise_secrets(data)
+    try:
+        payload = json.loads(text)
+    except ValueError:
+        return text
+    if isinstance(payload, dict):
+        payload = {name: value for name, value in payload.items() if name != "id"}
+    return canonical(_without_volatile(payload, rules))
+
+
 def is_rpc_call(payload: object) -> bool:
     """Tell whether a JSON value is a JSON-RPC request."""
     return (

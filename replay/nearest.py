@@ -51,8 +51,6 @@ def differences(sent: Key, recorded: Key) -> Iterator[str]:
 
 
 def _payload_differences(place: str, sent: Any, recorded: Any) -> Iterator[str]:
-    if sent == recorded and type(sent) is type(recorded):
-        return
     root = place if "$" in place else f"{place}$"
     if isinstance(sent, dict) and isinstance(recorded, dict):
         for name in sorted(sent.keys() | recorded.keys()):

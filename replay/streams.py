@@ -1,0 +1,190 @@
+"""Recorded WebSocket sessions as streams that can be played to any number of clients.
+
+A *subscription* is a message that the bot sent; an *acknowledgement* is the received message with
+its id. What else was received belongs to a stream with a clock of its own, except for what greets
+a client on every new connection. Everything here is worked out once, when a recording is loaded.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from websockets.frames import Frame, Opcode
+
+from perfscan.replay.exchanges import WebSocketSession
+from perfscan.replay.items import without_query
+from perfscan.replay.json_text import around
+from perfscan.replay.model import MatchRules
+from perfscan.replay.transcript import Acknowledgement, Transcript
+
+MADE_UP_ID = 1_000_000_000
+GREETING_NS = 1_000_000_000
+"""What comes this soon after the opening, before the bot has said anything, is a greeting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """A recorded message for whoever has sent one of the subscriptions in ``gate``."""
+
+    at_ns: int
+    message: int
+    """Index of the Message among the recording's events."""
+    frame: bytes
+    """The whole WebSocket frame, written as it is."""
+    gate: frozenset[str] = frozenset()
+    """Empty where the recorded bot had sent nothing before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """The service closed the connections of the stream."""
+
+    at_ns: int
+    code: int | None
+    reason: str
+
+
+StreamEvent = Push | Hangup
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """A message that every new connection gets, ``after_ns`` after its opening."""
+
+    after_ns: int
+    message: int
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPlan:
+    """All that the recording knows of one WebSocket address."""
+
+    url: str
+    """Without query."""
+    recorded_ns: int
+    """Where on the recording's clock the stream starts: the first subscription, or the opening."""
+    gated: bool
+    """Whether the clock waits for a subscription."""
+    events: tuple[StreamEvent, ...]
+    known: frozenset[str]
+    """Keys of all messages that the recorded bot sent."""
+    acknowledgements: Mapping[str, tuple[Acknowledgement, ...]] = field(default_factory=dict)
+    greetings: tuple[tuple[Greeting, ...], ...] = ()
+    """Per recorded connection."""
+
+
+def frame_of(data: str | bytes) -> bytes:
+    """Return ``data`` as one WebSocket frame from a server."""
+    if isinstance(data, str):
+        return Frame(Opcode.TEXT, data.encode("utf-8", "surrogatepass")).serialize(mask=False)
+    return Frame(Opcode.BINARY, data).serialize(mask=False)
+
+
+def plan_stream(sessions: Sequence[WebSocketSession], rules: MatchRules) -> StreamPlan:
+    """Return the stream behind ``sessions``, all for one address and in order of opening.
+
+    Sessions that were open at the same time saw the same messages. For each topic the session that
+    saw most tells the story; others add theirs where they do not overlap with it.
+    """
+    transcripts = [Transcript(session, rules) for session in sessions]
+    ids = _common_ids(transcripts)
+    views = [_view(transcript, ids) for transcript in transcripts]
+    pushes = _without_echoes(views)
+    gated = bool(pushes) and all(push.gate for push in pushes)
+    opened_ns = min(session.response.at_ns for session in sessions)
+    subscribed_ns = min((view.first_sent_ns for view in views if view.known), default=opened_ns)
+    hangups = [view.hangup for view in views if view.hangup is not None]
+    acknowledgements = defaultdict(list)
+    for view in views:
+        for key, acknowledgement in view.acknowledgements:
+            acknowledgements[key].append(acknowledgement)
+    return StreamPlan(
+        url=without_query(sessions[0].url),
+        recorded_ns=subscribed_ns if gated else opened_ns,
+        gated=gated,
+        events=tuple(sorted((*pushes, *hangups), key=lambda event: event.at_ns)),
+        known=frozenset(key for view in views for key in view.known),
+        acknowledgements={key: tuple(given) for key, given in acknowledgements.items()},
+        greetings=tuple(tuple(view.greetings) for view in views),
+    )
+
+
+def _common_ids(transcripts: Iterable[Transcript]) -> dict[str, str]:
+    """Return for each subscription the one id (as JSON) under which it is played.
+
+    A service gives a new id on every connection; a client that stays connected knows only one.
+    """
+    ids: dict[str, str] = {}
+    for transcript in transcripts:
+        for own, key in transcript.topics.items():
+            if key not in ids:
+                ids[key] = own if own not in ids.values() else str(MADE_UP_ID + len(ids))
+    return ids
+
+
+@dataclass(slots=True)
+class _View:
+    """One session, its messages told apart."""
+
+    known: set[str] = field(default_factory=set)
+    first_sent_ns: int = 0
+    acknowledgements: list[tuple[str, Acknowledgement]] = field(default_factory=list)
+    greetings: list[Greeting] = field(default_factory=list)
+    pushes: dict[frozenset[str], list[Push]] = field(default_factory=lambda: defaultdict(list))
+    """By topic: what has to be sent for the first of them."""
+    hangup: Hangup | None = None
+
+
+def _view(transcript: Transcript, ids: Mapping[str, str]) -> _View:
+    view = _View()
+    opened_ns = transcript.session.response.at_ns
+    untold: frozenset[str] | None = None
+    for place, line in enumerate(transcript.lines):
+        message = line.message
+        if message.direction == "sent":
+            if not view.known:
+                view.first_sent_ns = message.at_ns
+            view.known.add(transcript.sent_key(place, ids))
+        elif place in transcript.answered:
+            view.acknowledgements.append(transcript.acknowledgement(place, ids))
+        elif transcript.sends and not view.known and message.at_ns - opened_ns <= GREETING_NS:
+            greeting = Greeting(message.at_ns - opened_ns, line.index, frame_of(message.data))
+            view.greetings.append(greeting)
+        else:
+            topic = transcript.topics.get(line.subscription)
+            gate = frozenset(view.known) if topic is None else frozenset([topic])
+            untold = gate if topic is None and untold is None else untold
+            group = untold if topic is None and untold is not None else gate
+            frame = frame_of(_renamed(message.data, line.subscription, topic, ids))
+            view.pushes[group].append(Push(message.at_ns, line.index, frame, gate))
+    close = transcript.session.close
+    if close is not None and close.by == "upstream":
+        view.hangup = Hangup(close.at_ns, close.code, close.reason)
+    return view
+
+
+def _renamed(
+    data: str | bytes, subscription: str, topic: str | None, ids: Mapping[str, str]
+) -> str | bytes:
+    """Return a message under the id by which all clients know its subscription."""
+    if topic is None or ids[topic] == subscription or isinstance(data, bytes):
+        return data
+    cut = around(data, ("params", "subscription"))
+    return data if cut is None else ids[topic].join(cut)
+
+
+def _without_echoes(views: Sequence[_View]) -> list[Push]:
+    """Return the pushes of all views, each of the service's messages once."""
+    kept: list[Push] = []
+    for group in {group for view in views for group in view.pushes}:
+        told: list[tuple[int, int]] = []
+        stories = [view.pushes[group] for view in views if group in view.pushes]
+        for story in sorted(stories, key=len, reverse=True):
+            first, last = story[0].at_ns, story[-1].at_ns
+            if all(last < begin or first > end for begin, end in told):
+                told.append((first, last))
+                kept += story
+    return kept
