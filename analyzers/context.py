@@ -10,6 +10,7 @@ from perfscan.analyzers.knowledge import Client, Effect, Knowledge
 from perfscan.analyzers.model import Confidence, TraceStep
 from perfscan.analyzers.names import Things
 from perfscan.analyzers.project import Blocking, FunctionId, Program, Site, SiteId
+from perfscan.analyzers.startup import StartUp
 
 _FEW = 3
 """A loop over at most so many literal items is not a loop over data."""
@@ -18,9 +19,10 @@ _FEW = 3
 class Where:
     """The view of one file inside the program. Facts are those of ``where.file``."""
 
-    def __init__(self, program: Program, heat: HotRegions, index: int) -> None:
+    def __init__(self, program: Program, heat: HotRegions, start: StartUp, index: int) -> None:
         self.program = program
         self.hot_regions = heat
+        self.start_up = start
         self.index = index
         self.file: FileFacts = program.files[index]
         self.knowledge: Knowledge = program.knowledge
@@ -103,6 +105,11 @@ class Where:
         """Return the function that runs ``block``, None at module level."""
         index = self.file.blocks[block].function
         return self.file.functions[index] if index >= 0 else None
+
+    def name(self, block: int) -> str:
+        """Return the dotted name of the function that runs ``block``, for messages."""
+        function = self.function(block)
+        return function.qualname if function else "the module"
 
     def function_id(self, block: int) -> FunctionId:
         """Return the program-wide id of the function that runs ``block``."""
@@ -203,6 +210,14 @@ class Where:
     def hot(self, block: int) -> Heat | None:
         """Return the endless loop or handler that runs this code again and again, or None."""
         return self.hot_regions.of_block(self.index, block)
+
+    def starting(self, call: Call) -> bool:
+        """Tell whether the call runs once, while the program starts, before its first loop."""
+        return self.start_up.runs_once((self.index, call.number))
+
+    def sibling(self, file: int) -> Where:
+        """Return the view of another file of the program."""
+        return Where(self.program, self.hot_regions, self.start_up, file)
 
     def blocking(self, function: FunctionId) -> Blocking | None:
         """Return the worst blocking call in or below a synchronous scanned function."""

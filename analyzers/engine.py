@@ -38,6 +38,7 @@ from perfscan.analyzers.model import (
 from perfscan.analyzers.project import Program
 from perfscan.analyzers.registry import Hit, Rule, all_rules
 from perfscan.analyzers.source import Unreadable, decode, parse, read
+from perfscan.analyzers.startup import StartUp
 from perfscan.analyzers.suppress import Suppressions, read_suppressions, without_suppressed
 
 _STACK = 5_000
@@ -152,7 +153,8 @@ def _family(id: str, entry: str) -> bool:
 def run_rules(program: Program, rules: Sequence[Rule], possible: bool) -> list[Finding]:
     """Ask every rule about every fact; spans still count bytes, as ``ast`` does."""
     heat = HotRegions(program)
-    views = [Where(program, heat, index) for index in range(len(program.files))]
+    start = StartUp(program, heat)
+    views = [Where(program, heat, start, index) for index in range(len(program.files))]
     findings: dict[Finding, None] = {}
     for rule in rules:
         for index, hit in _hits(program, rule, views):

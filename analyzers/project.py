@@ -79,6 +79,7 @@ class Program:
         """Functions whose call only makes a coroutine, or is offloaded by a decorator."""
         self._link()
         self.blocking = self._find_blocking()
+        self.awaited_io = self._find_awaited_io()
         self.loop_parents = self._spread(self._on_loop_roots())
         """Functions that run on the event loop, and the call that brings each there."""
         self.thread_parents = self._spread(self._thread_roots())
@@ -331,6 +332,23 @@ class Program:
                 above = self.function_of(caller)
                 if above not in found:
                     heapq.heappush(queue, (rank, depth + 1, sink, caller, above))
+        return found
+
+    def _find_awaited_io(self) -> dict[FunctionId, SiteId]:
+        """Find, for each coroutine, the first awaited network call in or below it."""
+        found: dict[FunctionId, SiteId] = {}
+        queue: deque[tuple[FunctionId, SiteId]] = deque()
+        for sites in self.sites:
+            for site in sites:
+                effect = site.effect
+                if effect is not None and effect.is_async and effect.cost == "network":
+                    at = (site.file, site.call.number)
+                    queue.append((self.function_of(at), at))
+        while queue:
+            function, at = queue.popleft()
+            if function[1] >= 0 and function not in found:
+                found[function] = at
+                queue.extend((self.function_of(c), at) for c in self.callers.get(function, ()))
         return found
 
     @staticmethod

@@ -62,6 +62,7 @@ class Knowledge:
         )
         self._canonical: dict[str, str] = {}
         self._effects: dict[str, Effect | None] = {}
+        self._with_role: dict[str, frozenset[str]] = {}
 
     def _add(self, library: Library) -> None:
         for source, target in library.factories:
@@ -188,6 +189,16 @@ class Knowledge:
             if name_pattern(pattern).fullmatch(path):
                 found.add(role)
         return frozenset(found)
+
+    def libraries_with(self, prefix: str) -> frozenset[str]:
+        """Return the names of the libraries that have a role beginning with ``prefix``."""
+        if prefix not in self._with_role:
+            self._with_role[prefix] = frozenset(
+                library.name
+                for library in self.libraries
+                if any(role.startswith(prefix) for role, _ in library.roles)
+            )
+        return self._with_role[prefix]
 
     def callbacks(self, how: str, target: str) -> list[Callback]:
         """Return the callback entries of one sort for a path (or, for methods, a name)."""

@@ -45,8 +45,7 @@ def blocking_network_call(call: Call, where: Where) -> Iterator[Hit]:
         return
     if not where.on_loop(call.block):
         return
-    function = where.function(call.block)
-    name = function.qualname if function else "the module"
+    name = where.name(call.block)
     instead = effect.replacement or f"await asyncio.to_thread({effect.readable}, ...)"
     yield Hit(
         call.place,

@@ -41,8 +41,7 @@ def blocking_sleep(call: Call, where: Where) -> Iterator[Hit]:
         return
     if not where.on_loop(call.block):
         return
-    function = where.function(call.block)
-    name = function.qualname if function else "the module"
+    name = where.name(call.block)
     yield Hit(
         call.place,
         call.block,

@@ -1,0 +1,62 @@
+"""PS103: a method of a synchronous client, called on the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from perfscan.analyzers.context import Where
+from perfscan.analyzers.facts import Call
+from perfscan.analyzers.model import Severity
+from perfscan.analyzers.registry import Hit, rule
+
+
+@rule("PS103", "blocking-sdk-instance", Severity.CRITICAL, on=Call)
+def blocking_sdk_instance(call: Call, where: Where) -> Iterator[Hit]:
+    """Report a blocking method of a synchronous client, called on the event loop.
+
+    What it does:
+        Follows instances of known synchronous clients (exchange, chat, cloud and web sessions)
+        through locals, attributes, globals, factories, annotations and `with`, and reports the
+        methods that talk to the network when a coroutine calls them.
+
+    Why it costs a bot:
+        The method waits for the network inside the event loop: nothing else of the bot moves until
+        the reply is there, however many coroutines are ready.
+
+    Example:
+        import ccxt
+
+        class Trader:
+            def __init__(self):
+                self.exchange = ccxt.binance()
+
+            async def tick(self, symbol):
+                return self.exchange.fetch_ticker(symbol)
+
+    Use instead:
+        import ccxt.async_support
+
+        class Trader:
+            def __init__(self):
+                self.exchange = ccxt.async_support.binance()
+
+            async def tick(self, symbol):
+                return await self.exchange.fetch_ticker(symbol)
+
+    When it is fine:
+        For methods that only compute (`milliseconds`, `price_to_precision`), and in worker threads.
+    """
+    effect = where.effect(call)
+    if effect is None or effect.is_async or not effect.on_instance:
+        return
+    if effect.cost not in {"network", "socket"} or not where.on_loop(call.block):
+        return
+    name = where.name(call.block)
+    instead = f"Use {effect.replacement}" if effect.replacement else "There is no async client"
+    yield Hit(
+        call.place,
+        call.block,
+        message=f"{effect.readable}() is synchronous and blocks the event loop in {name}",
+        fix=f"{instead}; as a stopgap, await asyncio.to_thread(...) around the method.",
+        confidence=where.confidence(call),
+    )
