@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from perfscan import __version__
+from perfscan.cli import traffic
 from perfscan.cli.analyze import analyze
 from perfscan.cli.bench import bench
 from perfscan.cli.demo import demo
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command()(analyze)
 app.command()(rules)
 app.command()(record)
+app.add_typer(traffic.app, name="traffic")
 app.add_typer(bench, name="bench")
 app.command()(demo)
 
