@@ -99,8 +99,10 @@ def _measured_ratio(found: MetricComparison) -> str:
     low, high, ratio = found.ci_low, found.ci_high, found.ratio
     if ratio is None or low is None or high is None:
         return "nothing"
+    if found.confidence == 1.0:
+        return f"{change(ratio)} (the same in every pair)"
     if low == high:
-        return f"{change(ratio)} (exact)"
+        return change(ratio)
     return f"{change(ratio)} ({change_interval(low, high)})"
 
 

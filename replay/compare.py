@@ -61,6 +61,13 @@ class _Series:
         """A count that came out the same in every run of a side."""
         return self.about.counted and len(set(self.before)) == 1 == len(set(self.after))
 
+    @property
+    def confidence(self) -> float:
+        """Coverage of the intervals; 1.0 for an exact count, once there are pairs enough."""
+        if self.exact and len(self.pairs) >= MIN_PAIRS:
+            return 1.0
+        return median_interval(self.after).coverage
+
 
 def compare(
     runs: Sequence[Run],
@@ -82,7 +89,6 @@ def compare(
     by_name = {metric.name: metric for metric in metrics}
     levels = {one.name: one.noise for one in series if one.noise is not None}
     primary = by_name.get(scenario.primary)
-    open_until = primary.pairs_to_settle if primary else None
     found = doubts(
         runs,
         len(pairs),
@@ -90,7 +96,7 @@ def compare(
         circumstances or Circumstances(),
         primary=scenario.primary,
         threshold=scenario.threshold,
-        wanted=open_until,
+        decided=primary,
     )
     return Comparison(
         pairs=len(pairs),
@@ -185,7 +191,6 @@ def _metric_comparison(
     found, level = one.found, one.noise or 0.0
     verdict = _verdict(one, scenario.threshold, p_value)
     after = median_interval(one.after, seed)
-    confidence = 1.0 if one.exact else after.coverage
     target = scenario.targets.get(one.name)
     return MetricComparison(
         name=one.name,
@@ -196,18 +201,20 @@ def _metric_comparison(
         ratio=exp(found.interval.centre) if found else None,
         ci_low=exp(found.interval.low) if found else None,
         ci_high=exp(found.interval.high) if found else None,
-        confidence=confidence,
+        confidence=one.confidence,
         verdict=verdict,
         counted=one.about.counted,
         target=target,
-        target_met=_target_met(target, after, one.about, confidence),
+        target_met=_target_met(target, after, one.about, one.confidence),
         floor=floor,
         label=one.about.label,
         role=one.about.role,
         after_low=after.low,
         after_high=after.high,
         detectable=(
-            detectable(found, threshold=scenario.threshold, noise=level) if found else None
+            detectable(found, threshold=scenario.threshold, noise=level)
+            if found and found.pairs >= MIN_PAIRS
+            else None
         ),
         pairs_to_settle=(
             pairs_to_settle(found, scenario.threshold) if found and verdict == "unclear" else None

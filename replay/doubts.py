@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import log, log1p
 from statistics import median
 
 from perfscan.quantities import percent, quantity
-from perfscan.replay.model import Doubt, Run
+from perfscan.replay.model import Doubt, MetricComparison, Run
 from perfscan.replay.statistics import MIN_PAIRS
 
 BUSY_BEFORE = 0.5
 """Load per processor before the bench from which other work must be feared."""
 STEAL = 0.02
 """Share of CPU time that the hypervisor gave to others."""
+DWARFS = 3.0
+"""A change this many times the noise is beyond doubt, however large the noise."""
 CROWDED = 0.7
 """Share of busy processors from which runs side by side slow each other down."""
 
@@ -45,18 +48,17 @@ def doubts(
     *,
     primary: str,
     threshold: float,
-    wanted: int | None = None,
+    decided: MetricComparison | None = None,
 ) -> tuple[Doubt, ...]:
     """Collect all doubts, those that void the figures first.
 
-    ``pairs`` is the number of complete pairs, ``wanted`` the pairs that would settle the primary
-    metric where that is known.
+    ``pairs`` is the number of complete pairs, ``decided`` the comparison of the primary metric.
     """
     found = [
-        *_about_pairs(pairs, wanted),
+        *_about_pairs(pairs, decided.pairs_to_settle if decided else None),
         *_about_runs(runs),
         *_about_schedule(runs, primary, threshold),
-        *_about_noise(noise, primary, threshold),
+        *_about_noise(noise.get(primary), decided, threshold),
         *_about_circumstances(circumstances),
     ]
     return tuple(sorted(found, key=lambda doubt: not doubt.voids))
@@ -127,11 +129,16 @@ def _about_schedule(runs: Sequence[Run], primary: str, threshold: float) -> Iter
         )
 
 
-def _about_noise(noise: Mapping[str, float], primary: str, threshold: float) -> Iterator[Doubt]:
-    level = noise.get(primary)
-    if level is not None and level > threshold:
+def _about_noise(
+    level: float | None, decided: MetricComparison | None, threshold: float
+) -> Iterator[Doubt]:
+    """Noise over the threshold matters unless the change dwarfs it."""
+    if level is None or level <= threshold:
+        return
+    change = abs(log(decided.ratio)) if decided and decided.ratio else 0.0
+    if change < DWARFS * log1p(level):
         yield Doubt(
-            "NoisyMachine",
+            "NoiseFloor",
             f"runs of the same code differ by up to {percent(level)} on the primary metric; "
             "smaller changes cannot be seen",
             "stop other work on the machine, or run more pairs",

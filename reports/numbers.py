@@ -11,7 +11,7 @@ from perfscan.quantities import (
     quantity,
     ratio,
 )
-from perfscan.replay.model import MetricComparison
+from perfscan.replay.model import Claim, MetricComparison
 
 ENOUGH = 0.95
 """Coverage from which an interval may be called one."""
@@ -23,6 +23,8 @@ def ratio_cell(metric: MetricComparison) -> str:
         return ABSENT if metric.before != metric.after else "equal"
     if metric.confidence == 1.0:
         return f"{ratio(metric.ratio)} (exact)"
+    if metric.confidence == 0:
+        return ratio(metric.ratio)
     return f"{ratio(metric.ratio)} ({ratio(metric.ci_low)} to {ratio(metric.ci_high)})"
 
 
@@ -33,12 +35,14 @@ def change_phrase(metric: MetricComparison) -> str:
     if metric.confidence == 1.0 or metric.ci_low == metric.ci_high:
         return f"{change(metric.ratio)}, the same in every pair"
     span = change_interval(metric.ci_low, metric.ci_high)
-    return f"{change(metric.ratio)} ({coverage(metric.confidence)} interval {span})"
+    return f"{change(metric.ratio)} ({coverage(metric.confidence)} {span})"
 
 
 def coverage(confidence: float) -> str:
-    """Return a confidence with one decimal at most: ``96.9 %``, ``95 %``."""
-    return percent(confidence)
+    """Name an interval by what it covers: ``96.9 % interval``; below 95 % it is but a range."""
+    if confidence >= ENOUGH:
+        return f"{percent(confidence)} interval"
+    return f"range, covers {percent(confidence)}" if confidence else "one pair"
 
 
 def target_phrase(metric: MetricComparison) -> str:
@@ -49,9 +53,24 @@ def target_phrase(metric: MetricComparison) -> str:
     return f"{sign} {quantity(metric.target, metric.unit)}"
 
 
+def claimed_phrase(claim: Claim, unit: str) -> str:
+    """Return what a claim says of the change, else of the value after it; empty for neither."""
+    if claim.ratio is not None:
+        low, high = claim.ratio
+        return f"claimed {change(low) if low == high else change_interval(low, high)}"
+    if claim.after is None:
+        return ""
+    low, end = claim.after
+    if end is None or end == low:
+        return f"claimed {quantity(low, unit)}{' or more' if end is None else ''}"
+    return f"claimed {quantity(low, unit)} to {quantity(end, unit)}"
+
+
 def interval_of_after(metric: MetricComparison) -> str:
-    """Return the interval of the value after the change, ``570 ms to 660 ms``."""
+    """Return the interval of the value after the change, ``570 ms to 660 ms``, where it is one."""
     low, high = metric.after_low, metric.after_high
+    if low == high:
+        return ""
     return f"{quantity(low, metric.unit)} to {quantity(high, metric.unit)}"
 
 
@@ -63,10 +82,7 @@ def above_floor(metric: MetricComparison) -> str:
 
 
 def detectable_phrase(metric: MetricComparison) -> str:
-    """Return what an unclear metric could have shown, and how many pairs would settle it."""
-    parts = []
-    if metric.detectable is not None:
-        parts.append(f"changes under {percent(metric.detectable)} could not be seen")
-    if metric.pairs_to_settle is not None:
-        parts.append(f"about {metric.pairs_to_settle} pairs would settle it")
-    return "; ".join(parts)
+    """Return what an unclear metric could have shown: ``changes under 28 % do not show``."""
+    if metric.detectable is None:
+        return ""
+    return f"changes under {percent(metric.detectable)} do not show"

@@ -13,6 +13,7 @@ from perfscan.quantities import ABSENT, count, quantity, ratio
 from perfscan.replay.model import ClaimResult, MetricComparison, Result, Run
 from perfscan.reports.numbers import (
     above_floor,
+    claimed_phrase,
     detectable_phrase,
     interval_of_after,
     ratio_cell,
@@ -27,6 +28,7 @@ from perfscan.reports.run_words import (
     coverage_of,
     differ,
     ordered_metrics,
+    plural,
     primary_of,
     title,
     verdict_sentences,
@@ -45,7 +47,7 @@ _ALERTS = {"faster": "NOTE", "no change found": "NOTE", "replies differ": "CAUTI
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the report; where the budget is short, those that may be dropped go last first."""
+    """A part of the report; optional ones are dropped, the last first, where space is short."""
 
     text: str
     optional: bool = False
@@ -101,8 +103,9 @@ def _head(result: Result) -> Section:
         f"> [!{alert}]",
         f"> **Verdict: {comparison.verdict}{sure}.** {' '.join(sentences)}",
         "",
-        f"{escape(str(result.scenario.get('title', name)))} · original → optimized · "
-        f"{comparison.pairs} paired runs · recording {code(str(result.recording.get('path', '')))}",
+        f"**{escape(str(result.scenario.get('title', name)))}** · original → optimized · "
+        f"{comparison.pairs} {plural('pair', comparison.pairs)} of runs · "
+        f"recording {code(str(result.recording.get('path', '')))}",
     ]
     return Section("\n".join(lines))
 
@@ -120,7 +123,7 @@ def _doubts(result: Result) -> Section | None:
     if not result.comparison.doubts:
         return None
     lines = [
-        f"- **{doubt.code}**: {escape(doubt.what)}. *{escape(doubt.remedy)}.*"
+        f"- **{doubt.code}**: {escape(doubt.what)}. Remedy: {escape(doubt.remedy)}."
         for doubt in result.comparison.doubts
     ]
     return Section("Reasons for doubt, and what removes them:\n\n" + "\n".join(lines))
@@ -152,11 +155,11 @@ def _results(result: Result) -> Section | None:
     if not metrics:
         return None
     header = (
-        *("Metric", "Before", "After", f"After ÷ before ({coverage_of(result)} interval)"),
-        *("Target, floor", "Verdict"),
+        *("Metric", "Before", "After", f"After ÷ before ({coverage_of(result)})"),
+        *("Claimed, target, floor", "Verdict"),
     )
     align: tuple[Align, ...] = ("left", "right", "right", "centre", "left", "left")
-    table = markdown_table(header, align, [_result_row(metric) for metric in metrics])
+    table = markdown_table(header, align, [_result_row(metric, result) for metric in metrics])
     notes = (
         "<sub>Medians over the paired runs. Item latency is over the items that both runs of a "
         "pair handled. Counts that never varied are exact and need no interval. All but the first "
@@ -169,13 +172,10 @@ def _results(result: Result) -> Section | None:
     return Section(_folded("Figures of unequal work", f"{warning}\n\n{body}"), optional=True)
 
 
-def _result_row(metric: MetricComparison) -> list[str]:
-    wanted = [f"target {target_phrase(metric)}"] if metric.target is not None else []
-    if metric.floor is not None:
-        wanted.append(f"floor {quantity(metric.floor, metric.unit)}")
+def _result_row(metric: MetricComparison, result: Result) -> list[str]:
     verdict = f"{_MARKS[metric.verdict]} {verdict_word(metric)}"
-    if metric.target_met == "not proven":
-        verdict += f" ({interval_of_after(metric)})"
+    if metric.target_met == "not proven" and (interval := interval_of_after(metric)):
+        verdict += f" ({interval})"
     if metric.verdict == "unclear" and (why := detectable_phrase(metric)):
         verdict += f"; {why}"
     return [
@@ -183,9 +183,21 @@ def _result_row(metric: MetricComparison) -> list[str]:
         quantity(metric.before, metric.unit),
         quantity(metric.after, metric.unit),
         ratio_cell(metric),
-        ", ".join(wanted),
+        ", ".join(_wanted(metric, result)),
         verdict,
     ]
+
+
+def _wanted(metric: MetricComparison, result: Result) -> list[str]:
+    """Return what others want of a metric, and the best that the recording permits."""
+    claims = (one.claim for one in result.comparison.claims if one.claim.metric == metric.name)
+    first = next(claims, None)
+    wanted = [claimed] if first and (claimed := claimed_phrase(first, metric.unit)) else []
+    if metric.target is not None:
+        wanted.append(f"target {target_phrase(metric)}")
+    if metric.floor is not None:
+        wanted.append(f"floor {quantity(metric.floor, metric.unit)}")
+    return wanted
 
 
 def _floor_sentence(result: Result) -> str:

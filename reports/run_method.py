@@ -21,9 +21,10 @@ def method(result: Result) -> list[str]:
     )
     speed = float(how.get("speed") or 1.0)
     items = _of(result.scenario, "items")
+    pairs = result.comparison.pairs
     return [
-        f"Design: {result.comparison.pairs} complete pairs; every run a fresh process that goes "
-        f"through the whole recording; {order}; a warm-up of each side is thrown away.",
+        f"Design: {pairs} complete {'pair' if pairs == 1 else 'pairs'}; every run a fresh process "
+        f"that goes through the whole recording; {order}; a warm-up of each side is thrown away.",
         "Replay: services are played from the recording with their recorded delays"
         + (f", divided by {speed:g}" if speed != 1 else "")
         + "; streams run at their recorded times and wait for nobody; "

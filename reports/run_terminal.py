@@ -60,7 +60,7 @@ def _differences(result: Result) -> list[str]:
     for one in found[:MOST_DIFFERENCES]:
         detail = f": {one.detail}" if one.detail else ""
         times = f" ({one.runs} runs)" if one.runs > 1 else ""
-        lines += wrapped(f"{one.key} {one.kind} by the {one.side} side{times}{detail}", rest="    ")
+        lines += wrapped(f"{one.key}: {one.kind} by {one.side}{times}{detail}", rest="    ")
     rest = len(found) - MOST_DIFFERENCES
     return [*lines, f"  and {rest} more"] if rest > 0 else lines
 
@@ -70,7 +70,7 @@ def _results(result: Result) -> list[str]:
     metrics = [one for one in ordered_metrics(result) if "_all_ms" not in one.name]
     if not metrics:
         return []
-    header = ("", "before", "after", f"after/before ({coverage_of(result)})", "verdict")
+    header = ("", "before", "after", "after/before", "verdict")
     align: tuple[Align, ...] = ("left", "right", "right", "left", "left")
     rows = [_row(metric) for metric in metrics]
     others = sum(max(len(row[column]) for row in [header, *rows]) + 2 for column in range(1, 5))
@@ -80,6 +80,7 @@ def _results(result: Result) -> list[str]:
         if metric.target is not None:
             text = f"target {target_phrase(metric)} for {metric.label}: {verdict_word(metric)}"
             lines += wrapped(text)
+    lines += wrapped(f"after/before: median of the pairs ({coverage_of(result)})")
     primary = primary_of(result)
     if primary and (distance := above_floor(primary)):
         floor = quantity(primary.floor, primary.unit)

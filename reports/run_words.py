@@ -13,9 +13,10 @@ from perfscan.replay.model import (
     Result,
     SideWork,
 )
-from perfscan.reports.numbers import ENOUGH, change_phrase, coverage, detectable_phrase
+from perfscan.reports.numbers import change_phrase, coverage, detectable_phrase
 
 Confidence = Literal["high", "medium", "low"]
+LEAST_PAIRS = 6
 _ORDER = ("speed", "work", "traffic", "cost", "schedule")
 
 
@@ -102,7 +103,7 @@ def _headline(result: Result) -> str:
             return f"{on}, {name} stays at {before} ({after} after), within {within}."
     pairs = result.comparison.pairs
     few = f"{pairs} {plural('pair', pairs)} cannot decide"
-    why = detectable_phrase(primary) if primary.confidence >= ENOUGH else few
+    why = detectable_phrase(primary) if pairs >= LEAST_PAIRS else few
     return f"{on}, {name} went from {before} to {after}, which proves nothing: {why or few}."
 
 
@@ -111,7 +112,7 @@ def _success(result: Result) -> str:
     before, after = _share(work.original), _share(work.optimized)
     if before is None or after is None:
         return ""
-    same = "Every effect that the original had, the optimized side had too, with the same content"
+    same = "Every effect that the original had, the optimized side had too, once and unchanged"
     if percent(before) == percent(after):
         return f"{same}; both handled {percent(after)} of the items."
     return f"{same}; it handled {percent(after)} of the items, the original {percent(before)}."
@@ -185,7 +186,7 @@ def _same_work(result: Result) -> Check:
     if result.comparison.pairs == 0:
         return Check("Same work", False, "no pair of runs was completed")
     if not work.same:
-        return Check("Same work", False, " ".join(_different_work(result)))
+        return Check("Same work", False, "missing, doubled or changed effects, listed below")
     text = f"{count(work.items)} items per run; nothing that the original did is missing, "
     text += "doubled or changed"
     faults = [one for one in work.differences if one.side == "original"]
@@ -220,9 +221,9 @@ def _noise(result: Result) -> list[Check]:
     level = result.comparison.noise.get(primary.name) if primary else None
     if primary is None or level is None:
         return []
-    limit = float(result.scenario.get("threshold", 0.05))
+    small = all(doubt.code != "NoiseFloor" for doubt in result.comparison.doubts)
     text = f"runs of the same code differ by up to {percent(level)} in {lower_first(primary.label)}"
-    return [Check("Noise", level <= limit, text)]
+    return [Check("Noise", small, text)]
 
 
 def _schedule(result: Result) -> list[Check]:
@@ -250,7 +251,7 @@ def _guard(result: Result) -> Check:
 
 
 def coverage_of(result: Result) -> str:
-    """Return the coverage of the intervals in a table, those of exact counts aside."""
+    """Name the intervals of a table by their coverage, those of exact counts aside."""
     found = [one.confidence for one in result.comparison.metrics if one.confidence < 1.0]
     return coverage(max(found)) if found else coverage(1.0)
 

@@ -11,14 +11,14 @@ from perfscan.reports.excerpt import inert
 
 Align = Literal["left", "right", "centre"]
 _RULES: dict[Align, str] = {"left": ":--", "right": "--:", "centre": ":-:"}
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&])")
-_MENTION = re.compile(r"@(?=\w)")
+_SPECIAL = re.compile(r"[\\`*<\[|~$&]|(?<![^\W_])_|_(?![^\W_])")
+_REFERENCE = re.compile(r"@(?=\w)|#(?=\d)|(?<=:)(?=//)|(?<=www)(?=\.)")
 
 
 def escape(text: str) -> str:
     """Return somebody's text so that Markdown shows it as it is: no markup, links or mentions."""
     flat = inert(" ".join(text.split()))
-    return _MENTION.sub("@\u200b", _SPECIAL.sub(r"\\\1", flat)).replace("://", ":\u200b//")
+    return _REFERENCE.sub("\\g<0>\u200b", _SPECIAL.sub(r"\\\g<0>", flat))
 
 
 def code(text: str) -> str:

@@ -52,7 +52,7 @@ def test_the_phrase_holds_the_figures_that_decide() -> None:
         "measured 4.0x less (3.6x to 4.2x), claimed 5.0x less"
     )
     exact = replace(METRIC, ci_low=0.25, ci_high=0.25, confidence=1.0)
-    assert "4.0x less (exact)" in judge(claim(ratio=(0.1, 0.1)), exact)[1]
+    assert "4.0x less (the same in every pair)" in judge(claim(ratio=(0.1, 0.1)), exact)[1]
 
 
 def test_ranges_are_confirmed_by_their_midpoints_and_refuted_by_their_corner() -> None:

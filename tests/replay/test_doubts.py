@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from perfscan.replay.doubts import Circumstances, doubts
-from perfscan.replay.model import Doubt, Miss, Run
+from perfscan.replay.model import Doubt, MetricComparison, Miss, Run
 
 
 def collect(
@@ -45,7 +45,7 @@ def test_a_quiet_bench_leaves_no_doubt() -> None:
         ({"cpu_steal": 0.1}, "NoisyMachine"),
         ({"lanes": 2, "cpu_busy": 0.9}, "LanesSharedCpu"),
         ({"pairs": 5}, "TooFewPairs"),
-        ({"noise": 0.2}, "NoisyMachine"),
+        ({"noise": 0.2}, "NoiseFloor"),
     ],
 )
 def test_each_circumstance_has_its_doubt(circumstances: dict[str, Any], code: str) -> None:
@@ -54,6 +54,20 @@ def test_each_circumstance_has_its_doubt(circumstances: dict[str, Any], code: st
 
 def test_near_misses_leave_no_doubt() -> None:
     assert collect([run()], lanes=1, cpu_busy=0.99, cpus=2, load_before=1.0, noise=0.05) == {}
+
+
+@pytest.mark.parametrize(("ratio", "doubted"), [(0.5, False), (0.7, True), (1.5, True), (2, False)])
+def test_noise_matters_where_the_change_does_not_dwarf_it(ratio: float, doubted: bool) -> None:
+    decided = MetricComparison(
+        *("item_latency_ms.p95", "ms", "lower", 1.0, ratio, ratio, None, None, 0.97), "improved"
+    )
+    found = doubts(
+        *([], 6, {"item_latency_ms.p95": 0.2}, Circumstances()),
+        primary="item_latency_ms.p95",
+        threshold=0.05,
+        decided=decided,
+    )
+    assert bool(found) is doubted
 
 
 def test_no_pair_voids_everything() -> None:
