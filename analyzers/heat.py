@@ -224,7 +224,16 @@ def _ends(facts: FileFacts, loop: Block, at: int, kind: str) -> bool:
             return False
         if kind == "break" and block.kind in {"for", "while"}:
             return False
-        if block.kind == "if" and block.value and _is_flag(facts, block.value, set()):
+        if block.kind == "if" and block.value and _is_flag(facts, block.value, _told_in(facts, loop, block.value)):
             return False
         at = block.parent
     return True
+
+
+def _told_in(facts: FileFacts, loop: Block, test: Value) -> set[int]:
+    """Return where to look for assignments to a condition that leaves ``loop``.
+
+    ``if found: return`` with ``found`` set in the loop ends its work; ``if not message: break``
+    is how a stream says that it is over.
+    """
+    return set() if test.ref == "Not" else _below(facts, loop.number)
