@@ -15,6 +15,7 @@ from perfscan.cli.analyze import analyze
 from perfscan.cli.bench import bench
 from perfscan.cli.demo import demo
 from perfscan.cli.record import record
+from perfscan.cli.report import report
 from perfscan.cli.rules import rules
 from perfscan.cli.status import Status
 from perfscan.errors import PerfscanError
@@ -33,6 +34,7 @@ app.command()(rules)
 app.command()(record)
 app.add_typer(traffic.app, name="traffic")
 app.add_typer(bench, name="bench")
+app.add_typer(report, name="report")
 app.command()(demo)
 
 
