@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 from perfscan.analyzers.facts import LOOPS, Block, Call, Class, FileFacts, Function, Value
 from perfscan.analyzers.heat import Heat, HotRegions
@@ -172,8 +173,16 @@ class Where:
 
     def calls_in(self, block: int) -> list[Call]:
         """Return the calls inside ``block``, at any depth, in the same function."""
-        inside = self.below(block)
-        return [call for call in self.file.calls if call.block in inside]
+        by_block = self._calls_by_block
+        calls = [call for inner in self.below(block) for call in by_block.get(inner, ())]
+        return sorted(calls, key=lambda call: call.number)
+
+    @cached_property
+    def _calls_by_block(self) -> dict[int, list[Call]]:
+        table: dict[int, list[Call]] = {}
+        for call in self.file.calls:
+            table.setdefault(call.block, []).append(call)
+        return table
 
     def below(self, block: int) -> set[int]:
         """Return ``block`` and the blocks inside it that the same function runs."""
