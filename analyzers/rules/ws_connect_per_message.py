@@ -1,0 +1,168 @@
+"""PS402: a WebSocket that is opened again for every message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from perfscan.analyzers.context import Where
+from perfscan.analyzers.facts import Block, Call
+from perfscan.analyzers.heat import Heat
+from perfscan.analyzers.keeping import callers, fate, used_for_long, way_to
+from perfscan.analyzers.model import Confidence, Severity, TraceStep
+from perfscan.analyzers.registry import Hit, rule
+
+
+@rule("PS402", "ws-connect-per-message", Severity.HIGH, on=Call)
+def ws_connect_per_message(call: Call, where: Where) -> Iterator[Hit]:
+    """Report WebSockets that are opened, used for a message or two, and opened again.
+
+    What it does:
+        Finds calls that open a WebSocket in an endless loop or a handler, directly or in a helper
+        that returns the connection, where no receive loop without an end follows.
+
+    Why it costs a bot:
+        Each connect is a TCP, a TLS and an HTTP exchange plus a new subscription: often half a
+        second. Whatever the server sends in the meantime is lost, because a stream has no memory.
+
+    Example:
+        import websocket
+
+        def next_price():
+            ws = websocket.create_connection("wss://stream.example.org", timeout=30)
+            ws.send('{"method": "SUBSCRIBE"}')
+            message = ws.recv()
+            ws.close()
+            return message
+
+        def main():
+            while True:
+                print(next_price())
+
+    Use instead:
+        import websocket
+
+        def main():
+            ws = websocket.create_connection("wss://stream.example.org", timeout=30)
+            ws.send('{"method": "SUBSCRIBE"}')
+            while True:
+                print(ws.recv())
+
+    When it is fine:
+        A loop that connects again after the connection broke: the receive loop is inside it.
+    """
+    if "websocket_connect" not in where.roles(call) or not _connects_here(call, where):
+        return
+    becomes = fate(call, where)
+    if becomes == "kept":
+        return
+    if becomes == "returned":
+        for view, caller in callers(where.function_id(call.block), where):
+            heat = _per_turn(caller, view)
+            if heat is not None and fate(caller, view) == "local":
+                last = where.step((where.index, call.number))
+                before = way_to(caller, view, heat) or (view.step((view.index, caller.number)),)
+                yield _hit(call, where, heat, (*before, last))
+                return
+        return
+    heat = _per_turn(call, where)
+    if heat is not None:
+        yield _hit(call, where, heat, way_to(call, where, heat))
+
+
+def _connects_here(call: Call, where: Where) -> bool:
+    """Leave out ``async for ws in connect(...)``, which reconnects by itself."""
+    return call.use != "iterated" and where.confidence(call) is not Confidence.POSSIBLE
+
+
+def _per_turn(call: Call, where: Where) -> Heat | None:
+    """Return what repeats the connect, unless the connection serves a loop of its own."""
+    heat = where.hot(call.block)
+    if heat is None or next(where.around(call.block, "except"), None) is not None:
+        return None
+    own_loop = heat.file == where.index and heat.block in {
+        block.number for block in where.around(call.block)
+    }
+    if own_loop:
+        region = _with_of(call, where)
+        inside = where.below(heat.block) - {heat.block}
+        loops = [
+            where.block(number)
+            for number in (where.below(region) if region is not None else inside)
+            if where.block(number).kind in {"while", "for"}
+        ]
+        if any(_long(loop, where) for loop in loops):
+            return None
+        if _runs_on(call, where, region if region is not None else call.block):
+            return None
+        return heat
+    function = where.function(call.block)
+    region = _with_of(call, where)
+    if region is None:
+        region = function.block if function is not None else 0
+    return None if _serves_long(region, where) else heat
+
+
+def _with_of(call: Call, where: Where) -> int | None:
+    for block in where.file.blocks:
+        if block.kind == "with" and block.value and block.value.ref == f"@{call.number}":
+            return block.number
+    return None
+
+
+def _serves_long(region: int, where: Where) -> bool:
+    loops = [where.block(n) for n in where.below(region) if where.block(n).kind in {"while", "for"}]
+    if any(_ends_early(loop, where) for loop in loops if loop.is_async):
+        return False
+    return used_for_long(region, where)
+
+
+def _runs_on(call: Call, where: Where, block: int) -> bool:
+    """Tell whether a call after the connect works through the connection without an end."""
+    later = [c for c in where.calls_in(block) if c.number > call.number]
+    return any(_helper_stays(later_call, where) for later_call in later) or (
+        call.func.rpartition(".")[2] == "run_forever"
+    )
+
+
+def _helper_stays(call: Call, where: Where) -> bool:
+    for file, function in where.targets(call):
+        view = where.sibling(file)
+        if used_for_long(view.file.functions[function].block, view):
+            return True
+    return False
+
+
+def _long(loop: Block, where: Where) -> bool:
+    return (where.index, loop.number) in where.hot_regions.loops and not _ends_early(loop, where)
+
+
+def _ends_early(loop: Block, where: Where) -> bool:
+    """Tell whether a receive loop is left with the message that it was waiting for."""
+    inside = where.below(loop.number)
+    for jump in where.file.jumps:
+        if jump.block not in inside or jump.kind not in {"break", "return"}:
+            continue
+        between = list(where.around(jump.block))
+        between = between[: [b.number for b in between].index(loop.number)]
+        if any(b.kind in {"except", "if"} for b in between):
+            continue
+        if jump.kind == "break" and any(b.kind in {"for", "while"} for b in between):
+            continue
+        return True
+    return False
+
+
+def _hit(call: Call, where: Where, heat: Heat, trace: tuple[TraceStep, ...]) -> Hit:
+    effect = where.effect(call)
+    name = effect.readable if effect else call.func
+    return Hit(
+        call.place,
+        call.block,
+        message=f"{name}() opens a new WebSocket in each turn of the {heat.label}",
+        fix=(
+            "Keep one connection open with pings, receive in a loop inside it, and connect again "
+            "only when it breaks, after a growing delay."
+        ),
+        confidence=where.confidence(call),
+        trace=trace,
+    )
