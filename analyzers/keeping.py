@@ -62,22 +62,21 @@ def _outlives(target: str, call: Call, where: Where) -> bool:
 
 
 def _fate_of_name(name: str, call: Call, where: Where) -> Fate:
-    function = where.file.blocks[call.block].function
     blocks = where.file.blocks
+    function = blocks[call.block].function
     for assign in where.file.assigns:
-        if assign.value.ref == name and blocks[assign.block].function == function:
-            if _outlives(assign.target, call, where):
-                return "kept"
+        here = blocks[assign.block].function == function
+        if here and assign.value.ref == name and _outlives(assign.target, call, where):
+            return "kept"
     for jump in where.file.jumps:
-        if jump.kind in {"return", "yield"} and blocks[jump.block].function == function:
-            if jump.value is not None and _holds(jump.value, name):
-                return "returned"
+        here = blocks[jump.block].function == function and jump.kind in {"return", "yield"}
+        if here and jump.value is not None and _holds(jump.value, name):
+            return "returned"
     for other in where.file.calls:
-        if blocks[other.block].function == function and other.func.endswith(_COLLECTING):
-            if any(_holds(value, name) for value in other.args):
-                return "kept"
-        elif other.block == call.block and _constructs_scanned(where.site(other)):
-            if any(_holds(value, name) for value in (*other.args, *dict(other.keywords).values())):
+        here = blocks[other.block].function == function
+        if here and (other.func.endswith(_COLLECTING) or _builds_scanned(where.site(other))):
+            given = (*other.args, *dict(other.keywords).values())
+            if any(_holds(value, name) for value in given):
                 return "kept"
     return "local"
 
@@ -86,7 +85,7 @@ def _holds(value: Value, name: str) -> bool:
     return value.ref == name or any(_holds(item, name) for item in value.items)
 
 
-def _constructs_scanned(site: Site) -> bool:
+def _builds_scanned(site: Site) -> bool:
     return any(thing.kind == "class" for thing in site.things)
 
 

@@ -51,7 +51,7 @@ def client_in_loop(call: Call, where: Where) -> Iterator[Hit]:
     if client is None or not client.is_client or client.library == "websocket-client":
         return
     loops = [loop for loop in where.data_loops(call.block) if _repeats(loop, where)]
-    if not loops or where.function(call.block) is None and loops[-1].kind == "comp":
+    if not loops:
         return
     loop = loops[0]
     if _varies(call, loop, where) or fate(call, where) != "local":
@@ -91,9 +91,9 @@ def _varies(call: Call, loop: Block, where: Where) -> bool:
     for inner in inside:
         varying.update(where.block(inner).targets)
     for assign in where.file.assigns:
-        if assign.block in inside and assign.op != "with" and assign.value.kind != "const":
-            if assign.value.ref != f"@{call.number}":
-                varying.add(assign.target.partition(".")[0])
+        constant = assign.value.kind == "const" or assign.value.ref == f"@{call.number}"
+        if assign.block in inside and assign.op != "with" and not constant:
+            varying.add(assign.target.partition(".")[0])
     return bool(varying.intersection(call.names) - {"self"})
 
 
