@@ -4,9 +4,6 @@ A secret becomes ``REDACTED-<kind>-<8 hex>``: the same secret has the same stand
 so requests still match each other, and the salt of the hash is never stored. Names decide (headers,
 query parameters, JSON keys, Telegram's ``/bot<token>/``), and so does every value that the
 environment keeps under a secret-looking name, wherever it turns up.
-
-Not secrets: blockchain addresses and transaction signatures, which bots use as item keys. A JSON
-``signature`` is therefore left alone; the query parameter is an exchange's HMAC and is not.
 """
 
 from __future__ import annotations
@@ -15,11 +12,10 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import cache
-from typing import Literal, TypeVar
-from urllib.parse import quote, quote_plus, unquote, urlsplit
+from typing import TypeVar
+from urllib.parse import quote, quote_plus, unquote
 
 from perfscan.errors import InputError
 from perfscan.replay.model import (
@@ -33,186 +29,28 @@ from perfscan.replay.model import (
     Request,
     Response,
 )
+from perfscan.replay.secret_places import (
+    STAND_IN,
+    environment_secrets,
+    is_public_identifier,
+    is_secret_header,
+    is_secret_name,
+    kind_of,
+    normalise_secrets,
+    replace_by_place,
+)
 
-STAND_IN = re.compile(r"REDACTED-[a-z0-9-]+-[0-9a-f]{8}")
-"""What stands where a secret was."""
-ANY_SECRET = "<secret>"
-MIN_ENVIRONMENT_LENGTH = 8
+__all__ = [
+    "STAND_IN",
+    "Redactor",
+    "environment_secrets",
+    "is_public_identifier",
+    "normalise_secrets",
+    "redact_recording",
+]
+
 MIN_LEARNED_LENGTH = 16
 """A value recognised by its place is then replaced everywhere, if it is at least this long."""
-
-# --- What is a secret -----------------------------------------------------------------------------
-
-_NAME = re.compile(r"(?i)(?:^|_)[A-Z0-9]*(?:TOKEN|SECRET|KEY|PASSWORD|PASSWD|PASS|AUTH)S?(?:_|$)")
-_HEADER = re.compile(
-    r"(?i)(?:^|-)(?:authorization|auth|cookie|cookie2|[a-z]*key|[a-z]*token|secret|password|"
-    r"passphrase|sign|signature|credentials?)(?:-|$)"
-)
-_PUBLIC_HEADERS = (
-    "access-control-",
-    "cache-key",
-    "idempotency-key",
-    "proxy-authenticate",
-    "sec-websocket-key",
-    "surrogate-key",
-    "www-authenticate",
-    "x-cache-key",
-    "x-idempotency-key",
-)
-_SURE_NAME = re.compile(
-    r"(?i)[\w.-]*?(?:api[_-]?key|api[_-]?secret|secret|secret[_-]?key|private[_-]?key"
-    r"|access[_-]?key|listen[_-]?key|passw(?:or)?d|pwd|passphrase|mnemonic|seed[_-]?phrase|jwt"
-    r"|authorization|credential|(?:access|refresh|id|auth|bot|session|bearer|security|csrf)[_-]?token)"
-)
-_QUERY_NAME = re.compile(r"(?i)[\w.-]*?(?:token|key|auth|sign|signature|sig|session|appid)")
-"""Secrets unless the value says otherwise: ``token=USDC`` is a coin."""
-_QUERY = re.compile(
-    r"(?P<before>(?:\A|[?&]|\\u0026)(?P<name>[\w.-]{1,64})=)(?P<value>[^&\s\"'<>\\#]+)"
-)
-# A JSON pair, also inside a JSON string, where each quote has a backslash before it.
-_JSON = re.compile(
-    r"(?P<before>(?P<quote>\\*\")(?P<name>[\w.-]{1,64})(?P=quote)\s*:\s*(?P=quote))"
-    r"(?P<value>(?:[^\"\\]|\\.)*?)(?=(?P=quote))"
-)
-_LOGIN = re.compile(
-    r"\"(?:op|method|event|type)\"\s*:\s*\"(?:auth|login|authenticate|session\.logon)\""
-)
-_LONG_STRING = re.compile(r"(?P<before>\")(?P<value>[^\"\\\s]{16,})(?=\"(?!\s*:))")
-_TELEGRAM = re.compile(r"(?P<before>/bot)(?P<value>\d+(?::|%3[Aa])[A-Za-z0-9_-]{6,})")
-_TELEGRAM_BARE = re.compile(
-    r"(?P<before>(?<![\w-]))(?P<value>\d{8,12}:AA[A-Za-z0-9_-]{33})(?![\w-])"
-)
-_JWT = re.compile(r"(?P<before>(?<![\w-]))(?P<value>eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,})")
-_USER_INFO = re.compile(r"(?P<before>://[^/\s:@\"]+:)(?P<value>[^/\s@\"]+)(?=@)")
-_PATH_KEY = re.compile(
-    r"(?P<before>/(?:v[23]|api/webhooks/\d+|services/T\w+/B\w+)/)(?P<value>[A-Za-z0-9_-]{20,})"
-    r"(?=$|[/?#\s\"\\])"
-)
-_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}(:\d+)?")
-_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-
-
-def is_public_identifier(value: str) -> bool:
-    """Whether ``value`` is a blockchain address, hash or signature (Solana, EVM)."""
-    if re.fullmatch(r"0x[0-9a-fA-F]{40}|0x[0-9a-fA-F]{64}", value):
-        return True
-    if not 32 <= len(value) <= 88 or not set(value) <= set(_BASE58):
-        return False
-    number = 0
-    for letter in value:
-        number = number * 58 + _BASE58.index(letter)
-    zeros = len(value) - len(value.lstrip("1"))
-    return zeros + (number.bit_length() + 7) // 8 in (32, 64)
-
-
-def environment_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return variable name to value for every secret that the environment holds.
-
-    Addresses (URLs, host names) are not secrets themselves; what is secret in them is found by its
-    place in the URL.
-    """
-    return {
-        name: value
-        for name, value in environment.items()
-        if _NAME.search(name)
-        and len(value) >= MIN_ENVIRONMENT_LENGTH
-        and not _HOST.fullmatch(value)
-        and not _is_url(value)
-    }
-
-
-def _is_url(value: str) -> bool:
-    """Whether ``value`` is a URL with a host."""
-    try:
-        return "://" in value and bool(urlsplit(value).hostname)
-    except ValueError:
-        return False
-
-
-def normalise_secrets(text: str) -> str:
-    """Return ``text`` with each secret and each stand-in replaced by the same word.
-
-    Two requests that differ only in the value of a secret become equal, whether redacted or not.
-    """
-    return STAND_IN.sub(ANY_SECRET, _replace_by_place(text, lambda kind, value, place: ANY_SECRET))
-
-
-# --- By place -------------------------------------------------------------------------------------
-
-StandIn = Callable[[str, str, str], str]
-"""(kind, secret value, place) to what is written instead."""
-
-
-def _replace_by_place(text: str, stand_in: StandIn) -> str:
-    text = _sub(_USER_INFO, "password", "path", text, stand_in)
-    text = _sub(_TELEGRAM, "telegram", "path", text, stand_in)
-    text = _sub(_TELEGRAM_BARE, "telegram", "text", text, stand_in)
-    text = _sub(_JWT, "jwt", "text", text, stand_in)
-    if "/" in text:
-        text = _sub(_PATH_KEY, "key", "path", text, stand_in, public=True)
-    if "=" in text:
-        text = _QUERY.sub(lambda match: _query_value(match, stand_in), text)
-    if '"' in text:
-        text = _JSON.sub(lambda match: _json_value(match, stand_in), text)
-        if _LOGIN.search(text[:200]):
-            text = _sub(_LONG_STRING, "login", "json", text, stand_in)
-    return text
-
-
-def _sub(
-    pattern: re.Pattern[str],
-    kind: str,
-    place: str,
-    text: str,
-    stand_in: StandIn,
-    *,
-    public: bool = False,
-) -> str:
-    def write(match: re.Match[str]) -> str:
-        value = match["value"]
-        if public and is_public_identifier(value):
-            return match[0]
-        return match["before"] + stand_in(kind, value, place)
-
-    return pattern.sub(write, text)
-
-
-def _query_value(match: re.Match[str], stand_in: StandIn) -> str:
-    certainty = _certainty(match["name"])
-    if certainty is None:
-        return match[0]
-    value = unquote(match["value"])
-    if certainty == "maybe" and (len(value) < 8 or is_public_identifier(value)):
-        return match[0]  # token=USDC, token=<mint>, signature=<transaction>
-    return match["before"] + stand_in(_kind(match["name"]), match["value"], "query")
-
-
-def _json_value(match: re.Match[str], stand_in: StandIn) -> str:
-    value = match["value"]
-    sure = _certainty(match["name"]) == "sure"
-    if not value or not (sure or match["name"].lower() == "token"):
-        inner = (
-            _JSON.sub(lambda pair: _json_value(pair, stand_in), value) if '"' in value else value
-        )
-        return match["before"] + inner
-    if not sure and (len(value) < 16 or " " in value or is_public_identifier(value)):
-        return match[0]  # a coin's symbol, name or mint
-    return match["before"] + stand_in(_kind(match["name"]), value, "json")
-
-
-@cache
-def _certainty(name: str) -> Literal["sure", "maybe"] | None:
-    if _SURE_NAME.fullmatch(name):
-        return "sure"
-    return "maybe" if _QUERY_NAME.fullmatch(name) else None
-
-
-def _kind(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "secret"
-
-
-# --- The redactor ---------------------------------------------------------------------------------
-
 
 T = TypeVar("T", bound=Event)
 
@@ -241,7 +79,7 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return ``text`` without secrets."""
-        text = _replace_by_place(text, self._replace)
+        text = replace_by_place(text, self._replace)
         return self._replace_known(text)
 
     def command(self, words: Iterable[str]) -> tuple[str, ...]:
@@ -250,14 +88,14 @@ class Redactor:
         secret_next = False
         for word in words:
             flag, separator, value = word.partition("=")
-            is_flag = flag.startswith("-") and _NAME.search(flag.strip("-").replace("-", "_"))
+            is_flag = flag.startswith("-") and is_secret_name(flag.strip("-").replace("-", "_"))
             if secret_next and not word.startswith("-"):
                 clean.append(self._replace("flag", word, "command"))
             elif is_flag and separator:
                 clean.append(f"{flag}={self._replace('flag', value, 'command')}")
             else:
                 clean.append(self.text(word))
-            secret_next = bool(is_flag) and not separator
+            secret_next = is_flag and not separator
         return tuple(clean)
 
     def headers(self, headers: Headers) -> Headers:
@@ -296,14 +134,14 @@ class Redactor:
 
     def _header(self, name: str, value: str) -> str:
         lower = name.lower()
-        if not _is_secret_header(lower) or len(value) < 4:
+        if not is_secret_header(lower) or len(value) < 4:
             return self.text(value)
         if lower in ("cookie", "set-cookie"):
             return self._cookie(value, first_only=lower == "set-cookie")
         scheme, space, credentials = value.partition(" ")
         if space and credentials and "authorization" in lower:
-            return f"{scheme} {self._replace(_kind(lower), credentials, 'header')}"
-        return self._replace(_kind(lower), value, "header")
+            return f"{scheme} {self._replace(kind_of(lower), credentials, 'header')}"
+        return self._replace(kind_of(lower), value, "header")
 
     def _cookie(self, value: str, *, first_only: bool) -> str:
         parts = value.split(";")
@@ -358,10 +196,6 @@ class Redactor:
                     "after redaction, so it is not written",
                     remedy=f"unset {name} if it is no secret, or record with --no-redact",
                 )
-
-
-def _is_secret_header(lower: str) -> bool:
-    return not lower.startswith(_PUBLIC_HEADERS) and _HEADER.search(lower) is not None
 
 
 def _with_length(headers: Headers, before: bytes, after: bytes) -> Headers:

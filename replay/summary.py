@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from perfscan.replay.exchanges import Exchange, WebSocketSession, exchanges, websockets
 from perfscan.replay.model import Failure, Open, Recording, Response
-from perfscan.replay.redaction import STAND_IN, is_public_identifier
+from perfscan.replay.secret_places import ANY_SECRET, is_public_identifier, normalise_secrets
 
 _VARIABLE = re.compile(r"\d+|[0-9a-fA-F-]{16,}|.*[0-9].{15,}|.{40,}")
 
@@ -87,7 +87,7 @@ def summarise(recording: Recording) -> Summary:
 
 def endpoint(exchange: Exchange) -> str:
     """Return ``GET api.example.com/v1/tokens/{}/report``: variable path segments are ``{}``."""
-    path = STAND_IN.sub("{}", exchange.path)
+    path = normalise_secrets(exchange.path).replace(ANY_SECRET, "{}")
     segments = ("{}" if _is_variable(part) else part for part in path.split("/"))
     return f"{exchange.request.method} {exchange.open.host}{'/'.join(segments)}"
 
@@ -113,7 +113,7 @@ def _load(name: str, group: Sequence[Exchange]) -> Load:
 def _streams(sessions: Iterable[WebSocketSession]) -> tuple[StreamLoad, ...]:
     groups: dict[str, list[WebSocketSession]] = defaultdict(list)
     for session in sessions:
-        groups[session.url].append(session)
+        groups[normalise_secrets(session.url)].append(session)
     return tuple(_stream(url, group) for url, group in sorted(groups.items()))
 
 

@@ -12,11 +12,12 @@ import contextlib
 import socket
 import ssl
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 from websockets.protocol import Side
 
+from perfscan.replay.accepting import TLS_HANDSHAKE, Connection, open_streams, peek
 from perfscan.replay.capture import Capture
 from perfscan.replay.certificates import Authority
 from perfscan.replay.exchanges import DEFAULT_PORTS
@@ -30,7 +31,6 @@ from perfscan.replay.model import (
     Party,
     Request,
     Response,
-    Scheme,
 )
 from perfscan.replay.upstream import Dialer, Upstream
 from perfscan.replay.wire import (
@@ -43,7 +43,6 @@ from perfscan.replay.wire import (
     header,
 )
 
-TLS_HANDSHAKE = 0x16
 CHUNK = 1 << 16
 FAREWELL_S = 2.0
 
@@ -106,47 +105,30 @@ class Tap:
         # algorithm then holds answers back for 40 ms.
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            first = await _peek(accepted)
+            first = await peek(accepted)
             if not first:
                 accepted.close()
                 return
             tls = first[0] == TLS_HANDSHAKE
-            reader, writer = await _streams(accepted, self._context if tls else None)
+            reader, writer = await open_streams(accepted, self._context if tls else None)
         except (OSError, TimeoutError) as error:
             accepted.close()
             detail = f"the bot broke off the TLS handshake with the recorder: {error}"
             self._capture.add(Failure(number, at_ns, detail))
             return
         name = self._names.get(writer.get_extra_info("ssl_object"), "") if tls else ""
-        connection = _Connection(number, at_ns, "https" if tls else "http", name, reader, writer)
+        connection = Connection(number, at_ns, "https" if tls else "http", name, reader, writer)
         try:
             await _Relay(connection, self._capture, self._dialer, self._held).run()
         finally:
             writer.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Connection:
-    """The bot's side."""
-
-    number: int
-    at_ns: int
-    scheme: Scheme
-    server_name: str
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-
-    def service(self, request: HttpRequest) -> tuple[str, int]:
-        """Return host and port of the real service that ``request`` is meant for."""
-        name, port = _split_host(header(request.headers, "host"))
-        return self.server_name or name, port or DEFAULT_PORTS[self.scheme]
-
-
 class _Relay:
     """One connection of the bot with its connection to the service."""
 
     def __init__(
-        self, bot: _Connection, capture: Capture, dialer: Dialer, held: HeldStreams | None
+        self, bot: Connection, capture: Capture, dialer: Dialer, held: HeldStreams | None
     ) -> None:
         self._bot = bot
         self._capture = capture
@@ -359,41 +341,6 @@ class _Relay:
     def _fail(self, detail: str) -> None:
         exchange = self._exchanges[0] if self._exchanges else None
         self._capture.add(Failure(self._bot.number, self._capture.now(), detail, exchange))
-
-
-def _split_host(value: str) -> tuple[str, int | None]:
-    """Split a Host header: ``example.com:8443`` or ``[::1]:80``."""
-    name, colon, port = value.strip().rpartition(":")
-    if not colon or not port.isdigit():
-        return value.strip().strip("[]").lower(), None
-    return name.strip("[]").lower(), int(port)
-
-
-async def _peek(accepted: socket.socket) -> bytes:
-    """Return the first byte without taking it; empty when the bot left."""
-    loop = asyncio.get_running_loop()
-    readable: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(accepted, _resolve, readable)
-    try:
-        await readable
-    finally:
-        loop.remove_reader(accepted)
-    return accepted.recv(1, socket.MSG_PEEK)
-
-
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
-
-
-async def _streams(
-    accepted: socket.socket, context: ssl.SSLContext | None
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=1 << 20)
-    protocol = asyncio.StreamReaderProtocol(reader)
-    transport, _ = await loop.connect_accepted_socket(lambda: protocol, accepted, ssl=context)
-    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
 async def _flush(writer: asyncio.StreamWriter) -> None:
