@@ -34,7 +34,6 @@ from perfscan.replay.model import (
     Side,
     SideWork,
 )
-from perfscan.replay.work import expected_items
 
 SCHEMA = "perfscan.run/1"
 SIDES: tuple[Side, Side] = ("original", "optimized")
@@ -174,6 +173,8 @@ def describe_scenario(scenario: Scenario) -> dict[str, Any]:
 
 def describe_recording(recording: Recording, scenario: Scenario) -> dict[str, Any]:
     """Return what a result keeps of its recording: ``entries`` are requests, ``items`` work."""
+    from perfscan.replay.work import expected_items  # reading results must not need the extra
+
     last_ns = recording.events[-1].at_ns if recording.events else 0
     return {
         "path": recording.path.name if recording.path else "",

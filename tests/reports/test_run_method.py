@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from perfscan.replay.model import Result
+from perfscan.reports.run_method import limits, machine, method, reproduce
+
+
+def test_the_commands_repeat_what_was_asked(faster: Result) -> None:
+    assert reproduce(faster)[0] == (
+        "perfscan bench replay pool_alerts/scenario.yaml --pairs 6 --lanes 1 --seed 1 -o run.json"
+    )
+    asked = {"speed": 2.0, "until_s": 30.0, "after": "original", "lanes": 4}
+    other = replace(faster, method={**faster.method, **asked})
+    assert "--lanes 4 --seed 1 --speed 2 --until 30 --after original" in reproduce(other)[0]
+    odd = replace(faster, scenario={**faster.scenario, "path": "my bot/$(x).yaml"})
+    assert "'my bot/$(x).yaml'" in reproduce(odd)[0]
+
+
+def test_what_was_special_is_told(faster: Result) -> None:
+    text = " ".join(method(replace(faster, method={"lanes": 4, "speed": 2.0})))
+
+    assert "4 runs side by side" in text
+    assert "divided by 2" in text
+    assert "A B B A" in " ".join(method(faster))
+
+
+def test_limits_name_what_is_simulated_and_not_recorded(faster: Result) -> None:
+    assert any(line.startswith("Simulated: The services") for line in limits(faster))
+    bare = replace(faster, scenario={}, recording={"latency": "not recorded"})
+    assert not any("Simulated" in line for line in limits(bare))
+    assert "holds no delays" in limits(bare)[-1]
+
+
+def test_an_unknown_machine_is_left_out(faster: Result) -> None:
+    assert machine(replace(faster, environment={}, method={})) == []
+    changed = {**faster.environment, "git": {"commit": "abc", "changed": True}}
+    assert "with uncommitted changes" in machine(replace(faster, environment=changed))[-1]
