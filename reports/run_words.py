@@ -112,7 +112,7 @@ def _success(result: Result) -> str:
     before, after = _share(work.original), _share(work.optimized)
     if before is None or after is None:
         return ""
-    same = "Every effect that the original had, the optimized side had too, once and unchanged"
+    same = "What reached the optimized side it did, once and unchanged"
     if percent(before) == percent(after):
         return f"{same}; both handled {percent(after)} of the items."
     return f"{same}; it handled {percent(after)} of the items, the original {percent(before)}."
@@ -187,8 +187,8 @@ def _same_work(result: Result) -> Check:
         return Check("Same work", False, "no pair of runs was completed")
     if not work.same:
         return Check("Same work", False, "missing, doubled or changed effects, listed below")
-    text = f"{count(work.items)} items per run; nothing that the original did is missing, "
-    text += "doubled or changed"
+    text = f"{count(work.items)} items per run; what reached the optimized side it did, once and "
+    text += "unchanged"
     faults = [one for one in work.differences if one.side == "original"]
     if faults:
         text += f" (the original had {len(faults)} faults of its own)"
