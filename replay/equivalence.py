@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from perfscan.replay.model import Difference, Equivalence, Item, Run, Side, SideWork
+from perfscan.replay.statistics import MIN_PAIRS
 
 Kind = Literal["missed", "duplicated", "wrong"]
 _DONE = ("handled", "duplicated")
@@ -34,18 +35,20 @@ def complete_pairs(runs: Sequence[Run]) -> tuple[RunPair, ...]:
 def equivalence(pairs: Sequence[RunPair]) -> Equivalence:
     """Compare what both sides did with the same stimuli.
 
-    Within a pair the optimized side must do whatever the original did, once, and with the content
-    that the recording holds (or, where the original differs from the recording, with the
-    original's). Anything less is different work. What the original missed and the optimized did
-    is a gain: it shows in the success rate and is no difference. Faults of the original are
-    listed, but cost only the original.
+    Within a pair the optimized side must do everything that it heard and that the original did
+    not drop as well, once, and with the content that the recording holds (or, where the original
+    differs from the recording, with the original's). Anything less is different work.
+
+    What a side missed because it was away (a live stream does not wait) depends on the timing of
+    that run, so it is judged over all pairs and shows in the success rate: only an item that the
+    original did in every pair and the optimized in none is a difference. What the optimized did
+    beyond the original is a gain. Faults of the original are listed, but cost only the original.
     """
     found: dict[tuple[str, Side, str], Difference] = {}
-    for pair in pairs:
-        for difference in _differences(pair):
-            place = (difference.key, difference.side, difference.kind)
-            seen = found.get(place)
-            found[place] = replace(seen, runs=seen.runs + 1) if seen else difference
+    for difference in (*_in_pairs(pairs), *_always_away(pairs)):
+        place = (difference.key, difference.side, difference.kind)
+        seen = found.get(place)
+        found[place] = replace(seen, runs=seen.runs + 1) if seen else difference
     ordered = sorted(found.values(), key=lambda one: (one.side != "optimized", one.kind, one.key))
     return Equivalence(
         same=not any(difference.side == "optimized" for difference in ordered),
@@ -54,6 +57,34 @@ def equivalence(pairs: Sequence[RunPair]) -> Equivalence:
         optimized=_work([pair.optimized for pair in pairs]),
         differences=tuple(ordered),
     )
+
+
+def _in_pairs(pairs: Sequence[RunPair]) -> Iterator[Difference]:
+    for pair in pairs:
+        yield from _differences(pair)
+
+
+def _always_away(pairs: Sequence[RunPair]) -> Iterator[Difference]:
+    """Find what the original never missed and the optimized was never there for.
+
+    Needs as many pairs as any other verdict: with fewer, a bot that misses at random would often
+    differ from itself.
+    """
+    if len(pairs) < MIN_PAIRS:
+        return
+    always = _keys_in_all([pair.original for pair in pairs], lambda item: item.state in _DONE)
+    never = _keys_in_all([pair.optimized for pair in pairs], _missed_away)
+    for key in sorted(always & never):
+        detail = f"the original did it in all {len(pairs)} pairs, the optimized was always away"
+        yield Difference(key, "optimized", "missed", detail, len(pairs))
+
+
+def _keys_in_all(runs: Sequence[Run], which: Callable[[Item], bool]) -> set[str]:
+    return set.intersection(*({item.key for item in run.items if which(item)} for run in runs))
+
+
+def _missed_away(item: Item) -> bool:
+    return item.state == "missed" and item.away
 
 
 def _differences(pair: RunPair) -> Iterator[Difference]:
@@ -69,8 +100,8 @@ def _differences(pair: RunPair) -> Iterator[Difference]:
             yield _difference(after, "optimized", "duplicated")
         elif after and after.state == "wrong" and not _agree(before, after):
             yield _difference(after, "optimized", "wrong")
-        elif before and _lost(before, after):
-            yield _difference(after or replace(before, detail=""), "optimized", "missed")
+        elif (item := after or before) and _lost(before, after):
+            yield _difference(item, "optimized", "missed")
         elif before and after and _contradict(before, after):
             yield _difference(after, "optimized", "wrong")
 
@@ -82,8 +113,14 @@ def _agree(before: Item | None, after: Item | None) -> bool:
     return (before.state, before.content) == (after.state, after.content)
 
 
-def _lost(before: Item, after: Item | None) -> bool:
-    return before.state in _DONE and (after is None or after.state in _UNDONE)
+def _lost(before: Item | None, after: Item | None) -> bool:
+    """The optimized side heard it, or knows nothing of it, and did not do it in time."""
+    if after is None:
+        return before is not None and before.state in _DONE
+    if after.state not in _UNDONE or not after.expected or _missed_away(after):
+        return False
+    dropped_as_well = before is not None and before.state in _UNDONE and not before.away
+    return not dropped_as_well
 
 
 def _contradict(before: Item, after: Item) -> bool:
@@ -94,7 +131,7 @@ def _contradict(before: Item, after: Item) -> bool:
 
 def _difference(item: Item, side: Side, kind: Kind) -> Difference:
     detail = item.detail
-    if kind == "missed" and not detail:
+    if kind == "missed" and item.state not in _UNDONE:
         detail = "no effect, though the original had one in the same pair"
     return Difference(item.key, side, kind, detail)
 

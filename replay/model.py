@@ -333,6 +333,8 @@ class Item:
     detail: str = ""
     expected: bool = True
     """False for an effect that the recording does not hold, so that nothing is owed."""
+    away: bool = False
+    """True where the stimulus did not reach the bot: it was not connected, or left at once."""
 
 
 @dataclass(frozen=True, slots=True)

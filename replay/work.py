@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from perfscan.replay.exchanges import Exchange, exchanges, websockets
@@ -19,12 +19,14 @@ from perfscan.replay.items import (
     without_query,
 )
 from perfscan.replay.model import (
+    Close,
     EffectRule,
     Item,
     ItemRules,
     ItemState,
     Message,
     Observation,
+    Pushed,
     Recording,
     StreamStart,
 )
@@ -32,6 +34,9 @@ from perfscan.replay.redaction import normalise_secrets
 
 REFUSED = 400
 """An effect answered with this status or above did not happen; sending it again is right."""
+LISTENED_NS = 1_000_000_000
+"""A message pushed this shortly before the bot closed the connection may never have been read:
+a client that closes drops what it has not taken from its buffers yet."""
 SHOWN = 60
 """Characters of a differing value that a detail quotes."""
 
@@ -103,8 +108,12 @@ def items_of_run(
     recorded = effects(recording, rules.effect)
     done = effects(observation, rules.effect)
     clock = _Clock.of(observation, rules, _recorded_start(recording, rules))
+    heard = _heard(recording, observation, rules)
     made = [
-        _judge(message, key, recorded.get(key), done.get(key, []), clock, rules)
+        replace(
+            _judge(message, key, recorded.get(key), done.get(key, []), clock, rules),
+            away=key not in heard,
+        )
         for key, message in begun.items()
         if clock.played(message) and (key in recorded or key in done)
     ]
@@ -114,6 +123,24 @@ def items_of_run(
         if key not in begun
     ]
     return tuple(made)
+
+
+def _heard(recording: Recording, observation: Observation, rules: ItemRules) -> set[str]:
+    """Return the keys of stimuli that were pushed to the bot while it went on listening."""
+    closed = {
+        event.connection: event.at_ns for event in observation.events if isinstance(event, Close)
+    }
+    heard = set()
+    for event in observation.events:
+        if not isinstance(event, Pushed):
+            continue
+        left_ns = closed.get(event.connection)
+        if left_ns is not None and left_ns - event.at_ns < LISTENED_NS:
+            continue
+        message = recording.events[event.message]
+        if isinstance(message, Message) and (key := stimulus_key(rules.stimulus, message)):
+            heard.add(key)
+    return heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +185,7 @@ def _judge(
 ) -> Item:
     stimulus_ns = clock.run_ns(message)
     if not done:
-        return Item(key, stimulus_ns, "missed", None, detail="no effect")
+        return Item(key, stimulus_ns, "missed", None, detail="no effect in time")
     first = done[0]
     latency_ms = (first.at_ns - stimulus_ns) / 1e6
     state, detail = _state(message, recorded, done, latency_ms, rules)

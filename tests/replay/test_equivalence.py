@@ -6,9 +6,16 @@ from perfscan.replay.equivalence import RunPair, complete_pairs, equivalence
 from perfscan.replay.model import Item, ItemState, Run, Side
 
 
-def item(key: str, state: ItemState = "handled", content: str = "c", *, owed: bool = True) -> Item:
+def item(
+    key: str,
+    state: ItemState = "handled",
+    content: str = "c",
+    *,
+    owed: bool = True,
+    away: bool = False,
+) -> Item:
     latency = None if state == "missed" else 1.0
-    return Item(key, 0, state, latency, content, expected=owed)
+    return Item(key, 0, state, latency, content, expected=owed, away=away)
 
 
 def run(side: Side, *items: Item, pair: int = 0, ok: bool = True) -> Run:
@@ -59,6 +66,31 @@ def test_gains_and_common_misses_are_no_difference(before: ItemState, after: Ite
 
     assert found.same
     assert found.differences == ()
+
+
+def test_dropping_what_it_heard_is_a_difference_even_where_the_original_was_away() -> None:
+    found = equivalence([pair(item("a", "missed", away=True), item("a", "missed"))])
+
+    assert [(one.side, one.kind) for one in found.differences] == [("optimized", "missed")]
+
+
+@pytest.mark.parametrize("before", ["handled", "missed"])
+def test_being_away_by_chance_is_no_difference(before: ItemState) -> None:
+    """A bot that reconnects all the time misses other items in each run, against itself too."""
+    pairs = [pair(item("a", before), item("a", "missed", away=True))] * 5
+    pairs.append(pair(item("a", "missed", away=True), item("a")))
+
+    assert equivalence(pairs).same
+
+
+@pytest.mark.parametrize(("pairs", "same"), [(5, True), (6, False)])
+def test_being_away_always_is_a_difference_once_there_are_enough_pairs(
+    pairs: int, same: bool
+) -> None:
+    found = equivalence([pair(item("a"), item("a", "missed", away=True))] * pairs)
+
+    assert found.same is same
+    assert [one.runs for one in found.differences] == ([] if same else [6])
 
 
 @pytest.mark.parametrize("state", ["duplicated", "wrong"])

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from perfscan.replay.model import (
+    Close,
     EffectRule,
     Event,
     Item,
@@ -15,6 +16,7 @@ from perfscan.replay.model import (
     Observation,
     Observed,
     Open,
+    Pushed,
     Recording,
     RecordingHeader,
     Request,
@@ -80,7 +82,7 @@ RECORDED = recording(
 RULES_ON_TEXT = replace(RULES, effect=replace(RULES.effect, compare=("$.text",)))
 
 
-def judged(*events: Event, speed: float = 1.0, until_ms: int | None = None) -> dict[str, Item]:
+def judged(*events: Observed, speed: float = 1.0, until_ms: int | None = None) -> dict[str, Item]:
     run = observation(*events, speed=speed, until_ms=until_ms)
     return {item.key: item for item in items_of_run(RECORDED, run, RULES_ON_TEXT)}
 
@@ -172,3 +174,22 @@ def test_effects_are_told_by_method_and_url() -> None:
 
     assert effects(other, RULES.effect) == {}
     assert effects(RECORDED, RULES.effect)["a"][0].at_ns == 150 * MS
+
+
+@pytest.mark.parametrize(
+    ("pushed_ms", "closed_ms", "away"),
+    [(100, None, False), (100, 3_000, False), (100, 110, True), (None, None, True)],
+)
+def test_a_stimulus_is_heard_where_the_bot_goes_on_listening(
+    pushed_ms: int | None, closed_ms: int | None, away: bool
+) -> None:
+    index = next(i for i, event in enumerate(RECORDED.events) if isinstance(event, Message))
+    seen: list[Observed] = []
+    if pushed_ms is not None:
+        seen.append(Pushed(1, index, pushed_ms * MS, pushed_ms * MS))
+    if closed_ms is not None:
+        seen.append(Close(1, closed_ms * MS, "bot", 1000))
+
+    found = judged(*seen)["a"]
+
+    assert (found.state, found.away) == ("missed", away)
