@@ -1,0 +1,201 @@
+"""PS602: a retry that always waits the same time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from perfscan.analyzers.context import Where
+from perfscan.analyzers.facts import Block, Call, FileFacts, Value
+from perfscan.analyzers.model import Confidence, Severity
+from perfscan.analyzers.registry import Hit, rule
+
+_ATTEMPT = re.compile(r"attempt|retr|tries|^tr(y|ies)$", re.IGNORECASE)
+_NO_FAILURE = ("Empty", "IndexError", "KeyError", "StopIteration", "BlockingIOError")
+"""What a poll raises when there is nothing to do: waiting a constant time is right there."""
+
+_IO = frozenset({"network", "socket", "database"})
+
+
+@rule("PS602", "fixed-retry", Severity.MEDIUM, on=FileFacts)
+def fixed_retry(file: FileFacts, where: Where) -> Iterator[Hit]:
+    """Report retry loops that sleep a constant time after each failure.
+
+    What it does:
+        Finds a sleep of constant length on the failure path of a loop that tries the same work
+        again: in the `except` of a `while` or counted loop, or after the `try` of a loop that
+        counts attempts. One finding a loop.
+
+    Why it costs a bot:
+        The first retry waits as long as the last: too long after a hiccup of 50 ms, too short
+        during an outage. And all callers that failed together come back together, every time.
+
+    Example:
+        import time
+        import requests
+
+        def report(mint):
+            for attempt in range(3):
+                try:
+                    return requests.get(f"https://api.example.org/{mint}", timeout=5).json()
+                except requests.RequestException:
+                    time.sleep(2)
+
+    Use instead:
+        import random
+        import time
+        import requests
+
+        def report(mint):
+            for attempt in range(3):
+                try:
+                    return requests.get(f"https://api.example.org/{mint}", timeout=5).json()
+                except requests.RequestException:
+                    time.sleep(random.uniform(0, 0.2 * 2**attempt))
+
+    When it is fine:
+        A delay that the server names (Retry-After), a polling interval outside the `except`, and a
+        loop that goes on to the next item instead of repeating the one that failed.
+    """
+    reported: set[int] = set()
+    for call in file.calls:
+        if "sleep" not in where.roles(call) or call.block == 0:
+            continue
+        loop = _retry_loop(call, where)
+        if loop is None or loop.number in reported:
+            continue
+        seconds = where.argument(call, 0)
+        if seconds is not None and _is_constant(seconds, loop, where, 0):
+            reported.add(loop.number)
+            yield _hit(call, loop, where)
+
+
+def _retry_loop(call: Call, where: Where) -> Block | None:
+    """Return the loop that repeats the work after this sleep, if it is one."""
+    loops = where.loops(call.block)
+    if not loops or loops[0].kind == "comp":
+        return None
+    loop = loops[0]
+    handlers = [b for b in where.around(call.block, "except") if b.number > loop.number]
+    if handlers:
+        return loop if _retries(handlers[-1], loop, where) else None
+    return loop if _counts_attempts(loop, where) and _succeeds_early(loop, where) else None
+
+
+def _retries(handler: Block, loop: Block, where: Where) -> bool:
+    caught = handler.value
+    if caught is not None and any(
+        value.ref.endswith(_NO_FAILURE) for value in (caught, *caught.items)
+    ):
+        return False
+    leaves = {"raise", "return", "break"}
+    if any(j.block == handler.number and j.kind in leaves for j in where.file.jumps):
+        return False
+    return loop.kind == "while" or _repeats_same(loop, handler, where)
+
+
+def _repeats_same(loop: Block, handler: Block, where: Where) -> bool:
+    """Tell whether a counted loop repeats its work: the counter is no argument of it."""
+    if not _is_counted(loop, where):
+        return False
+    tried = _try_of(handler, where)
+    return not any(
+        set(loop.targets).intersection(call.names)
+        for call in where.calls_in(tried.number if tried else loop.number)
+        if not _is_log(call) and call.block not in where.below(handler.number)
+    )
+
+
+def _is_log(call: Call) -> bool:
+    last = call.func.rpartition(".")[2]
+    return last in {"debug", "info", "warning", "error", "exception", "log", "print"}
+
+
+def _try_of(handler: Block, where: Where) -> Block | None:
+    before = where.file.blocks[: handler.number]
+    siblings = [b for b in before if b.kind == "try" and b.parent == handler.parent]
+    return siblings[-1] if siblings else None
+
+
+def _is_counted(loop: Block, where: Where) -> bool:
+    call = where.call_of(loop.value)
+    return call is not None and call.func in {"range", "itertools.count", "count"}
+
+
+def _counts_attempts(loop: Block, where: Where) -> bool:
+    if loop.kind != "for" or not _is_counted(loop, where):
+        return False
+    call = where.call_of(loop.value)
+    names = [*loop.targets, *(arg.ref for arg in call.args)] if call else []
+    return any(_ATTEMPT.search(name) for name in names)
+
+
+def _succeeds_early(loop: Block, where: Where) -> bool:
+    inside = where.below(loop.number)
+    return any(
+        jump.kind in {"return", "break"}
+        and jump.block in inside
+        and next(where.around(jump.block, "except"), None) is None
+        for jump in where.file.jumps
+    )
+
+
+def _is_constant(value: Value, loop: Block, where: Where, depth: int) -> bool:
+    if value.kind == "const":
+        return isinstance(value.const, int | float) and value.const > 0
+    if value.kind == "binary":
+        return value.ref not in {"Pow", "LShift"} and all(
+            _is_constant(item, loop, where, depth) for item in value.items
+        )
+    if value.kind != "ref" or value.ref.startswith("@") or "[]" in value.ref or depth > 2:
+        return False
+    return _never_changes(value.ref, loop, where, depth)
+
+
+def _never_changes(name: str, loop: Block, where: Where, depth: int) -> bool:
+    """Tell whether a name holds one value while the loop turns."""
+    if name in loop.targets:
+        return False
+    if name.rpartition(".")[2].isupper():
+        return True
+    function = where.function(loop.number)
+    if function is not None and any(param.name == name for param in function.params):
+        homes = {function.number}
+    else:
+        homes = {function.number if function else -1, -1}
+    blocks = where.file.blocks
+    assigns = [
+        a
+        for a in where.file.assigns
+        if a.target == name and ("." in name or blocks[a.block].function in homes)
+    ]
+    inside = where.below(loop.number)
+    if any(a.op not in {"=", ":"} or a.block in inside for a in assigns):
+        return False
+    if assigns:
+        return "." in name or all(_is_constant(a.value, loop, where, depth + 1) for a in assigns)
+    return len(homes) == 1 and "." not in name
+
+
+def _hit(call: Call, loop: Block, where: Where) -> Hit:
+    function = where.function(call.block)
+    place = f" in {function.name}()" if function else ""
+    return Hit(
+        call.place,
+        call.block,
+        message=f"the retry loop{place} (line {loop.place[0]}) waits the same time every time",
+        fix="Let the delay grow with the attempts and spread it: random.uniform(0, base * 2**n).",
+        confidence=Confidence.DEFINITE if _does_io(loop, where) else Confidence.PROBABLE,
+    )
+
+
+def _does_io(loop: Block, where: Where) -> bool:
+    for call in where.calls_in(loop.number):
+        effect = where.effect(call)
+        if effect is not None and effect.cost in _IO:
+            return True
+        for target in where.targets(call):
+            blocking = where.blocking(target)
+            if blocking is not None and blocking.effect.cost in _IO:
+                return True
+    return False
