@@ -188,10 +188,10 @@ class _Extraction(Expressions):
         self, target: Value, op: str, value: Value, annotation: Value | None, node: Any
     ) -> None:
         if target.kind == "ref":
+            key = target.items[0] if target.ref.endswith(".[]") and target.items else None
+            place = place_of(node)
             self.assigns.append(
-                Assign(
-                    target.ref, op, value, annotation, self.block, place_of(node), len(self.calls)
-                )
+                Assign(target.ref, op, value, annotation, self.block, place, len(self.calls), key)
             )
 
     def _assign(self, node: ast.Assign) -> None:

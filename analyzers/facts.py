@@ -99,6 +99,8 @@ class Assign(NamedTuple):
     place: Place
     order: int
     """Number of calls evaluated before: compares with ``Call.number``."""
+    key: Value | None = None
+    """The subscript of a target that ends in ``[]``."""
 
 
 class Jump(NamedTuple):
