@@ -2,12 +2,14 @@
 
 What the floors assume (:data:`ASSUMPTIONS` says it in the report):
 
-- *Item latency*: every connection is warm, nothing queues, the bot itself takes no time. An item
-  then takes the sum over the stages of the scenario's critical path of the largest recorded
-  service time among its requests in that stage; the effect's own answer comes after its end. Which
-  recorded requests belong to an item is found by value flow: one does when it holds the item's key
-  or a long value (20 characters or more) of an answer that already belongs to it. Values that turn
-  up in the answers of many items (program and account names) carry nothing and are left out.
+- *Item latency*: every connection is warm, nothing queues, nothing has to be asked twice, the bot
+  itself takes no time. An item then takes the sum over the stages of the scenario's critical path
+  of the largest recorded service time among its requests in that stage; the effect's own answer
+  comes after its end. Which recorded requests belong to an item is found by value flow: one does
+  when it holds the item's key or a long value (20 characters or more) of an answer that already
+  belongs to it. Values that most items share (program and account names) carry nothing. Of equal
+  requests the last before the effect counts: it is the one whose answer was used. What an earlier
+  item asked for as well costs nothing, as with a cache that never expires.
 - *Connections*: one per host, and one per WebSocket stream. HTTP/1.1 needs one for each request
   that is open at the same time, so a bot cannot be at both floors, this and the latency's, at once.
 - *Own counts*: each distinct recorded request once, as with a cache that never expires.
@@ -18,7 +20,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from perfscan.replay.exchanges import Exchange, exchanges, websockets
 from perfscan.replay.items import request_matches, without_query
@@ -28,14 +30,15 @@ from perfscan.replay.model import MatchRules, Recording, Scenario
 from perfscan.replay.work import effects, stimuli
 
 ASSUMPTIONS = (
-    "Latency floor: warm connections, no queueing, no work of the bot; per item the sum over the "
-    "critical path of the largest recorded service time.",
+    "Latency floor: warm connections, no queueing, no repeated attempts, no work of the bot, "
+    "nothing asked twice; per item the sum over the critical path of the largest recorded service "
+    "time.",
     "Connection floor: one per host and stream; it cannot be reached together with the latency "
     "floor.",
     "Floor of own counts: each distinct request once, as with a cache that never expires.",
 )
-COMMON = 0.05
-"""A value in the answers of more than this share of the items joins nothing."""
+COMMON = 0.8
+"""A value in the answers about more than this share of the items joins nothing."""
 _TOKEN = re.compile(rb"[A-Za-z0-9_-]{20,}")
 
 
@@ -79,6 +82,7 @@ class _Call:
     """A recorded exchange with the long values that it sends and receives."""
 
     exchange: Exchange
+    asked: tuple[Key, ...]
     text: bytes
     sent: frozenset[bytes]
     received: frozenset[bytes]
@@ -91,66 +95,64 @@ def _latency(
         return {}
     done = effects(recording, scenario.items.effect)
     begun = stimuli(recording, scenario.items)
-    flow = _rare(_read(calls), items=len(done))
-    times = [
-        _critical_ms(
-            _belonging(key, begun[key].at_ns, done[key][0].at_ns, flow), scenario.critical_path
-        )
-        for key in begun
-        if key in done
-    ]
+    keys = [key for key in begun if key in done]
+    flow = _rare(_read(calls, scenario.match), keys)
+    times = []
+    cached: set[tuple[Key, ...]] = set()
+    for key in keys:
+        needed = _belonging(key, begun[key].at_ns, done[key][0].at_ns, flow)
+        fresh = [call for asked, call in needed.items() if asked not in cached]
+        times.append(_critical_ms(fresh, scenario.critical_path))
+        cached |= needed.keys()
     return summary("item_latency_ms", times)
 
 
-def _read(calls: Iterable[Exchange]) -> list[_Call]:
+def _read(calls: Iterable[Exchange], rules: MatchRules) -> list[_Call]:
     read = []
     for call in calls:
         text = call.request.target.encode() + b"\n" + call.request.body
         body = call.response.body if call.response else b""
-        read.append(
-            _Call(call, text, frozenset(_TOKEN.findall(text)), frozenset(_TOKEN.findall(body)))
-        )
+        sent, received = (frozenset(_TOKEN.findall(data)) for data in (text, body))
+        read.append(_Call(call, _keys(call, rules), text, sent, received))
     return read
 
 
-def _rare(calls: Sequence[_Call], items: int) -> list[_Call]:
+def _rare(calls: Sequence[_Call], keys: Sequence[str]) -> list[_Call]:
     """Drop received values that are too common to tell one item from another."""
-    seen = Counter(token for call in calls for token in call.received)
-    limit = max(2.0, COMMON * items)
-    return [
-        _Call(
-            call.exchange,
-            call.text,
-            call.sent,
-            frozenset(token for token in call.received if seen[token] <= limit),
-        )
-        for call in calls
-    ]
+    seen: Counter[bytes] = Counter()
+    for key in keys:
+        needle = key.encode()
+        about = [call.received for call in calls if needle in call.text]
+        seen.update(frozenset[bytes]().union(*about))
+    limit = max(2.0, COMMON * len(keys))
+    common = {token for token, items in seen.items() if items > limit}
+    return [replace(call, received=call.received - common) for call in calls]
 
 
-def _belonging(key: str, begin_ns: int, end_ns: int, calls: Sequence[_Call]) -> list[Exchange]:
-    """Return the requests of one item between its stimulus and its effect, which is left out."""
+def _belonging(
+    key: str, begin_ns: int, end_ns: int, calls: Sequence[_Call]
+) -> dict[tuple[Key, ...], Exchange]:
+    """Return the different requests of one item before its effect, of equal ones the last."""
     needle = key.encode()
     known: set[bytes] = set()
-    found = []
+    found: dict[tuple[Key, ...], Exchange] = {}
     for call in calls:
         sent_ns = call.exchange.request.at_ns
         if begin_ns <= sent_ns < end_ns and (needle in call.text or known & call.sent):
-            found.append(call.exchange)
+            found[call.asked] = call.exchange
             known |= call.received
     return found
 
 
 def _critical_ms(calls: Sequence[Exchange], path: Sequence[Sequence[str]]) -> float:
+    """Add up the slowest request of each stage; a stage without requests costs nothing."""
     total_ns = 0
     for stage in path:
-        total_ns += max(
-            (
-                call.service_ns
-                for call in calls
-                if call.service_ns is not None
-                and any(request_matches(one, call.request.method, call.url) for one in stage)
-            ),
-            default=0,
-        )
+        times = [
+            call.service_ns
+            for call in calls
+            if call.service_ns is not None
+            and any(request_matches(one, call.request.method, call.url) for one in stage)
+        ]
+        total_ns += max(times, default=0)
     return total_ns / 1e6

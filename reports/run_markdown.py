@@ -208,8 +208,9 @@ def _floor_sentence(result: Result) -> str:
     return (
         f"\n\n{primary.label}: the optimized side is at **{distance}** of the floor, the best that "
         f"the recorded traffic permits ({quantity(primary.floor, primary.unit)}). The floor "
-        "assumes warm connections, no queueing and a bot that takes no time: per item the largest "
-        "recorded service time of each stage of the critical path, added up."
+        "assumes warm connections, no queueing, no repeated attempts, a perfect cache and a bot "
+        "that takes no time: per item the largest recorded service time of each stage of the "
+        "critical path, added up."
     )
 
 
