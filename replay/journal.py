@@ -55,6 +55,7 @@ class Journal:
                 f"cannot be written: {error.strerror}", where=str(path), remedy="give another path"
             ) from error
         self._write({"schema": SCHEMA, "speed": speed, "until_ns": until_ns})
+        self._file.flush()
 
     def add(self, event: Observed) -> None:
         """Keep one event; costs no input or output."""
