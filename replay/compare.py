@@ -28,6 +28,7 @@ from perfscan.replay.statistics import (
     Estimate,
     Interval,
     Pair,
+    coverage,
     detectable,
     estimate,
     holm,
@@ -66,7 +67,7 @@ class _Series:
         """Coverage of the intervals; 1.0 for an exact count, once there are pairs enough."""
         if self.exact and len(self.pairs) >= MIN_PAIRS:
             return 1.0
-        return median_interval(self.after).coverage
+        return coverage(len(self.pairs))
 
 
 def compare(

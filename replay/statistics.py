@@ -18,7 +18,8 @@ CONFIDENCE = 0.95
 MIN_PAIRS = 6
 """The smallest number whose extremes cover the median with 95 % (1 - 2 / 2**6 = 96.9 %)."""
 EXACT_UP_TO = 12
-DRAWS = 10_000
+DRAWS = 4_000
+"""Enough for two figures of the bounds, and quick, since every landed run is compared."""
 MOST_PAIRS = 200
 """Beyond this nobody runs a bench; the advice is then to quieten the machine instead."""
 
@@ -84,10 +85,20 @@ def median_interval(values: Sequence[float], seed: int = 0) -> Interval:
     if count > EXACT_UP_TO:
         low, high = _bootstrap(ordered, seed)
         return Interval(median(ordered), low, high, CONFIDENCE)
+    rank = _rank(count)
+    return Interval(median(ordered), ordered[rank - 1], ordered[-rank], _coverage(count, rank))
+
+
+def coverage(count: int) -> float:
+    """Return the coverage that :func:`median_interval` reaches with ``count`` values."""
+    return CONFIDENCE if count > EXACT_UP_TO else _coverage(count, _rank(count))
+
+
+def _rank(count: int) -> int:
     rank = 1
     while rank < count / 2 and _coverage(count, rank + 1) >= CONFIDENCE:
         rank += 1
-    return Interval(median(ordered), ordered[rank - 1], ordered[-rank], _coverage(count, rank))
+    return rank
 
 
 def _coverage(count: int, rank: int) -> float:
