@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
-from perfscan.analyzers.facts import Block, FileFacts, Value
+from perfscan.analyzers.facts import Block, FileFacts, Jump, Value
 from perfscan.analyzers.project import FunctionId, Program, SiteId
 
 _RECEIVE = "websocket_receive"
@@ -155,11 +155,11 @@ def forever(facts: FileFacts, block: Block, receives: set[int]) -> str:
     inside = _below(facts, block.number)
     if not _endless_test(facts, block, inside):
         return ""
-    if any(
-        _ends(facts, block, jump.block, jump.kind) for jump in facts.jumps if jump.block in inside
-    ):
+    receiving = bool(inside & receives)
+    jumps = [jump for jump in facts.jumps if jump.block in inside]
+    if any(_ends(facts, block, inside, jump, receiving) for jump in jumps):
         return ""
-    return "receive" if inside & receives else "loop"
+    return "receive" if receiving else "loop"
 
 
 def _below(facts: FileFacts, top: int) -> set[int]:
@@ -214,8 +214,9 @@ def _settles(value: Value) -> bool:
     return value.kind == "const"
 
 
-def _ends(facts: FileFacts, loop: Block, at: int, kind: str) -> bool:
+def _ends(facts: FileFacts, loop: Block, inside: set[int], jump: Jump, receiving: bool) -> bool:
     """Tell whether a jump leaves ``loop`` in the ordinary course of its work."""
+    kind, at = jump.kind, jump.block
     if kind not in {"break", "return"}:
         return False
     while at != loop.number:
@@ -224,16 +225,10 @@ def _ends(facts: FileFacts, loop: Block, at: int, kind: str) -> bool:
             return False
         if kind == "break" and block.kind in {"for", "while"}:
             return False
-        if block.kind == "if" and block.value and _is_flag(facts, block.value, _told_in(facts, loop, block.value)):
-            return False
+        if block.kind == "if" and block.value:
+            # "if not message: break" is how a stream says that it is over, not the end of its work.
+            over = receiving and block.value.ref == "Not"
+            if _is_flag(facts, block.value, set() if over else inside):
+                return False
         at = block.parent
     return True
-
-
-def _told_in(facts: FileFacts, loop: Block, test: Value) -> set[int]:
-    """Return where to look for assignments to a condition that leaves ``loop``.
-
-    ``if found: return`` with ``found`` set in the loop ends its work; ``if not message: break``
-    is how a stream says that it is over.
-    """
-    return set() if test.ref == "Not" else _below(facts, loop.number)

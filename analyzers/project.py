@@ -64,6 +64,13 @@ class Blocking(NamedTuple):
     depth: int
 
 
+class AwaitedIO(NamedTuple):
+    """The awaited network call nearest to a coroutine, and how many calls away it is."""
+
+    sink: SiteId
+    depth: int
+
+
 class Program:
     """The linked program. Everything is computed on construction and never changes."""
 
@@ -334,21 +341,22 @@ class Program:
                     heapq.heappush(queue, (rank, depth + 1, sink, caller, above))
         return found
 
-    def _find_awaited_io(self) -> dict[FunctionId, SiteId]:
-        """Find, for each coroutine, the first awaited network call in or below it."""
-        found: dict[FunctionId, SiteId] = {}
-        queue: deque[tuple[FunctionId, SiteId]] = deque()
+    def _find_awaited_io(self) -> dict[FunctionId, AwaitedIO]:
+        """Find, for each coroutine, the nearest awaited network call in or below it."""
+        found: dict[FunctionId, AwaitedIO] = {}
+        queue: deque[tuple[FunctionId, AwaitedIO]] = deque()
         for sites in self.sites:
             for site in sites:
                 effect = site.effect
                 if effect is not None and effect.is_async and effect.cost == "network":
                     at = (site.file, site.call.number)
-                    queue.append((self.function_of(at), at))
+                    queue.append((self.function_of(at), AwaitedIO(at, 0)))
         while queue:
-            function, at = queue.popleft()
+            function, io = queue.popleft()
             if function[1] >= 0 and function not in found:
-                found[function] = at
-                queue.extend((self.function_of(c), at) for c in self.callers.get(function, ()))
+                found[function] = io
+                above = AwaitedIO(io.sink, io.depth + 1)
+                queue.extend((self.function_of(c), above) for c in self.callers.get(function, ()))
         return found
 
     @staticmethod

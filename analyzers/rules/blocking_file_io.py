@@ -55,6 +55,7 @@ def blocking_file_io(call: Call, where: Where) -> Iterator[Hit]:
     heat = where.hot(call.block)
     direct = where.on_loop(call.block)
     through = heat is not None and where.reached_from_loop(call.block)
+    through = through and not where.in_thread(call.block)
     if not direct and not through:
         return
     often = heat is not None or (direct and bool(where.data_loops(call.block)))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call
-from perfscan.analyzers.model import Severity, TraceStep
-from perfscan.analyzers.project import Blocking, FunctionId
+from perfscan.analyzers.model import Confidence, Severity, TraceStep
+from perfscan.analyzers.project import Blocking, FunctionId, Program, SiteId
 from perfscan.analyzers.registry import Hit, rule
 
 _SEVERITY = {
@@ -19,8 +20,25 @@ _SEVERITY = {
 }
 
 
-@rule("PS104", "blocking-via-helper", Severity.CRITICAL, on=Call)
-def blocking_via_helper(call: Call, where: Where) -> Iterator[Hit]:
+_FAR = 5
+"""Calls between coroutine and blocking call from which on it is less sure that all are taken."""
+
+_MOST = 10
+"""Findings for one blocking call; the nearest ones are shown and the others counted."""
+
+
+class _Way(NamedTuple):
+    """A call on the event loop, and the helper that it runs."""
+
+    depth: int
+    file: int
+    call: Call
+    helper: FunctionId
+    blocking: Blocking
+
+
+@rule("PS104", "blocking-via-helper", Severity.CRITICAL, on=Program)
+def blocking_via_helper(program: Program, where: Where) -> Iterator[Hit]:
     """Report a call, on the event loop, of a synchronous function that blocks somewhere below.
 
     What it does:
@@ -54,37 +72,51 @@ def blocking_via_helper(call: Call, where: Where) -> Iterator[Hit]:
     When it is fine:
         When the helper only runs before the event loop starts, or in a worker thread.
     """
-    if not call.awaited and where.on_loop(call.block):
-        found = _worst(call, where)
-        if found is not None:
-            target, blocking = found
-            yield _hit(call, where, target, blocking)
+    ways: dict[SiteId, list[_Way]] = {}
+    for file in range(len(program.files)):
+        view = where.sibling(file)
+        for way in _ways(view):
+            ways.setdefault(way.blocking.sink, []).append(way)
+    for crowd in ways.values():
+        crowd.sort(key=lambda way: (way.depth, way.file, way.call.number))
+        for way in crowd[:_MOST]:
+            yield _hit(way, where.sibling(way.file), len(crowd) - _MOST)
 
 
-def _worst(call: Call, where: Where) -> tuple[FunctionId, Blocking] | None:
-    candidates = [
-        (target, blocking)
-        for target in where.targets(call)
-        if (blocking := where.blocking(target)) is not None
-    ]
-    return min(candidates, key=lambda pair: pair[1].depth) if candidates else None
+def _ways(view: Where) -> Iterator[_Way]:
+    """Yield the calls of one file that block the event loop through a helper."""
+    for call in view.file.calls:
+        targets = view.targets(call)
+        if not targets or call.awaited or not view.on_loop(call.block):
+            continue
+        found = [
+            _Way(blocking.depth, view.index, call, target, blocking)
+            for target in targets
+            if (blocking := view.blocking(target)) is not None
+        ]
+        if found:
+            yield min(found, key=lambda way: way.depth)
 
 
-def _hit(call: Call, where: Where, target: FunctionId, blocking: Blocking) -> Hit:
-    helper = where.program.function(target)
+def _hit(way: _Way, where: Where, more: int) -> Hit:
+    call, blocking = way.call, way.blocking
+    helper = where.program.function(way.helper)
     name = helper.qualname if helper else "the helper"
-    chain = where.chain(target)
+    chain = where.chain(way.helper)
     sink = chain[-1]
     here = TraceStep(where.file.path, call.place[0], where.symbol(where.index, call.block))
+    others = f"; {more} more calls on the event loop lead there" if more > 0 else ""
+    sure = blocking.confidence is Confidence.DEFINITE and blocking.depth < _FAR
     return Hit(
         call.place,
         call.block,
         message=(
             f"{name}() blocks the event loop: it leads to {blocking.effect.readable}() "
-            f"at {sink.path}:{sink.line}"
+            f"at {sink.path}:{sink.line}{others}"
         ),
         fix=f"Call it as await asyncio.to_thread({name.rpartition('.')[2]}, ...) or make it async.",
         severity=_SEVERITY[blocking.effect.cost],
-        confidence=blocking.confidence,
+        confidence=Confidence.DEFINITE if sure else Confidence.PROBABLE,
         trace=(here, *chain),
+        file=way.file,
     )

@@ -15,10 +15,13 @@ _ORDERED = re.compile(
     r"|(create|place|submit|execute|cancel)_?(order|trade|transaction|swap|tx)?"
     r"|send.*|reply.*|answer.*|write.*|publish.*|put.*|delete.*|patch.*|edit.*|update.*|insert.*"
     r"|buy.*|sell.*|withdraw.*|transfer.*|approve.*|swap.*|set_.*|add_.*|remove_.*|ban.*|kick.*"
-    r"|pin.*|move.*|forward.*|copy.*|post_.*|connect.*|close.*|start.*|stop.*|login.*|subscribe.*"
+    r"|pin.*|move.*|forward.*|copy.*|post_.*|connect.*|close.*|start.*|stop.*|launch.*|login.*|subscribe.*"
     r"|unsubscribe.*|watch_.*|recv.*|receive.*|commit|rollback|execute.*|sleep|wait.*"
 )
 """Verbs whose order matters, or that must not run side by side: orders, chat messages, streams."""
+
+_DEPTH = 3
+"""Further down, whether a turn reaches the network at all is a guess."""
 
 _READS = re.compile(r"(fetch|get|load|query|request|download|read|lookup|check|scan)(_.*)?|post")
 
@@ -110,9 +113,11 @@ def _reads_network(call: Call, where: Where) -> Confidence | None:
         return where.confidence(call) if reads else None
     for target in where.targets(call):
         below = where.program.awaited_io.get(target)
-        if below is not None:
-            inner = where.program.site(below)
-            if not _ORDERED.fullmatch(inner.call.func.rpartition(".")[2]):
+        helper = where.program.function(target)
+        if below is not None and below.depth <= _DEPTH and helper is not None:
+            inner = where.program.site(below.sink)
+            verbs = (helper.name, inner.call.func.rpartition(".")[2])
+            if not any(_ORDERED.fullmatch(verb) for verb in verbs):
                 return inner.confidence
     known = where.site(call).things
     return Confidence.POSSIBLE if not known and _READS.fullmatch(verb) else None
