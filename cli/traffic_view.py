@@ -98,7 +98,7 @@ def _streams(streams: Sequence[StreamLoad]) -> list[str]:
         return []
     rows = [
         (
-            shortened(stream.url, 36),
+            shortened(stream.url, 32),
             count(stream.sessions),
             count(stream.sent),
             count(stream.received),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import shutil
 import signal
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -63,7 +64,12 @@ class Outcome:
 
 
 def record(plan: Plan) -> Outcome:
-    """Run the bot to its end and record; raises InputError."""
+    """Run the bot to its end and record; raises InputError before anything is written."""
+    if shutil.which(plan.command[0], path=plan.environment.get("PATH")) is None:
+        raise InputError(
+            f"there is no command {plan.command[0]!r}",
+            remedy="give a command that exists after --",
+        )
     return asyncio.run(_record(plan))
 
 
