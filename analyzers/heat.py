@@ -146,14 +146,13 @@ def forever(facts: FileFacts, block: Block, receives: set[int]) -> str:
     A ``while True`` that leaves by ``break`` or ``return`` on its data (pagination, a bounded
     retry) ends by itself; leaving on a stop flag or from an ``except`` does not count.
     """
-    if block.kind == "for":
-        if block.is_async:
-            return "receive"
-        return "loop" if block.value is not None and _endless_iterable(facts, block.value) else ""
-    if block.kind != "while" or block.value is None:
+    if block.kind == "for" and block.is_async:
+        return "receive"
+    if block.kind not in {"for", "while"} or block.value is None:
         return ""
     inside = _below(facts, block.number)
-    if not _endless_test(facts, block, inside):
+    counts = block.kind == "for" and _endless_iterable(facts, block.value)
+    if not counts and (block.kind == "for" or not _endless_test(facts, block, inside)):
         return ""
     receiving = bool(inside & receives)
     jumps = [jump for jump in facts.jumps if jump.block in inside]
