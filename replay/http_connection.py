@@ -162,7 +162,8 @@ class HttpConnection(asyncio.Protocol):
     def _take(self, asked: HttpRequest, *, old: bool) -> None:
         playback = self._playback
         now_ns = playback.active()
-        name = _name_of(header(asked.headers, "host"))
+        fields = {key.lower(): value for key, value in asked.headers}
+        name = _name_of(fields.get("host", ""))
         host = host_and_port(name, self._port, self._default_port)
         if self._host is None:
             self._introduce(name, host)
@@ -172,13 +173,17 @@ class HttpConnection(asyncio.Protocol):
         )
         playback.observe(request)
         playback.tally.in_flight += 1
-        if asked.is_websocket and self._open_websocket(asked, request, host):
+        if (
+            "upgrade" in fields
+            and asked.is_websocket
+            and self._open_websocket(asked, request, host)
+        ):
             return
         rules = playback.settings.rules
         answer = playback.answer(
             read_request(asked.method, host, asked.target, asked.headers, asked.body, rules)
         )
-        wanted = header(asked.headers, "connection").lower()
+        wanted = fields.get("connection", "").lower()
         last = answer.closes or "close" in wanted or (old and "keep-alive" not in wanted)
         self._schedule(_Pending(request, answer, self._due(now_ns, answer.service_ns), last))
 
@@ -295,7 +300,7 @@ class HttpConnection(asyncio.Protocol):
             )
         )
         playback.tally.outcomes[answer.outcome] += 1
-        if self._host is not None and not answer.broke:
+        if playback.settings.items and self._host is not None and not answer.broke:
             opened = Open(self.number, 0, self._door.scheme, *self._host)
             playback.note_effect(request, url_of(opened, request.target), answer.status)
 
@@ -347,6 +352,7 @@ def head_of(status: int, reason: str, headers: Headers) -> bytes:
     return "".join(f"{line}\r\n" for line in lines).encode("latin-1", "replace")
 
 
+@lru_cache(maxsize=4096)
 def _name_of(host_header: str) -> str:
     """Return the host that a Host header names, without port and brackets."""
     name, colon, port = host_header.rpartition(":")

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -14,6 +15,8 @@ from perfscan.replay.items import locations
 from perfscan.replay.model import Headers, MatchRules, Open
 from perfscan.replay.redaction import is_public_identifier, normalise_secrets
 
+REMEMBERED_BODY = 4096
+"""Requests with a longer body are read anew each time."""
 VOLATILE = frozenset(
     ["timestamp", "nonce", "signature", "sign", "sig", "recvwindow", "apikey", "_"]
 )
@@ -69,18 +72,27 @@ def read_request(
     method: str, host: str, target: str, headers: Headers, body: bytes, rules: MatchRules
 ) -> Asked:
     """Return what a request asks for. ``host`` is as :func:`host_key` gives it."""
+    kind = next((value for name, value in headers if name.lower() == "content-type"), "")
+    read = _remember if len(body) <= REMEMBERED_BODY else _read
+    return read(method, host, target, kind, body, rules)
+
+
+def _read(method: str, host: str, target: str, kind: str, body: bytes, rules: MatchRules) -> Asked:
     parts = urlsplit(normalise_secrets(target))
     pairs = sorted(parse_qsl(parts.query, keep_blank_values=True))
     ignored = {name.lower() for name in rules.ignore_query}
     query = tuple(pair for pair in pairs if not _is_volatile(*pair, ignored))
     base = Key(method, host, unquote(parts.path) or "/", query)
-    payload = _payload(headers, body)
+    payload = _payload(kind, body)
     if isinstance(payload, list) and payload and all(map(is_rpc_call, payload)):
         return Asked(tuple(_rpc_call(base, pairs, call, rules) for call in payload), is_batch=True)
     if is_rpc_call(payload):
         return Asked((_rpc_call(base, pairs, payload, rules),))
     key = _with_body(base, _without_volatile(payload, rules))
     return Asked((Call(key, canonical([pairs, payload])),))
+
+
+_remember = lru_cache(maxsize=8192)(_read)
 
 
 def message_key(data: str | bytes, rules: MatchRules) -> str:
@@ -122,11 +134,10 @@ def _with_body(base: Key, payload: Any) -> Key:
     return Key(base.method, base.host, base.path, base.query, text)
 
 
-def _payload(headers: Headers, body: bytes) -> Any:
+def _payload(kind: str, body: bytes) -> Any:
     """Return JSON, the sorted fields of a form, or text without secrets."""
     if not body:
         return ""
-    kind = next((value for name, value in headers if name.lower() == "content-type"), "")
     if "multipart/" in kind and "boundary=" in kind:
         boundary = kind.partition("boundary=")[2].partition(";")[0].strip('" ')
         body = body.replace(boundary.encode(), b"boundary")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import Literal
 
 from perfscan.replay.answers import (
@@ -35,6 +35,7 @@ class _Sequence:
     first_unused: int = 0
     asked: int = 0
     last_successful: Recorded | None = None
+    salt: bytes = b""
 
     def add(self, call: Call, answer: Recorded) -> None:
         self.exact[call.exact].append(len(self.answers))
@@ -141,8 +142,11 @@ class Matcher:
 
     def _drawn(self, key: Key, sequence: _Sequence) -> int:
         """Draw a service time from the recorded ones: the same for the n-th request every time."""
-        chance = random.Random(f"{self._seed}/{key}/{sequence.asked}")
-        return chance.choice([answer.service_ns for answer in sequence.answers])
+        if not sequence.salt:
+            sequence.salt = f"{self._seed}/{key}/".encode()
+        digest = blake2b(b"%b%d" % (sequence.salt, sequence.asked), digest_size=8).digest()
+        answers = sequence.answers
+        return answers[int.from_bytes(digest) % len(answers)].service_ns
 
     def _miss(self, key: Key) -> Miss:
         if key not in self._misses:
