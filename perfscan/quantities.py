@@ -12,6 +12,8 @@ ABSENT = "—"
 _PREFIXES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _PERCENT_BELOW = 1.5
 """Factors closer to 1 than this read better in percent: "9 % more", not "1.1x more"."""
+_PERCENT_UP_TO = 2.5
+"""An interval that begins in percent and ends within this factor is in percent at both ends."""
 
 
 def figures(value: float, digits: int = 3) -> str:
@@ -68,12 +70,14 @@ def factor(value: float) -> str:
 
 def change(after_by_before: float) -> str:
     """Say how much less or more: 0.128 -> ``7.8x less``, 1.09 -> ``9 % more``."""
+    if after_by_before == 1:
+        return "equal"
     word = "less" if after_by_before < 1 else "more"
     if after_by_before <= 0:
         return "100 % less"
     turned = max(after_by_before, 1 / after_by_before)
     if turned < _PERCENT_BELOW:
-        return f"{figures(abs(after_by_before - 1) * 100, 2)} % {word}"
+        return f"{_percent_change(after_by_before)} {word}"
     return f"{factor(turned)} {word}"
 
 
@@ -85,9 +89,25 @@ def change_interval(low: float, high: float) -> str:
     if low <= 0 or low < 1 < high:
         return f"{change(low)} to {change(high)}"
     near, far = sorted((low, high), key=lambda value: abs(math.log(value)))
-    ends = (change(near), change(far))
-    unit = [end.rpartition(" ")[0] for end in ends]
-    return f"{unit[0]} to {unit[1]}"
+    if near == 1:
+        return f"equal to {change(far)}"
+    nearest, farthest = max(near, 1 / near), max(far, 1 / far)
+    if nearest < _PERCENT_BELOW <= farthest <= _PERCENT_UP_TO:
+        return f"{_percent_change(near)} to {_percent_change(far)}"
+    return " to ".join(change(end).rpartition(" ")[0] for end in (near, far))
+
+
+def change_range(low: float, high: float) -> str:
+    """Return a stated range of after / before in words: ``3.0x to 5.0x less``."""
+    if low == high:
+        return change(low)
+    if low < 1 < high or low <= 0:
+        return change_interval(low, high)
+    return f"{change_interval(low, high)} {'less' if high <= 1 else 'more'}"
+
+
+def _percent_change(after_by_before: float) -> str:
+    return f"{figures(abs(after_by_before - 1) * 100, 2)} %"
 
 
 def _bytes(value: float) -> str:

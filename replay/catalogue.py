@@ -39,7 +39,7 @@ METRICS: dict[str, Metric] = {
         "item_latency_all_ms", "Item latency, all handled,", "traffic", "p50", "p95", "mean"
     ),
     "throughput_items_per_s": Metric("Throughput", "items/s", "higher"),
-    "makespan_s": Metric("First stimulus to last effect", "s", role="traffic"),
+    "makespan_s": Metric("Time for all items", "s", role="traffic"),
     "success_rate": Metric("Items handled", "share", "higher", "work"),
     "upstream_requests": Metric("Upstream requests", "count", role="traffic", counted=True),
     **_percentiles("upstream_latency_ms", "Upstream latency", "traffic", "p50", "p95"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from perfscan.quantities import change, change_interval, quantity
+from perfscan.quantities import change, change_interval, change_range, quantity
 from perfscan.replay.model import Claim, ClaimResult, ClaimVerdict, MetricComparison
 
 ENOUGH = 0.95
@@ -86,7 +86,7 @@ def _ratio_part(claim: Claim, found: MetricComparison) -> tuple[ClaimVerdict, st
     elif found.confidence >= ENOUGH:
         verdict = _against_ceiling(-found.ci_high, -found.ci_low, -needed, -weakest)
     ends = claim.ratio or (min(claimed), max(claimed))
-    return verdict, f"measured {_measured_ratio(found)}, claimed {_claimed_change(ends)}"
+    return verdict, f"measured {_measured_ratio(found)}, claimed {change_range(*ends)}"
 
 
 def _against_ceiling(low: float, high: float, needed: float, weakest: float) -> ClaimVerdict:
@@ -104,10 +104,6 @@ def _measured_ratio(found: MetricComparison) -> str:
     if low == high:
         return change(ratio)
     return f"{change(ratio)} ({change_interval(low, high)})"
-
-
-def _claimed_change(ends: tuple[float, float]) -> str:
-    return change(ends[0]) if ends[0] == ends[1] else change_interval(*ends)
 
 
 def _after_part(claim: Claim, found: MetricComparison) -> tuple[ClaimVerdict, str] | None:

@@ -191,7 +191,7 @@ def _about_machine(seen: Circumstances) -> Iterator[Doubt]:
     if seen.lanes > 1 and seen.cpu_busy is not None and seen.cpu_busy > CROWDED:
         yield Doubt(
             "LanesSharedCpu",
-            f"{seen.lanes} lanes kept the processors {percent(seen.cpu_busy)} busy, "
+            f"{seen.lanes} pairs side by side kept the processors {percent(seen.cpu_busy)} busy, "
             "so runs slowed each other down",
             "run with --lanes 1",
         )

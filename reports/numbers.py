@@ -6,6 +6,7 @@ from perfscan.quantities import (
     ABSENT,
     change,
     change_interval,
+    change_range,
     figures,
     percent,
     quantity,
@@ -56,8 +57,7 @@ def target_phrase(metric: MetricComparison) -> str:
 def claimed_phrase(claim: Claim, unit: str) -> str:
     """Return what a claim says of the change, else of the value after it; empty for neither."""
     if claim.ratio is not None:
-        low, high = claim.ratio
-        return f"claimed {change(low) if low == high else change_interval(low, high)}"
+        return f"claimed {change_range(*claim.ratio)}"
     if claim.after is None:
         return ""
     low, end = claim.after

@@ -15,7 +15,7 @@ def method(result: Result) -> list[str]:
     how = result.method
     side_by_side = int(how.get("lanes") or 1) > 1
     order = (
-        f"{how.get('lanes')} runs side by side, both sides of a pair at the same time"
+        f"{how.get('lanes')} pairs side by side, both runs of a pair at the same time"
         if side_by_side
         else "one run after the other, in the order A B B A, so that neither side owns a slot"
     )

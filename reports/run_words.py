@@ -36,10 +36,19 @@ def primary_of(result: Result) -> MetricComparison | None:
 
 
 def ordered_metrics(result: Result) -> list[MetricComparison]:
-    """Return the metrics for a table: the primary first, then speed, work, traffic, costs."""
+    """Return the metrics for a table: the primary first, then speed, work, traffic, costs.
+
+    Latencies over all handled items are left out where they tell nothing new.
+    """
     name = result.scenario.get("primary")
+    told = {(one.name, one.before, one.after) for one in result.comparison.metrics}
     return sorted(
-        result.comparison.metrics,
+        (
+            one
+            for one in result.comparison.metrics
+            if "_all_ms." not in one.name
+            or (one.name.replace("_all_ms.", "_ms."), one.before, one.after) not in told
+        ),
         key=lambda metric: (metric.name != name, _ORDER.index(metric.role)),
     )
 

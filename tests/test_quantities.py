@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from perfscan.quantities import change, change_interval, factor, figures, percent, quantity, ratio
+from perfscan.quantities import (
+    change,
+    change_interval,
+    change_range,
+    factor,
+    figures,
+    percent,
+    quantity,
+    ratio,
+)
 
 
 @pytest.mark.parametrize(
@@ -64,4 +73,13 @@ def test_changes_in_words() -> None:
     assert change(0.0) == "100 % less"
     assert change_interval(0.109, 0.151) == "6.6x to 9.2x"
     assert change_interval(1.07, 1.11) == "7.0 % to 11 %"
+    assert change_range(0.5, 0.7) == "30 % to 50 % less"
+    assert change_range(5, 10) == "5.0x to 10x more"
+    assert change_range(0.2, 0.2) == "5.0x less"
+    assert change_range(0.9, 1.2) == "10 % less to 20 % more"
+    assert change(1.0) == "equal"
+    assert change_interval(1.0, 1.2) == "equal to 20 % more"
+    assert change_interval(0.5, 0.7) == "30 % to 50 %"
+    assert change_interval(1.3, 2.0) == "30 % to 100 %"
+    assert change_interval(0.1, 0.7) == "30 % to 10x"
     assert change_interval(0.96, 1.02) == "4.0 % less to 2.0 % more"

@@ -59,7 +59,7 @@ def test_claims_in_short() -> None:
         return claimed_phrase(Claim("t", "s", "m", **values), "ms")  # type: ignore[arg-type]
 
     assert claim(ratio=(0.2, 0.2), after=(1, 2)) == "claimed 5.0x less"
-    assert claim(ratio=(0.2, 0.333)) == "claimed 3.0x to 5.0x"
+    assert claim(ratio=(0.2, 0.333)) == "claimed 3.0x to 5.0x less"
     assert claim(after=(500, 1000)) == "claimed 500 ms to 1.00 s"
     assert claim(after=(5, None)) == "claimed 5.00 ms or more"
     assert claim(after=(5, 5)) == "claimed 5.00 ms"

@@ -20,7 +20,7 @@ def test_the_commands_repeat_what_was_asked(faster: Result) -> None:
 def test_what_was_special_is_told(faster: Result) -> None:
     text = " ".join(method(replace(faster, method={"lanes": 4, "speed": 2.0})))
 
-    assert "4 runs side by side" in text
+    assert "4 pairs side by side" in text
     assert "divided by 2" in text
     assert "A B B A" in " ".join(method(faster))
 
