@@ -61,26 +61,30 @@ def is_loopback(name: str) -> bool:
 
 def patch_socket(config: Config, socket: ModuleType) -> None:
     """Let the resolver functions of ``socket`` ask :func:`local_port` first."""
-    for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
-        setattr(socket, name, _redirected(config, getattr(socket, name)))
+    socket.getaddrinfo = _with_port(config, socket.getaddrinfo)  # type: ignore[attr-defined]
+    for name in ("gethostbyname", "gethostbyname_ex"):
+        setattr(socket, name, _without_port(config, getattr(socket, name)))
     if config.mode == "replay":
         for name in ("connect", "connect_ex"):
             setattr(socket.socket, name, _checked(config, getattr(socket.socket, name)))
 
 
-def _redirected(config: Config, original: Any) -> Any:
-    def resolve(host: Any, *port: Any, **options: Any) -> Any:
-        if "host" in options or "port" in options:  # getaddrinfo(host=..., port=...)
-            host, port = options.pop("host", host), (options.pop("port", *port),)
-        local = local_port(config, host, port[0] if port else None)
-        if local is None:
-            return original(host, *port, **options)
-        return original(LOOPBACK, *((local or port[0], *port[1:]) if port else ()), **options)
+def _with_port(config: Config, original: Any) -> Any:
+    def getaddrinfo(host: Any, port: Any, *arguments: Any, **options: Any) -> Any:
+        local = local_port(config, host, port)
+        if local is not None:
+            host, port = LOOPBACK, local or port
+        return original(host, port, *arguments, **options)
 
-    def call(*arguments: Any, **options: Any) -> Any:
-        return resolve(*arguments, **options) if arguments else resolve(None, **options)
+    return _named_like(original, getaddrinfo)
 
-    return _named_like(original, call)
+
+def _without_port(config: Config, original: Any) -> Any:
+    def resolve(hostname: Any, /) -> Any:
+        local = local_port(config, hostname, None)
+        return original(hostname if local is None else LOOPBACK)
+
+    return _named_like(original, resolve)
 
 
 def _checked(config: Config, original: Any) -> Any:
@@ -108,6 +112,22 @@ def patch_asyncio(config: Config, base_events: ModuleType) -> None:
         return await original(self, host, port, **options)
 
     loop.getaddrinfo = _named_like(original, getaddrinfo)
+
+
+def patch_aiodns(config: Config, aiodns: ModuleType) -> None:
+    """Explain unknown names before c-ares asks in vain; only for a replay in a namespace."""
+    for name in ("getaddrinfo", "gethostbyname"):
+        original = getattr(aiodns.DNSResolver, name, None)
+        if original is not None:
+            setattr(aiodns.DNSResolver, name, _explained(config, original))
+
+
+def _explained(config: Config, original: Any) -> Any:
+    def resolve(self: Any, host: Any, *arguments: Any, **options: Any) -> Any:
+        local_port(config, host, None)
+        return original(self, host, *arguments, **options)
+
+    return resolve
 
 
 def _is_this_machine(name: str) -> bool:

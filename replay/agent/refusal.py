@@ -29,7 +29,7 @@ def unguarded_process(config: Config, program: str, reason: str) -> OSError:
     """Return the error of a program that the hooks could not guard."""
     import errno
 
-    line = where.calling_line()
+    line, program = where.calling_line(), os.path.basename(program)
     _report(config, f"process {program}", 0, line)
     return PermissionError(
         errno.EACCES,

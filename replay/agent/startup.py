@@ -34,6 +34,7 @@ def install() -> None:
     }
     if config.mode == "replay":
         patches["asyncio.base_events"] = names.patch_asyncio
+        patches["aiodns"] = names.patch_aiodns
     if config.guards_alone:
         from . import guard
 

@@ -23,9 +23,13 @@ def calling_line() -> str:
     for a library in the running loop are given.
     """
     frame: FrameType | None = sys._getframe(1)
+    below_loop = False
     while frame is not None:
+        below_loop = below_loop or _runs_a_loop(frame)
         if _is_bot(frame):
-            return _line(frame)
+            # Below the loop stands only the line that started it, not the one that waits.
+            waiting = sorted(set(_waiting_lines()))[:3] if below_loop else []
+            return " or ".join(waiting) or _line(frame)
         frame = frame.f_back
     return " or ".join(sorted(set(_waiting_lines()))[:3]) or UNKNOWN
 
@@ -35,17 +39,22 @@ def _waiting_lines() -> Iterator[str]:
     if asyncio is None or asyncio._get_running_loop() is None:
         return
     for task in asyncio.all_tasks():
-        line = ""
+        line, in_library = "", False
         awaited = task.get_coro()
         while (frame := getattr(awaited, "cr_frame", None)) is not None:
             if _is_bot(frame):
-                line = _line(frame)
-                in_library = False
+                line, in_library = _line(frame), False
             elif "site-packages" in frame.f_code.co_filename:
                 in_library = True
             awaited = awaited.cr_await
-        if line and in_library:
+        # An awaitable of a library, such as aiohttp's requests, hides its coroutine in a wrapper.
+        if line and (in_library or type(awaited).__name__ == "coroutine_wrapper"):
             yield line
+
+
+def _runs_a_loop(frame: FrameType) -> bool:
+    path = frame.f_code.co_filename
+    return path.startswith(_STDLIB) and path.endswith(("asyncio/runners.py", "/base_events.py"))
 
 
 def _is_bot(frame: FrameType) -> bool:
