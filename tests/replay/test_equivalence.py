@@ -83,14 +83,21 @@ def test_being_away_by_chance_is_no_difference(before: ItemState) -> None:
     assert equivalence(pairs).same
 
 
-@pytest.mark.parametrize(("pairs", "same"), [(5, True), (6, False)])
-def test_being_away_always_is_a_difference_once_there_are_enough_pairs(
-    pairs: int, same: bool
+@pytest.mark.parametrize(
+    ("pairs", "items", "same"), [(6, 46, False), (6, 47, True), (8, 643, False), (2, 1, True)]
+)
+def test_being_away_always_is_a_difference_where_chance_would_not_do_it(
+    pairs: int, items: int, same: bool
 ) -> None:
-    found = equivalence([pair(item("a"), item("a", "missed", away=True))] * pairs)
+    others = [item(f"other {number}") for number in range(items - 1)]
+    one = RunPair(
+        run("original", item("a"), *others),
+        run("optimized", item("a", "missed", away=True), *others),
+    )
+    found = equivalence([one] * pairs)
 
     assert found.same is same
-    assert [one.runs for one in found.differences] == ([] if same else [6])
+    assert [one.runs for one in found.differences] == ([] if same else [pairs])
 
 
 @pytest.mark.parametrize("state", ["duplicated", "wrong"])
