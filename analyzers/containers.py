@@ -1,0 +1,306 @@
+"""Containers that outlive a call, where they grow, and whether anything ever shrinks them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from perfscan.analyzers.context import Where
+from perfscan.analyzers.facts import Assign, Call, FileFacts, Place, Value
+from perfscan.analyzers.heat import Heat
+from perfscan.analyzers.project import Program
+
+Kind = Literal["list", "set", "dict"]
+
+_MADE_BY: dict[str, Kind] = {
+    "builtins.list": "list",
+    "builtins.set": "set",
+    "builtins.dict": "dict",
+    "collections.deque": "list",
+    "collections.defaultdict": "dict",
+    "collections.OrderedDict": "dict",
+    "collections.Counter": "dict",
+}
+_LITERALS: dict[str, Kind] = {"list": "list", "set": "set", "dict": "dict"}
+_GROWING = {"append", "appendleft", "extend", "insert", "add", "setdefault", "update"}
+_SHRINKING = {
+    "pop", "popleft", "popitem", "remove", "discard", "clear", "difference_update",
+    "intersection_update", "expire", "evict",
+}  # fmt: skip
+_READING = {
+    "len", "print", "str", "repr", "list", "tuple", "set", "dict", "frozenset", "sorted", "sum",
+    "max", "min", "any", "all", "enumerate", "iter", "zip", "map", "filter", "reversed", "bool",
+    "isinstance", "id", "dumps", "dump", "debug", "info", "warning", "error", "join", "copy",
+    "deepcopy", "DataFrame", "array", "send_message", "format", "next", "range", "type", "get",
+}  # fmt: skip
+"""Calls that look at a container and leave it as it is; any other may shrink it."""
+
+FEW = re.compile(
+    r"symbol|pair|market|coin|ticker|exchange|interval|timeframe|chain|currency|side|status|type"
+    r"|level|mode|kind|name|field|column|user|chat|guild|channel|member|room|account|wallet",
+    re.IGNORECASE,
+)
+"""Names of keys that grow with the configuration or the audience, not with time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A list, set or dictionary that lives longer than the code that adds to it."""
+
+    kind: Kind
+    name: str
+    """As written where it is used: ``seen``, ``self.seen``."""
+    owner: int
+    """The class for an attribute, -1 else."""
+    function: int
+    """The function that it is local to, -1 else."""
+    place: Place
+    bounded_items: bool = False
+    """Its values are bounded themselves: ``defaultdict(lambda: deque(maxlen=10))``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """One statement that adds to a container."""
+
+    container: Container
+    place: Place
+    block: int
+    verb: str
+    """``append``, ``add``, ``[]=`` and so on."""
+    key: Value | None
+    """What is added to a list or set; the key for a dictionary."""
+
+
+def growths(where: Where) -> Iterator[Growth]:
+    """Yield, for each container of a file that nothing ever shrinks, the places where it grows."""
+    for container in _containers(where):
+        if not _shrinks(container, where):
+            yield from _growths_of(container, where)
+
+
+def is_few(key: Value | None, growth: Growth, where: Where) -> bool:
+    """Tell whether the keys are constants or come from a collection that the bot starts with."""
+    if key is None:
+        return False
+    if key.kind == "const" or (key.ref and key.ref.rpartition(".")[2].isupper()):
+        return True
+    if key.kind in {"fstring", "tuple"} and key.items and not key.names:
+        return True
+    for loop in where.around(growth.block, "for", "comp"):
+        if key.names and set(key.names) <= set(loop.targets):
+            value = loop.value
+            return value is not None and not value.ref.startswith("@")
+    return False
+
+
+def is_short_lived(growth: Growth, heat: Heat, where: Where) -> bool:
+    """Tell whether the object that holds the container is itself made again and again."""
+    owner = growth.container.owner
+    if owner < 0:
+        return False
+    built = False
+    for file, sites in enumerate(where.program.sites):
+        for site in sites:
+            if any(t.kind == "class" and t[2:4] == (where.index, owner) for t in site.things):
+                view = where.sibling(file)
+                if view.hot(site.call.block) is not None or view.loops(site.call.block):
+                    return True
+                built = True
+    if built:
+        return False
+    inside = where.class_of(heat.block) if heat.file == where.index and heat.block >= 0 else None
+    driven = inside is not None and inside.number == owner
+    return not driven and (heat.block >= 0 or bool(heat.via))
+
+
+def _containers(where: Where) -> Iterator[Container]:
+    file = where.file
+    found: dict[tuple[str, int, int], Container] = {}
+    for assign in file.assigns:
+        kind = _kind(assign, where)
+        if kind is None or assign.op not in {"=", ":"}:
+            continue
+        block = file.blocks[assign.block]
+        scope = file.blocks[block.scope]
+        if assign.target.startswith("self.") and assign.target.count(".") == 1:
+            cls = where.class_of(assign.block)
+            owner, function, name = (cls.number if cls else -1), -1, assign.target
+            if cls is None:
+                continue
+        elif "." in assign.target:
+            continue
+        elif scope.kind == "class":
+            owner = next(c.number for c in file.classes if c.block == scope.number)
+            function, name = -1, f"self.{assign.target}"
+        else:
+            owner, function, name = -1, block.function, assign.target
+        key = (name, owner, function)
+        bounded = _has_bounded_items(assign, where)
+        found.setdefault(key, Container(kind, name, owner, function, assign.place, bounded))
+    yield from found.values()
+
+
+def _kind(assign: Assign, where: Where) -> Kind | None:
+    value = assign.value
+    if value.kind in _LITERALS:
+        return _LITERALS[value.kind] if not value.items else None
+    call = where.call_of(value)
+    if call is None:
+        return None
+    path = where.path(call)
+    if path == "dataclasses.field":
+        factory = dict(call.keywords).get("default_factory")
+        return _MADE_BY.get(f"builtins.{factory.ref}") if factory else None
+    if path == "collections.deque" and where.argument(call, 1, "maxlen") is not None:
+        return None
+    return _MADE_BY.get(path)
+
+
+def _has_bounded_items(assign: Assign, where: Where) -> bool:
+    made = where.call_of(assign.value)
+    factory = where.argument(made, 0) if made is not None else None
+    if factory is None:
+        return False
+    calls = where.calls_in(factory.block) if factory.kind == "lambda" else [where.call_of(factory)]
+    return any(call is not None and "maxlen" in dict(call.keywords) for call in calls)
+
+
+def _growths_of(container: Container, where: Where) -> Iterator[Growth]:
+    for call in where.file.calls:
+        receiver, _, verb = call.func.rpartition(".")
+        inner = receiver == f"{container.name}.[]" and not container.bounded_items
+        if verb not in _GROWING or not (inner or receiver == container.name):
+            continue
+        if (container.kind == "dict" and verb == "update") or not call.args:
+            continue
+        if _is_here(container, call.block, where):
+            yield Growth(container, call.place, call.block, verb, call.args[0])
+    item = f"{container.name}.[]" if container.kind == "dict" else None
+    for assign in where.file.assigns:
+        if assign.target == item and assign.op == "=" and _is_here(container, assign.block, where):
+            yield Growth(container, assign.place, assign.block, "[]=", assign.key)
+
+
+def _is_here(container: Container, block: int, where: Where) -> bool:
+    """Tell whether the name in ``block`` means this container."""
+    function = where.file.blocks[block].function
+    if container.owner >= 0:
+        cls = where.class_of(block)
+        return cls is not None and cls.number == container.owner
+    if container.function >= 0:
+        return function == container.function
+    if function < 0:
+        return False
+    facts = where.file.functions[function]
+    bound = where.program.names.scopes[where.index].table.get(facts.block, {})
+    return container.name not in bound or container.name in facts.shared
+
+
+def _shrinks(container: Container, where: Where) -> bool:
+    bare = container.name.removeprefix("self.")
+    shrunk, shrunk_as_attribute = _shrunk_names(where.program)
+    if container.function < 0 and bare in shrunk_as_attribute:
+        return True
+    if container.owner < 0 and any((file, bare) in shrunk for file in _users(bare, where)):
+        return True
+    return _is_replaced(container, where)
+
+
+def _users(name: str, where: Where) -> list[int]:
+    """Return this file and those that import ``name`` by itself."""
+    others = [
+        number
+        for number, facts in enumerate(where.program.files)
+        if any(entry.name == name for entry in facts.imports)
+    ]
+    return [where.index, *others]
+
+
+def _is_replaced(container: Container, where: Where) -> bool:
+    """Tell whether the name is bound again after its first binding."""
+    times = 0
+    for assign in where.file.assigns:
+        if assign.op in {":", "del"} or assign.target != container.name:
+            continue
+        function = where.function(assign.block)
+        if container.owner >= 0:
+            cls = where.class_of(assign.block)
+            if cls is None or cls.number != container.owner:
+                continue
+            if function is not None and function.name in {"__init__", "__post_init__"}:
+                continue
+            if _kind(assign, where) is None or times or _set_up_elsewhere(container, where):
+                return True
+            times += 1
+        elif container.function >= 0:
+            if where.file.blocks[assign.block].function == container.function:
+                times += 1
+        elif function is not None and container.name in function.shared:
+            return True
+    return container.function >= 0 and times > 1
+
+
+def _set_up_elsewhere(container: Container, where: Where) -> bool:
+    """Tell whether ``__init__`` (or the class body) makes the container: later is a reset."""
+    for assign in where.file.assigns:
+        function = where.function(assign.block)
+        if function is None and f"self.{assign.target}" == container.name:
+            return True
+        if assign.target == container.name and function and function.name == "__init__":
+            return True
+    return False
+
+
+@lru_cache(maxsize=2)
+def _shrunk_names(program: Program) -> tuple[frozenset[tuple[int, str]], frozenset[str]]:
+    """Return names of containers that something shrinks: (file, bare name), attribute names."""
+    bare: set[tuple[int, str]] = set()
+    attributes: set[str] = set()
+    for number, facts in enumerate(program.files):
+        for reference in _shrunk_references(facts):
+            owner, _, name = reference.removesuffix(".[]").rpartition(".")
+            if owner:
+                attributes.add(name)
+            else:
+                bare.add((number, name))
+    return frozenset(bare), frozenset(attributes)
+
+
+def _shrunk_references(facts: FileFacts) -> Iterator[str]:
+    compared = {
+        item
+        for block in facts.blocks
+        if block.kind in {"if", "while", "case"} and block.value is not None
+        for item in _references(block.value)
+    }
+    for call in facts.calls:
+        receiver, _, verb = call.func.rpartition(".")
+        if verb in _SHRINKING:
+            yield receiver
+        if verb == "len" and call.args and f"@{call.number}" in compared:
+            yield call.args[0].ref
+        elif verb not in _READING and verb not in _GROWING:
+            yield from _handed_on(call)
+    for assign in facts.assigns:
+        if assign.op == "del" or assign.op in {"Sub=", "BitAnd="}:
+            yield assign.target.removesuffix(".[]")
+        elif assign.value.ref == assign.target and assign.op == "=":
+            yield assign.target  # x = x[-100:]
+        elif assign.op == "=" and assign.value.kind == "ref" and "@" not in assign.value.ref:
+            yield assign.value.ref  # another name for it
+
+
+def _handed_on(call: Call) -> Iterator[str]:
+    for value in (*call.args, *dict(call.keywords).values()):
+        if value.kind == "ref" and not value.ref.startswith(("@", "$")):
+            yield value.ref
+
+
+def _references(value: Value) -> Iterator[str]:
+    yield value.ref
+    for item in value.items:
+        yield from _references(item)
