@@ -1,4 +1,4 @@
-"""``perfscan traffic``: look at recordings, check them, change their format, redact them."""
+"""``perfscan traffic``: look at recordings, check, convert and redact them, play them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from perfscan.replay.model import Recording
 
 app = typer.Typer(
-    help="Show, check, convert and redact recordings.",
+    help="Show, check, convert, redact and serve recordings.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -100,6 +100,34 @@ def redact(file: RecordingFile, output: Target) -> int:
     Example: perfscan traffic redact old.jsonl -o clean.jsonl
     """
     return convert(file, output)
+
+
+@app.command()
+def serve(
+    file: RecordingFile,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    speed: Annotated[float, typer.Option(help="Divide recorded waits by this.")] = 1.0,
+) -> int:
+    """Play a recording to any client on this machine, as a mock server, until Ctrl-C.
+
+    Plain HTTP and WebSocket; requests are matched as in a replay, whatever host they name. Each
+    WebSocket plays its session from the beginning. Nothing is ever fetched from the real services.
+
+    Example: perfscan traffic serve traffic.jsonl --port 8000
+    """
+    from perfscan.replay.mock import play_mock
+    from perfscan.replay.recording import read_recording
+
+    if speed <= 0:
+        raise InputError("the speed must be above 0", where="--speed", remedy="give 1 or 10, say")
+    recording = read_recording(file)
+    _refuse_empty(recording, file)
+    tally = play_mock(recording, port, speed, lambda line: typer.echo(line, err=True))
+    typer.echo(
+        f"{tally['hits']:,.0f} answered as recorded, {tally['extras']:,.0f} answered again, "
+        f"{tally['misses']:,.0f} not in the recording, {tally['unused']:,.0f} never asked for"
+    )
+    return Status.OK
 
 
 def _redacted(recording: Recording) -> Recording:
