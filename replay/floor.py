@@ -1,6 +1,6 @@
 """The best that the recorded traffic permits, to set beside what was measured.
 
-What the floors assume (:data:`ASSUMPTIONS` says it in the report):
+What the floors assume:
 
 - *Item latency*: every connection is warm, nothing queues, nothing has to be asked twice, the bot
   itself takes no time. An item then takes the sum over the stages of the scenario's critical path
@@ -29,14 +29,6 @@ from perfscan.replay.metrics import summary
 from perfscan.replay.model import MatchRules, Recording, Scenario
 from perfscan.replay.work import effects, stimuli
 
-ASSUMPTIONS = (
-    "Latency floor: warm connections, no queueing, no repeated attempts, no work of the bot, "
-    "nothing asked twice; per item the sum over the critical path of the largest recorded service "
-    "time.",
-    "Connection floor: one per host and stream; it cannot be reached together with the latency "
-    "floor.",
-    "Floor of own counts: each distinct request once, as with a cache that never expires.",
-)
 COMMON = 0.8
 """A value in the answers about more than this share of the items joins nothing."""
 _TOKEN = re.compile(rb"[A-Za-z0-9_-]{20,}")
