@@ -73,7 +73,7 @@ def _always_away(pairs: Sequence[RunPair]) -> Iterator[Difference]:
     for the whole bench (6 pairs are enough for 46 items, 8 for 643) is anything concluded.
     """
     items = max((_expected(pair.original) for pair in pairs), default=0)
-    if items > (1 - CONFIDENCE) * comb(2 * len(pairs), len(pairs)):
+    if not pairs or items > (1 - CONFIDENCE) * comb(2 * len(pairs), len(pairs)):
         return
     always = _keys_in_all([pair.original for pair in pairs], lambda item: item.state in _DONE)
     never = _keys_in_all([pair.optimized for pair in pairs], _missed_away)
