@@ -17,44 +17,51 @@ if TYPE_CHECKING:
 Address = tuple[str, int]
 
 
+Command = Annotated[
+    list[str], typer.Argument(metavar="-- COMMAND...", help="The bot and its arguments.")
+]
+Output = Annotated[Path, typer.Option("--output", "-o", help="The recording; .jsonl or .jsonl.gz.")]
+Ports = Annotated[
+    list[int] | None,
+    typer.Option("--port", help="Also record this port (80, 443, 8080, 8443, 9443 always are)."),
+]
+IncludeLocal = Annotated[
+    bool, typer.Option("--include-local", help="Also record connections to localhost by name.")
+]
+StandIns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="HOST[:PORT]=ADDR:PORT",
+        help="Connect to ADDR:PORT instead of HOST, for a staging or simulated service.",
+    ),
+]
+UpstreamCa = Annotated[
+    Path | None, typer.Option(help="PEM file to trust for the services, beside the system's.")
+]
+HoldStreams = Annotated[
+    bool,
+    typer.Option(
+        "--hold-streams",
+        help="Keep WebSockets open while the bot is away; hand it later what it missed.",
+    ),
+]
+HoldPause = Annotated[
+    int, typer.Option(metavar="MS", min=0, help="With --hold-streams: pause between messages.")
+]
+NoRedact = Annotated[bool, typer.Option("--no-redact", help="Keep secrets in the recording.")]
+
+
 def record(
-    command: Annotated[
-        list[str], typer.Argument(metavar="-- COMMAND...", help="The bot and its arguments.")
-    ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="The recording; .jsonl or .jsonl.gz.")
-    ],
-    port: Annotated[
-        list[int] | None,
-        typer.Option(help="Also record this port (80, 443, 8080, 8443, 9443 always are)."),
-    ] = None,
-    include_local: Annotated[
-        bool, typer.Option("--include-local", help="Also record connections to localhost by name.")
-    ] = False,
-    map_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--map",
-            metavar="HOST[:PORT]=ADDR:PORT",
-            help="Connect to ADDR:PORT instead of HOST, for a staging or simulated service.",
-        ),
-    ] = None,
-    upstream_ca: Annotated[
-        Path | None, typer.Option(help="PEM file to trust for the services, beside the system's.")
-    ] = None,
-    hold_streams: Annotated[
-        bool,
-        typer.Option(
-            "--hold-streams",
-            help="Keep WebSockets open while the bot is away; hand it later what it missed.",
-        ),
-    ] = False,
-    hold_pause: Annotated[
-        int, typer.Option(metavar="MS", help="With --hold-streams: pause between such messages.")
-    ] = 100,
-    no_redact: Annotated[
-        bool, typer.Option("--no-redact", help="Keep secrets in the recording.")
-    ] = False,
+    command: Command,
+    output: Output,
+    port: Ports = None,
+    include_local: IncludeLocal = False,
+    map_: StandIns = None,
+    upstream_ca: UpstreamCa = None,
+    hold_streams: HoldStreams = False,
+    hold_pause: HoldPause = 100,
+    no_redact: NoRedact = False,
 ) -> int:
     """Run a bot and record its HTTP and WebSocket traffic, secrets taken out.
 

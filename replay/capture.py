@@ -67,10 +67,14 @@ class Capture:
             return
         notes = []
         if self.decompressed:
-            notes.append(f"{self.decompressed} compressed bodies are stored decompressed")
+            notes.append(
+                f"{self.decompressed} of the bodies came compressed and are stored decompressed"
+            )
         unheard = self.counts["unheard"]
         if unheard:
-            notes.append(f"{unheard} messages arrived while the bot was away or busy (heard=false)")
+            notes.append(
+                f"{unheard} of the messages arrived while the bot was away or busy (heard=false)"
+            )
         self._writer.finish(redacted=self._redactor.counts if self._redactor else {}, notes=notes)
 
     def _count(self, event: Event) -> None:

@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus, unquote
 
 from perfscan.errors import InputError
@@ -63,12 +63,13 @@ class Redactor:
 
     def __init__(self, secrets: Mapping[str, str], salt: bytes) -> None:
         self._salt = salt
-        self._environment = dict(secrets)
+        self._environment = {name: _forms(value) for name, value in secrets.items()}
+        self._has_numbers = any(value.isdigit() for value in secrets.values())
         self._stand_ins: dict[str, str] = {}
         self._known: dict[str, str] = {}
         self._pattern: re.Pattern[str] | None = None
         self.counts: Counter[str] = Counter()
-        for value in self._environment.values():
+        for value in secrets.values():
             self._learn(value, self._named("env", value))
 
     def event(self, event: T) -> T:
@@ -80,7 +81,10 @@ class Redactor:
     def text(self, text: str) -> str:
         """Return ``text`` without secrets."""
         text = replace_by_place(text, self._replace)
-        return self._replace_known(text)
+        clean = self._replace_known(text)
+        if self._has_numbers and clean != text and not _is_json(clean) and _is_json(text):
+            return json.dumps(self._in_json(json.loads(text)), ensure_ascii=False)
+        return clean
 
     def command(self, words: Iterable[str]) -> tuple[str, ...]:
         """Return a command line without secrets, also behind flags such as ``--api-key``."""
@@ -187,10 +191,21 @@ class Redactor:
 
         return self._pattern.sub(write, text)
 
+    def _in_json(self, value: Any) -> Any:
+        """Replace known values where one is a bare number, which text cannot stand in for."""
+        if isinstance(value, dict):
+            return {self._replace_known(key): self._in_json(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._in_json(item) for item in value]
+        if isinstance(value, bool) or value is None:
+            return value
+        clean = self._replace_known(str(value))
+        return value if clean == str(value) else clean
+
     def _refuse_leaks(self, event: Event) -> None:
         texts = list(_texts(event))
-        for name, value in self._environment.items():
-            if any(form in text for form in _forms(value) for text in texts):
+        for name, forms in self._environment.items():
+            if any(form in text for form in forms for text in texts):
                 raise InputError(
                     f"the value of ${name} is still in a {type(event).__name__.lower()} event "
                     "after redaction, so it is not written",
@@ -218,6 +233,16 @@ def _forms(value: str) -> set[str]:
         json.dumps(value, ensure_ascii=False)[1:-1],
         value.encode("utf-8", "surrogateescape").decode("latin-1"),
     }
+
+
+def _is_json(text: str) -> bool:
+    if text.lstrip()[:1] not in ("{", "["):
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _texts(event: Event) -> Iterable[str]:

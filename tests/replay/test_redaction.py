@@ -167,6 +167,18 @@ def test_environment_values_go_wherever_and_however_they_are_spelt() -> None:
     assert json.loads(clean.text(json.dumps({"a": secret})))
 
 
+def test_a_secret_of_digits_leaves_valid_json() -> None:
+    clean = redactor(PIN_KEY="12345678")
+    value = json.loads(
+        clean.text('{"a": 12345678, "b": "12345678", "c": [1.5, 912345678], "d": 1}')
+    )
+    assert STAND_IN.fullmatch(value["a"])
+    assert value["a"] == value["b"]
+    assert "12345678" not in json.dumps(value)
+    assert (value["c"][0], value["d"]) == (1.5, 1)
+    assert clean.text("12345678") == value["a"]
+
+
 def test_which_variables_of_the_environment_are_secret() -> None:
     environment = {
         "TELEGRAM_BOT_TOKEN": BOT_TOKEN,
