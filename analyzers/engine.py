@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from perfscan.analyzers.context import Where, symbol_of
-from perfscan.analyzers.discover import Role, SourceFile, discover
+from perfscan.analyzers.discover import Discovery, Role, SourceFile, discover
 from perfscan.analyzers.extraction import extract
 from perfscan.analyzers.facts import (
     Assign,
@@ -73,25 +73,33 @@ def analyze(
     ``possible`` keeps findings for which only a name speaks. ``progress`` is told (done, all)
     files. Raises InputError for a path that does not exist and for a selection of no rule.
     """
+    rules = choose(select, ignore)
     found = discover(paths, root)
-    known = knowledge or load_knowledge()
-    errors = list(found.errors)
     with _quick_allocation():
-        files, texts_of = _extract_all(found.files, errors, progress)
-        program = Program([facts for _, facts in files], known)
-        findings = run_rules(program, choose(select, ignore), possible)
-    roles = {facts.path: source for source, facts in files}
-    findings = [
-        replace(finding, severity=Severity.INFO)
-        if roles[finding.path].role is not Role.BOT
-        else finding
-        for finding in findings
-    ]
-    texts = {path: texts_of(roles[path]) for path in {finding.path for finding in findings}}
+        return _scan(found, rules, knowledge or load_knowledge(), possible, progress)
+
+
+def _scan(
+    found: Discovery,
+    rules: Sequence[Rule],
+    knowledge: Knowledge,
+    possible: bool,
+    progress: Callable[[int, int], None] | None,
+) -> Analysis:
+    errors = list(found.errors)
+    files = _extract_all(found.files, errors, progress)
+    program = Program([facts for _, facts in files], knowledge)
+    findings = run_rules(program, rules, possible)
+    program.dissolve()
+    by_path = {facts.path: source for source, facts in files}
+    wanted = {finding.path for finding in findings}
+    wanted |= {facts.path for _, facts in files if facts.comments}
+    texts = {path: _text_of(by_path[path]) for path in wanted}
     sources = {path: tuple(text.split("\n")) for path, text in texts.items()}
-    ordered = sorted(_placed(findings, sources), key=_order)
-    named = with_fingerprints(ordered, sources)
-    comments = _suppressions(files, texts_of, errors)
+    placed = [_placed(finding, sources[finding.path]) for finding in findings]
+    weighed = [_weighed(finding, by_path[finding.path].role) for finding in placed]
+    named = with_fingerprints(sorted(weighed, key=_order), sources)
+    comments = _suppressions([facts for _, facts in files], texts, errors)
     kept, suppressed = without_suppressed(named, comments)
     left = {finding.path for finding in kept}
     return Analysis(
@@ -103,6 +111,11 @@ def analyze(
         suppressed=suppressed,
         sources={path: lines for path, lines in sources.items() if path in left},
     )
+
+
+def _weighed(finding: Finding, role: Role) -> Finding:
+    """Lower what is found in tests and set-up scripts: no bot waits for it."""
+    return finding if role is Role.BOT else replace(finding, severity=Severity.INFO)
 
 
 def choose(select: Collection[str], ignore: Collection[str]) -> tuple[Rule, ...]:
@@ -194,19 +207,12 @@ def _finding(program: Program, rule: Rule, index: int, hit: Hit) -> Finding:
     )
 
 
-def _placed(findings: Iterable[Finding], sources: dict[str, tuple[str, ...]]) -> Iterator[Finding]:
+def _placed(finding: Finding, lines: Sequence[str]) -> Finding:
     """Turn byte offsets into 1-based columns that count characters."""
-    for finding in findings:
-        span, lines = finding.span, sources[finding.path]
-        yield replace(
-            finding,
-            span=Span(
-                span.line,
-                _column(lines, span.line, span.column),
-                span.end_line,
-                _column(lines, span.end_line, span.end_column),
-            ),
-        )
+    span = finding.span
+    start = _column(lines, span.line, span.column)
+    end = _column(lines, span.end_line, span.end_column)
+    return replace(finding, span=Span(span.line, start, span.end_line, end))
 
 
 def _column(lines: Sequence[str], line: int, offset: int) -> int:
@@ -222,10 +228,9 @@ def _extract_all(
     sources: Sequence[SourceFile],
     errors: list[FileError],
     progress: Callable[[int, int], None] | None,
-) -> tuple[list[tuple[SourceFile, FileFacts]], Callable[[SourceFile], str]]:
-    """Return the facts of every readable file, and how to get a file's text again."""
+) -> list[tuple[SourceFile, FileFacts]]:
+    """Return the facts of every readable file; the others become errors."""
     files: list[tuple[SourceFile, FileFacts]] = []
-    commented: dict[str, str] = {}
     for done, source in enumerate(sources, start=1):
         facts = extract_file(source)
         if isinstance(facts, Unreadable):
@@ -234,15 +239,13 @@ def _extract_all(
             files.append((source, facts))
         if progress is not None:
             progress(done, len(sources))
+    return files
 
-    def text_of(source: SourceFile) -> str:
-        if source.path not in commented:
-            data = read(source.file)
-            text = data if isinstance(data, Unreadable) else decode(data)
-            commented[source.path] = "" if isinstance(text, Unreadable) else _lines_of(text)
-        return commented[source.path]
 
-    return files, text_of
+def _text_of(source: SourceFile) -> str:
+    data = read(source.file)
+    text = data if isinstance(data, Unreadable) else decode(data)
+    return "" if isinstance(text, Unreadable) else _lines_of(text)
 
 
 def _lines_of(text: str) -> str:
@@ -266,17 +269,14 @@ def extract_file(source: SourceFile) -> FileFacts | Unreadable:
 
 
 def _suppressions(
-    files: Sequence[tuple[SourceFile, FileFacts]],
-    texts_of: Callable[[SourceFile], str],
-    errors: list[FileError],
+    files: Sequence[FileFacts], texts: Mapping[str, str], errors: list[FileError]
 ) -> dict[str, Suppressions]:
     ids = frozenset(rule.id for rule in all_rules())
     found: dict[str, Suppressions] = {}
-    for source, facts in files:
+    for facts in files:
         if facts.comments:
-            read_in = read_suppressions(facts.path, texts_of(source), ids)
-            errors.extend(read_in.warnings)
-            found[facts.path] = read_in
+            found[facts.path] = read_suppressions(facts.path, texts[facts.path], ids)
+            errors.extend(found[facts.path].warnings)
     return found
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, TypeVar, cast
 
 from perfscan.analyzers.facts import Call, FileFacts, Function, Place, Value
 from perfscan.analyzers.knowledge import Callback, Effect, Knowledge
 from perfscan.analyzers.model import Confidence
 from perfscan.analyzers.modules import Modules
 from perfscan.analyzers.names import Names, Thing, Things
+
+_Answer = TypeVar("_Answer")
 
 FunctionId = tuple[int, int]
 """File and function; function -1 is the module's own code."""
@@ -84,6 +86,7 @@ class Program:
         self.registrations: dict[FunctionId, list[Registration]] = defaultdict(list)
         self.asynchronous: set[FunctionId] = set()
         """Functions whose call only makes a coroutine, or is offloaded by a decorator."""
+        self._answers: dict[Callable[[Program], object], object] = {}
         self._link()
         self.blocking = self._find_blocking()
         self.awaited_io = self._find_awaited_io()
@@ -287,6 +290,16 @@ class Program:
         name: str,
     ) -> None:
         self.registrations[function].append(Registration(function, entry, file, place, block, name))
+
+    def once(self, question: Callable[[Program], _Answer]) -> _Answer:
+        """Answer a question about the whole program, which rules ask again and again, once."""
+        if question not in self._answers:
+            self._answers[question] = question(self)
+        return cast(_Answer, self._answers[question])
+
+    def dissolve(self) -> None:
+        """Cut the one reference cycle, so that memory returns without the cycle collector."""
+        self.names.arguments_of = lambda file, function, position: ()
 
     # Reachability.
 

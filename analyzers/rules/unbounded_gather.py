@@ -9,7 +9,7 @@ from typing import NamedTuple
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Block, Call, Value
 from perfscan.analyzers.model import Confidence, Severity
-from perfscan.analyzers.project import FunctionId
+from perfscan.analyzers.project import FunctionId, Program
 from perfscan.analyzers.registry import Hit, rule
 
 _TOGETHER = frozenset(
@@ -86,7 +86,7 @@ def unbounded_gather(call: Call, where: Where) -> Iterator[Hit]:
         crowd = _spawned(call, where)
     if crowd is None or _is_batch(crowd, where) or _is_service(crowd, where):
         return
-    if _is_limited(crowd, where) or _has_limited_connector(crowd, where):
+    if _is_limited(crowd, where) or where.program.once(_limits_connections):
         return
     source = crowd.iterable.ref if "@" not in crowd.iterable.ref else ""
     resolved = bool(where.site(crowd.started).things)
@@ -234,9 +234,9 @@ def _is_limiter(block: Block, view: Where) -> bool:
     return any(_LIMITS.match(thing.path) for thing in view.things(block.value, block.parent))
 
 
-def _has_limited_connector(crowd: _Crowd, where: Where) -> bool:
-    """Tell whether the program sets a connection limit of its own on its aiohttp sessions."""
-    sites = (site for sites in where.program.sites for site in sites)
+def _limits_connections(program: Program) -> bool:
+    """Tell whether the program sets a connection limit of its own on its HTTP clients."""
+    sites = (site for sites in program.sites for site in sites)
     return any(
         site.things
         and site.things[0].path in {"aiohttp.TCPConnector", "httpx.Limits"}
