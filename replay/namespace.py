@@ -115,7 +115,7 @@ def _order(
 
 def _private_files(folder: Path, hosts: Sequence[str]) -> dict[str, str]:
     """Write what shall stand in place of system files; return system path to private path."""
-    names = sorted({host.lower().strip(".") for host in hosts if not _is_address(host)})
+    names = sorted({host.lower().strip(".") for host in hosts if not is_address(host)})
     contents = {
         "/etc/hosts": "127.0.0.1 localhost\n::1 localhost\n"
         + "".join(f"127.0.0.1 {name}\n" for name in names if name != "localhost"),
@@ -135,7 +135,8 @@ def _private_files(folder: Path, hosts: Sequence[str]) -> dict[str, str]:
     return mounts | dict.fromkeys(sorted(caches), str(nothing))
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Tell whether ``host`` is an IP address and no name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -27,7 +27,7 @@ import socket
 import stat
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,6 @@ from perfscan.replay.server import Upstream
 
 STATUS_INTERVAL_S = 0.25
 FLUSH_INTERVAL_S = 0.05
-FLUSH_EVENTS = 40
-"""Written at once, so that no answer waits longer than about a millisecond for the journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +77,7 @@ def _order(config: Mapping[str, Any]) -> Order:
         until_s=config.get("until_s"),
     )
     if scenario is not None:
-        settings = Settings(
-            scenario.match, scenario.items, settings.speed, settings.seed, settings.until_s
-        )
+        settings = replace(settings, rules=scenario.match, items=scenario.items)
     path = config["recording"] if scenario is None else config.get("recording", scenario.recording)
     recording = read_recording(Path(path))
     secure = {
@@ -122,7 +118,7 @@ async def serve(order: Order, say: Callable[[Mapping[str, Any]], bool]) -> None:
         while heard and not stop.is_set():
             for _ in range(rounds):
                 if journal:
-                    journal.flush(FLUSH_EVENTS)
+                    journal.flush_some()
                 if await _happens(stop, FLUSH_INTERVAL_S):
                     break
             heard = say(upstream.status())

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from perfscan.errors import InputError
 from perfscan.replay.alarm import Alarm
-from perfscan.replay.certificates import Authority
+from perfscan.replay.certificates import LOCAL_NAMES, Authority
 from perfscan.replay.http_connection import Door, HttpConnection
 from perfscan.replay.model import Failure, Open, Recording, Scheme
+from perfscan.replay.namespace import is_address
 from perfscan.replay.playback import Playback, Settings
 from perfscan.replay.stations import Observe
 
@@ -48,7 +49,7 @@ class Upstream:
         self._alarm = Alarm(self._loop)
         self._observe = observe
         self._playback = Playback(recording, settings, self._alarm, observe)
-        self._context = authority.server_context() if authority else None
+        self._context = authority.server_context(_addresses(recording)) if authority else None
         self._doors: list[Listening] = []
         self._connections: set[HttpConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -113,3 +114,9 @@ class Upstream:
             number, detail = connection.number, f"TLS handshake: {error or type(error).__name__}"
             self._observe(Open(number, door.accepted_ns, door.scheme, "", port))
             self._observe(Failure(number, self._alarm.now(), detail))
+
+
+def _addresses(recording: Recording) -> tuple[str, ...]:
+    """Return the hosts for which clients name no server in their TLS handshake."""
+    hosts = {event.host for event in recording.events if isinstance(event, Open)}
+    return (*LOCAL_NAMES, *sorted(filter(is_address, hosts - set(LOCAL_NAMES))))

@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -327,6 +328,26 @@ def test_tls_for_every_recorded_host(tmp_path: Path) -> None:
     assert text == "ok"
     (opened,) = seen.of(Open)
     assert (opened.scheme, opened.host, opened.port) == ("https", "api.example", 443)
+
+
+def test_tls_for_a_recorded_address(tmp_path: Path) -> None:
+    """A client that connects to an address names no server; the leaf must hold the address."""
+    authority = Authority.create(tmp_path)
+    opened, *rest = http(1, "/a", scheme="https")
+    assert isinstance(opened, Open)
+    traffic = recording(replace(opened, host="10.20.30.40"), *rest)
+
+    async def main() -> list[str]:
+        async with serving(traffic, authority=authority) as (port, _, _):
+            trusting = ssl.create_default_context(cafile=str(authority.ca_file))
+            _, writer = await asyncio.open_connection(
+                "127.0.0.1", port, ssl=trusting, server_hostname="10.20.30.40"
+            )
+            certificate = writer.get_extra_info("peercert")
+            writer.close()
+            return [name for _, name in certificate["subjectAltName"]]
+
+    assert "10.20.30.40" in run(main())
 
 
 def test_a_client_that_does_not_trust_us_is_reported(tmp_path: Path) -> None:
