@@ -32,13 +32,12 @@ def demo(
     except ModuleNotFoundError as error:
         raise MissingExtraError("perfscan demo", "demo") from error
     _require_libraries()
-    from perfscan.cli.analyze import print_summary
     from perfscan.reports.run_markdown import render_markdown
     from perfscan.reports.run_terminal import render_terminal
 
     output.mkdir(parents=True, exist_ok=True)
     typer.echo(f"1/3 scanning {bot}/original", err=True)
-    print_summary(scenario.parent / "original")
+    typer.echo(_findings(scenario.parent / "original"))
     typer.echo(f"2/3 replaying recorded traffic to both sides of {bot}", err=True)
     result = run(
         Order(
@@ -70,6 +69,24 @@ def bundled(bot: str) -> Path:
         known = ", ".join(sorted(path.parent.name for path in bots.glob("*/scenario.yaml")))
         raise InputError(f"there is no bundled bot {bot!r}", remedy=f"choose one of: {known}")
     return scenario
+
+
+def _findings(folder: Path) -> str:
+    """Scan ``folder`` and return what ``perfscan analyze`` prints."""
+    from time import perf_counter
+
+    from perfscan.analyzers.engine import analyze
+    from perfscan.reports.findings_text import Detail, Style, render
+
+    started = perf_counter()
+    analysis = analyze([folder], root=folder)
+    return render(
+        analysis,
+        seconds=perf_counter() - started,
+        detail=Detail.NORMAL,
+        style=Style(),
+        hidden_possible=0,
+    )
 
 
 def _require_libraries() -> None:

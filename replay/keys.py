@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from perfscan.replay.items import locations
-from perfscan.replay.model import Headers, MatchRules, Open
+from perfscan.replay.items import effect_key, locations, request_matches
+from perfscan.replay.model import EffectRule, Headers, MatchRules, Open, Request
 from perfscan.replay.redaction import is_public_identifier, normalise_secrets
 
 REMEMBERED_BODY = 4096
@@ -84,6 +84,9 @@ def _read(method: str, host: str, target: str, kind: str, body: bytes, rules: Ma
     query = tuple(pair for pair in pairs if not _is_volatile(*pair, ignored))
     base = Key(method, host, unquote(parts.path) or "/", query)
     payload = _payload(kind, body)
+    item = _item_key(method, host, target, kind, body, rules.effect)
+    if item is not None:
+        return Asked((Call(_with_body(base, f"effect of item {item}"), canonical(payload)),))
     if isinstance(payload, list) and payload and all(map(is_rpc_call, payload)):
         return Asked(tuple(_rpc_call(base, pairs, call, rules) for call in payload), is_batch=True)
     if is_rpc_call(payload):
@@ -93,6 +96,18 @@ def _read(method: str, host: str, target: str, kind: str, body: bytes, rules: Ma
 
 
 _remember = lru_cache(maxsize=8192)(_read)
+
+
+def _item_key(
+    method: str, host: str, target: str, kind: str, body: bytes, effect: EffectRule | None
+) -> str | None:
+    """Return the key of the item that a request ends, None for any other request."""
+    if effect is None:
+        return None
+    scheme = effect.request.partition(" ")[2].partition(":")[0]
+    if not request_matches(effect.request, method, f"{scheme}://{host}{target}"):
+        return None
+    return effect_key(effect, Request(0, 0, 0, method, target, (("content-type", kind),), body))
 
 
 def message_key(data: str | bytes, rules: MatchRules) -> str:

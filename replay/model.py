@@ -282,6 +282,9 @@ class MatchRules:
     ignore_query: tuple[str, ...] = ()
     ignore_body: tuple[str, ...] = ()
     allow_misses: bool = False
+    effect: EffectRule | None = None
+    """Requests that end an item are matched by the item's key alone. Whether they say the same is
+    for the comparison of the work to judge, not for the server by refusing them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +160,7 @@ def describe_scenario(scenario: Scenario) -> dict[str, Any]:
         "lanes": scenario.lanes,
         "simulated": scenario.simulated,
         "items": asdict(scenario.items),
-        "match": asdict(scenario.match),
+        "match": asdict(replace(scenario.match, effect=None)),
         "targets": dict(scenario.targets),
         "counts": dict(scenario.counts),
         "critical_path": [list(stage) for stage in scenario.critical_path],

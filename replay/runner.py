@@ -88,12 +88,21 @@ def _warm_up(plan: Plan, setup: Setup, watch: Watch) -> None:
 
 
 def _demand_start(run: Run) -> None:
-    if not run.ok:
-        last = run.log.strip().splitlines()[-1:] or ["it printed nothing"]
+    """Raise NotMeasurableError where a warm-up failed: every run after it would, too."""
+    if run.ok:
+        return
+    if run.misses:
+        nearest = run.misses[0].nearest[:1]
         raise NotMeasurableError(
-            f"the {run.side} bot failed its warm-up: {run.problem}; last line: {last[0]}",
-            remedy="run it by hand, or see its log with --keep",
+            f"the {run.side} bot left the recording: {run.problem}",
+            remedy=f"nearest recorded: {nearest[0]}" if nearest else "record that traffic, too",
         )
+    printed = run.log.strip().splitlines()
+    last = f"; it printed: {printed[-1]}" if printed else ""
+    raise NotMeasurableError(
+        f"the {run.side} bot failed its warm-up: {run.problem}{last}",
+        remedy="run it by hand, or see its whole log with --keep",
+    )
 
 
 def _run_side_by_side(slots: Sequence[Slot], setup: Setup, watch: Watch, land: Land) -> None:

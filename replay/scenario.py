@@ -72,6 +72,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from perfscan.errors import InputError
@@ -113,6 +114,7 @@ def read_scenario(path: Path) -> Scenario:
     counts = _counts(top.get("counts"))
     known = (*METRICS, *counts)
     name = top["name"].text()
+    items = _items(top["items"])
     return Scenario(
         name=name,
         title=top["title"].text() if "title" in top else name,
@@ -120,10 +122,10 @@ def read_scenario(path: Path) -> Scenario:
         recording=_file(top["recording"]),
         original=_implementation("original", sides["original"]),
         optimized=_implementation("optimized", sides["optimized"]),
-        items=_items(top["items"]),
+        items=items,
         primary=_metric(top["primary"], known) if "primary" in top else DEFAULT_PRIMARY,
         threshold=_threshold(top.get("threshold")),
-        match=_match(top.get("match")),
+        match=replace(_match(top.get("match")), effect=items.effect),
         claims=tuple(_claim(claim, known) for claim in _children(top.get("claims"))),
         targets=_targets(top.get("targets"), known),
         counts=counts,

@@ -41,7 +41,8 @@ class Service:
 class Wrap(Protocol):
     """Turns a command into one that runs where the bot runs (inside the namespace)."""
 
-    def __call__(self, argv: Sequence[str], /) -> list[str]: ...
+    def __call__(self, argv: Sequence[str], /) -> list[str]:
+        """Return the command to start instead of ``argv``."""
 
 
 def _free_port() -> int:

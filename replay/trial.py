@@ -20,7 +20,7 @@ from perfscan.replay.metrics import expected_items, measure
 from perfscan.replay.model import Implementation, Open, Recording, Run, Scenario, Side
 from perfscan.replay.network import Network, open_network
 from perfscan.replay.processes import ProcessTree, describe_end, stop
-from perfscan.replay.redirection import bot_environment, escapes
+from perfscan.replay.redirection import bot_environment, escapes, unguarded
 from perfscan.replay.schedule import Slot
 from perfscan.replay.services import STARTERS, Service
 from perfscan.replay.serving import ServerProcess
@@ -196,6 +196,12 @@ def _start_bot(
     command = list(side.command)
     if command[0] in ("python", "python3"):
         command = [python, "-P", *command[1:]]
+    if not network.isolated and (reason := unguarded(command)):
+        raise InputError(
+            f"without a network namespace nothing guards this command: {reason}",
+            where=f"implementations.{side.name}.command",
+            remedy="run it where namespaces are allowed",
+        )
     with (folder / "bot.log").open("wb") as log:
         try:
             return subprocess.Popen(
