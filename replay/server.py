@@ -82,6 +82,7 @@ class Upstream:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.sleep(0)  # lets every connection report its end
+        self._alarm.close()
 
     def _accept(self, door: Listening) -> None:
         for _ in range(ACCEPTED_AT_ONCE):
