@@ -9,9 +9,9 @@ from perfscan.analyzers.facts import LOOPS, Block, Call, Class, FileFacts, Funct
 from perfscan.analyzers.heat import Heat, HotRegions
 from perfscan.analyzers.knowledge import Client, Effect, Knowledge
 from perfscan.analyzers.model import Confidence, TraceStep
-from perfscan.analyzers.names import Things
 from perfscan.analyzers.project import Blocking, FunctionId, Program, Site, SiteId
 from perfscan.analyzers.startup import StartUp
+from perfscan.analyzers.things import Things
 
 _FEW = 3
 """A loop over at most so many literal items is not a loop over data."""

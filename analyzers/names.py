@@ -3,49 +3,18 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
+from perfscan.analyzers.classes import Classes
 from perfscan.analyzers.facts import Assign, Call, FileFacts, Function, Value
 from perfscan.analyzers.knowledge import Knowledge
 from perfscan.analyzers.modules import Modules, Parts
+from perfscan.analyzers.results import Results
 from perfscan.analyzers.scopes import Binding, FileScopes
+from perfscan.analyzers.things import Memo, Thing, Things, union
 
 _BUILTINS = frozenset(dir(builtins))
-_MAX_DEPTH = 40
-_MAX_THINGS = 6
 _MAX_PATH = 160
-_PASS_THROUGH = frozenset(
-    {
-        "asyncio.wait_for", "asyncio.create_task", "asyncio.ensure_future", "asyncio.shield",
-        "copy.copy", "copy.deepcopy", "builtins.iter", "builtins.list", "builtins.tuple",
-        "builtins.set", "builtins.sorted", "builtins.reversed", "builtins.frozenset",
-        "contextlib.closing", "contextlib.aclosing", "builtins.enumerate",
-    }
-)  # fmt: skip
-_ELEMENT_METHODS = frozenset(
-    {"get", "pop", "popleft", "popitem", "setdefault", "[]", "__getitem__"}
-)
-_SAME_METHODS = frozenset({"values", "copy", "items"})
-_VAGUE = ("typing.", "builtins.", "collections.abc.", "types.")
-
-
-class Thing(NamedTuple):
-    """What a name may mean.
-
-    kind: ``external`` (path: ``requests.Session().get``), ``module`` (path: dotted parts),
-    ``function``, ``class``, ``instance`` (of a scanned class; file and number point to it),
-    ``container`` (items), ``accessor`` (a method of a container), ``super``.
-    """
-
-    kind: str
-    path: str = ""
-    file: int = -1
-    number: int = -1
-    items: tuple[Thing, ...] = ()
-
-
-Things = tuple[Thing, ...]
 
 ArgumentsOf = Callable[[int, int, int], Things]
 """(file, function, parameter) to what callers pass; empty until the call graph is known."""
@@ -60,12 +29,13 @@ class Names:
         self.knowledge = knowledge
         self.scopes = [FileScopes(facts) for facts in files]
         self.arguments_of: ArgumentsOf = lambda file, function, position: ()
-        self._memo: dict[tuple[object, ...], Things] = {}
-        self._depth = 0
+        self.memo = Memo()
+        self.classes = Classes(files, self.scopes, self.evaluate)
+        self._results = Results(self)
 
     def forget(self) -> None:
         """Drop the answers that came to nothing, because callers have become known."""
-        self._memo = {key: things for key, things in self._memo.items() if things}
+        self.memo.forget_nothings()
 
     # Values.
 
@@ -75,15 +45,15 @@ class Names:
         if kind == "ref":
             return self.resolve(file, value.ref, block, order)
         if kind in {"list", "tuple", "set", "dict"}:
-            items = self._union(self.evaluate(file, item, block, order) for item in value.items[:8])
+            items = union(self.evaluate(file, item, block, order) for item in value.items[:8])
             return (Thing("container", "", file, -1, items),)
         if kind == "comp":
             items = self.evaluate(file, value.items[0], value.block, order)
             return (Thing("container", "", file, -1, items),)
         if kind in {"boolean", "conditional"}:
-            return self._union(self.evaluate(file, item, block, order) for item in value.items)
+            return union(self.evaluate(file, item, block, order) for item in value.items)
         if kind == "element":
-            return self._union(
+            return union(
                 self.member(thing, "[]")
                 for thing in self.evaluate(file, value.items[0], block, order)
             )
@@ -111,44 +81,23 @@ class Names:
         for name in rest:
             if not things:
                 return ()
-            things = self._union(self.member(thing, name) for thing in things)
+            things = union(self.member(thing, name) for thing in things)
         return things
 
     def callee(self, file: int, call: Call) -> Things:
         """Return what ``call`` may call."""
         key = ("callee", file, call.number)
-        return self._once(key, lambda: self.resolve(file, call.func, call.block, call.number))
+        return self.memo.once(key, lambda: self.resolve(file, call.func, call.block, call.number))
 
     def result(self, file: int, index: int) -> Things:
         """Return what call number ``index`` may return; ``await`` is transparent."""
         call = self.files[file].calls[index]
-        return self._once(
+        return self.memo.once(
             ("result", file, index),
-            lambda: self._union(
-                self._called(file, call, thing) for thing in self.callee(file, call)
+            lambda: union(
+                self._results.called(file, call, thing) for thing in self.callee(file, call)
             ),
         )
-
-    def _once(self, key: tuple[object, ...], compute: Callable[[], Things]) -> Things:
-        known = self._memo.get(key)
-        if known is not None:
-            return known
-        if self._depth >= _MAX_DEPTH:
-            return ()
-        self._memo[key] = ()  # recursion finds nothing new
-        self._depth += 1
-        try:
-            self._memo[key] = answer = compute()
-        finally:
-            self._depth -= 1
-        return answer
-
-    def _union(self, groups: Iterable[Things]) -> Things:
-        found: dict[Thing, None] = {}
-        for group in groups:
-            for thing in group:
-                found[thing] = None
-        return tuple(found)[:_MAX_THINGS]
 
     # Names.
 
@@ -165,7 +114,7 @@ class Names:
                 # Within the running function the order of statements is known; elsewhere all count.
                 if blocks[scope].function == home and (home >= 0 or len(bindings) > 1):
                     bindings = self._reaching(file, bindings, block, order)
-                return self._union(self.bound(file, binding) for binding in bindings)
+                return union(self.bound(file, binding) for binding in bindings)
             first = False
             scope = blocks[blocks[scope].parent].scope if blocks[scope].parent >= 0 else -1
         return self._from_outside(file, name)
@@ -207,30 +156,30 @@ class Names:
         if binding.kind == "import":
             return self._imported(file, binding.number)
         if binding.kind == "param":
-            return self.parameter(file, binding.number, binding.extra)
+            return self._results.parameter(file, binding.number, binding.extra)
         assign = self.files[file].assigns[binding.number]
-        return self._once(("assign", file, binding.number), lambda: self.assigned(file, assign))
+        return self.memo.once(("assign", file, binding.number), lambda: self.assigned(file, assign))
 
     def assigned(self, file: int, assign: Assign) -> Things:
         """Return what one assignment gives its target."""
         if assign.op == "del":
             return ()
         if assign.annotation is not None:
-            declared = self.instances(file, assign.annotation, assign.block)
+            declared = self._results.instances(file, assign.annotation, assign.block)
             if declared:
                 return declared
         # Calls on the right-hand side are numbered below ``order``.
         things = self.evaluate(file, assign.value, assign.block, assign.order)
         if assign.op == "with":
-            return self._union(self._entered(thing) for thing in things)
+            return union(self._entered(thing) for thing in things)
         return things
 
     def _entered(self, thing: Thing) -> Things:
         """Return what ``with`` binds: the result of ``__enter__``, else the thing itself."""
         if thing.kind == "instance":
             for name in ("__aenter__", "__enter__"):
-                for method in self.method(thing.file, thing.number, name):
-                    returned = self.returned(method)
+                for method in self.classes.method(thing.file, thing.number, name):
+                    returned = self._results.returned(method)
                     if returned:
                         return returned
         return (thing,)
@@ -250,7 +199,7 @@ class Names:
 
     def _imported(self, file: int, index: int) -> Things:
         entry = self.files[file].imports[index]
-        return self._once(("import", file, index), lambda: self._import(file, *entry[:4]))
+        return self.memo.once(("import", file, index), lambda: self._import(file, *entry[:4]))
 
     def _import(self, file: int, module: str, name: str, bound: str, level: int) -> Things:
         parts, external = self._module_of(file, module, level)
@@ -282,7 +231,7 @@ class Names:
             return self._module_member(thing.path, name)
         if thing.kind in {"class", "instance", "super"}:
             key = ("member", thing, name)
-            return self._once(key, lambda: self._class_member(thing, name))
+            return self.memo.once(key, lambda: self._class_member(thing, name))
         if thing.kind == "container":
             if name == "[]":
                 return thing.items
@@ -295,34 +244,34 @@ class Names:
         if file >= 0:
             bindings = self.scopes[file].table.get(0, {}).get(name)
             if bindings:
-                return self._once(
+                return self.memo.once(
                     ("global", file, name),
-                    lambda: self._union(self.bound(file, binding) for binding in bindings),
+                    lambda: union(self.bound(file, binding) for binding in bindings),
                 )
         if self.modules.exists((*parts, name)):
             return (Thing("module", f"{dotted}.{name}"),)
         if file >= 0 and self.scopes[file].stars:
-            return self._once(("star", file, name), lambda: self._from_outside(file, name))
+            return self.memo.once(("star", file, name), lambda: self._from_outside(file, name))
         return ()
 
     def _class_member(self, thing: Thing, name: str) -> Things:
-        lineage = self.lineage(thing.file, thing.number)
+        lineage = self.classes.lineage(thing.file, thing.number)
         bound = thing.kind != "class"
         for file, cls in lineage[1:] if thing.kind == "super" else lineage:
             method = self.scopes[file].methods.get(cls, {}).get(name)
             if method is not None:
                 found = Thing("function", "", file, method)
                 if bound and _is_property(self.files[file].functions[method]):
-                    return self.returned(found)
+                    return self._results.returned(found)
                 return (found,)
             values = self._attribute(file, cls, name)
             if values:
                 return values
-        outside = self._external_bases(thing.file, thing.number)
+        outside = self.classes.external_bases(thing.file, thing.number)
         suffix = "()" if bound else ""
         if outside:
-            return self._union((self.external(f"{path}{suffix}.{name}"),) for path in outside)
-        return self._below(thing, name) if bound else ()
+            return union((self.external(f"{path}{suffix}.{name}"),) for path in outside)
+        return self.classes.overrides(thing.file, thing.number, name) if bound else ()
 
     def _attribute(self, file: int, cls: int, name: str) -> Things:
         scopes = self.scopes[file]
@@ -334,189 +283,10 @@ class Names:
         for assign in assigns.get(name, ()):
             found.append(self.assigned(file, assign))
         held = [self.assigned(file, assign) for assign in assigns.get(f"{name}.[]", ())]
-        items = self._union(held)
+        items = union(held)
         if items:  # self.clients[key] = Client(): a container, whatever it was made by
             return (Thing("container", "", file, -1, items),)
-        return self._union(found)
-
-    def lineage(self, file: int, cls: int) -> tuple[tuple[int, int], ...]:
-        """Return the class and its scanned bases, nearest first."""
-        things = self._once(("lineage", file, cls), lambda: self._bases(file, cls))
-        return ((file, cls), *[(t.file, t.number) for t in things if t.kind == "class"])
-
-    def _bases(self, file: int, cls: int) -> Things:
-        facts = self.files[file].classes[cls]
-        found: dict[Thing, None] = {}
-        for base in facts.bases:
-            for thing in self.evaluate(file, base, facts.outer, 1 << 30):
-                found[thing] = None
-                if thing.kind == "class" and (thing.file, thing.number) != (file, cls):
-                    inherited = self._once(
-                        ("lineage", thing.file, thing.number),
-                        lambda thing=thing: self._bases(thing.file, thing.number),  # type: ignore[misc]
-                    )
-                    found.update(dict.fromkeys(inherited))
-        return tuple(found)
-
-    def _external_bases(self, file: int, cls: int) -> list[str]:
-        self.lineage(file, cls)
-        things = self._memo.get(("lineage", file, cls), ())
-        plain = ("builtins.", "typing.", "abc.", "enum.", "typing_extensions.")
-        return [t.path for t in things if t.kind == "external" and not t.path.startswith(plain)]
-
-    def external_bases(self, file: int, cls: int) -> list[str]:
-        """Return the paths of the library classes that a scanned class derives from."""
-        return self._external_bases(file, cls)
-
-    def _below(self, thing: Thing, name: str) -> Things:
-        """Return overrides in subclasses, for a base class that only declares the interface."""
-        children = self._children().get((thing.file, thing.number), ())
-        found: list[Things] = []
-        for file, cls in children:
-            method = self.scopes[file].methods.get(cls, {}).get(name)
-            if method is not None:
-                found.append((Thing("function", "", file, method),))
-        return self._union(found)
-
-    def _children(self) -> dict[tuple[int, int], list[tuple[int, int]]]:
-        table: dict[tuple[int, int], list[tuple[int, int]]] | None = getattr(
-            self, "_children_table", None
-        )
-        if table is None:
-            table = {}
-            self._children_table = table
-            for file, facts in enumerate(self.files):
-                for cls in facts.classes:
-                    if cls.bases:
-                        for base in self.lineage(file, cls.number)[1:]:
-                            table.setdefault(base, []).append((file, cls.number))
-        return table
-
-    def method(self, file: int, cls: int, name: str) -> Things:
-        """Return the method ``name`` of a scanned class or its scanned bases."""
-        for home, index in self.lineage(file, cls):
-            found = self.scopes[home].methods.get(index, {}).get(name)
-            if found is not None:
-                return (Thing("function", "", home, found),)
-        return ()
-
-    # Calls.
-
-    def _called(self, file: int, call: Call, thing: Thing) -> Things:
-        if thing.kind == "external":
-            return self._called_outside(file, call, thing.path)
-        if thing.kind == "class":
-            return (Thing("instance", "", thing.file, thing.number),)
-        if thing.kind == "function":
-            return self.returned(thing)
-        if thing.kind == "instance":
-            return self._union(
-                self.returned(method)
-                for method in self.method(thing.file, thing.number, "__call__")
-            )
-        if thing.kind == "accessor":
-            if thing.path in _ELEMENT_METHODS:
-                return thing.items
-            if thing.path in _SAME_METHODS:
-                return (Thing("container", "", thing.file, -1, thing.items),)
-        return ()
-
-    def _called_outside(self, file: int, call: Call, path: str) -> Things:
-        argument = call.args[0] if call.args else None
-        if path == "builtins.super":
-            return self._super(file, call)
-        if argument is not None:
-            if path in _PASS_THROUGH:
-                return self.evaluate(file, argument, call.block, call.number)
-            if path == "builtins.getattr" and len(call.args) > 1:
-                name = call.args[1].const
-                step = name if isinstance(name, str) else "[]"
-                things = self.evaluate(file, argument, call.block, call.number)
-                return self._union(self.member(thing, step) for thing in things)
-            if path == "builtins.next":
-                things = self.evaluate(file, argument, call.block, call.number)
-                return self._union(self.member(thing, "[]") for thing in things)
-            if path == "typing.cast" and len(call.args) > 1:
-                return self.instances(file, argument, call.block)
-            if path == "functools.partial":
-                return self.evaluate(file, argument, call.block, call.number)
-        if path == "dataclasses.field":
-            factory = dict(call.keywords).get("default_factory")
-            made = self.evaluate(file, factory, call.block, call.number) if factory else ()
-            return self._union(self._called(file, call, thing) for thing in made)
-        return (self.external(f"{path}()"),)
-
-    def _super(self, file: int, call: Call) -> Things:
-        facts = self.files[file]
-        function = facts.blocks[call.block].function
-        while function >= 0:
-            owner = facts.functions[function].owner
-            if owner >= 0:
-                return (Thing("super", "", file, owner),)
-            function = facts.functions[function].parent
-        return ()
-
-    def returned(self, thing: Thing) -> Things:
-        """Return what a scanned function may return (or, as a context manager, yield)."""
-        return self._once(("returned", thing.file, thing.number), lambda: self._returned(thing))
-
-    def _returned(self, thing: Thing) -> Things:
-        facts = self.files[thing.file]
-        function = facts.functions[thing.number]
-        if function.returns is not None:
-            declared = self.instances(thing.file, function.returns, function.outer)
-            if declared:
-                return declared
-        managed = any("contextmanager" in item.ref for item in function.decorators)
-        kind = "yield" if function.is_generator else "return"
-        found = self._union(
-            self.evaluate(thing.file, jump.value, jump.block, 1 << 30)
-            for jump in self.scopes[thing.file].jumps.get(thing.number, ())
-            if jump.kind == kind and jump.value is not None
-        )
-        if function.is_generator and not managed and found:
-            return (Thing("container", "", thing.file, -1, found),)
-        return found
-
-    def parameter(self, file: int, function: int, position: int) -> Things:
-        """Return what a parameter may be: declared, ``self``, its default, or what callers pass."""
-        return self._once(
-            ("parameter", file, function, position),
-            lambda: self._parameter(file, function, position),
-        )
-
-    def _parameter(self, file: int, function: int, position: int) -> Things:
-        facts = self.files[file].functions[function]
-        param = facts.params[position]
-        if param.annotation is not None:
-            declared = self.instances(file, param.annotation, facts.outer)
-            if declared:
-                return declared
-        decorators = {item.ref for item in facts.decorators}
-        if position == 0 and facts.owner >= 0 and "staticmethod" not in decorators:
-            kind = "class" if "classmethod" in decorators else "instance"
-            return (Thing(kind, "", file, facts.owner),)
-        if param.kind in {"args", "kwargs"}:
-            return ()
-        default: Things = ()
-        if param.default is not None:
-            default = self.evaluate(file, param.default, facts.outer, 1 << 30)
-        return self._union((default, self.arguments_of(file, function, position)))
-
-    def instances(self, file: int, annotation: Value, block: int) -> Things:
-        """Return instances of the annotated type; vague types (Any, object) give nothing."""
-        if annotation.kind == "boolean":
-            return self._union(self.instances(file, item, block) for item in annotation.items)
-        if annotation.kind == "list":
-            items = self.instances(file, annotation.items[0], block)
-            return (Thing("container", "", file, -1, items),) if items else ()
-        found: list[Things] = []
-        for thing in self.resolve(file, annotation.ref, block, 1 << 30):
-            if thing.kind == "class":
-                found.append((Thing("instance", "", thing.file, thing.number),))
-            elif thing.kind == "external" and not thing.path.startswith(_VAGUE):
-                found.append((self.external(f"{thing.path}()"),))
-        return self._union(found)
+        return union(found)
 
 
 def _is_property(function: Function) -> bool:

@@ -11,7 +11,8 @@ from perfscan.analyzers.facts import Call, FileFacts, Function, Place, Value
 from perfscan.analyzers.knowledge import Callback, Effect, Knowledge
 from perfscan.analyzers.model import Confidence
 from perfscan.analyzers.modules import Modules
-from perfscan.analyzers.names import Names, Thing, Things
+from perfscan.analyzers.names import Names
+from perfscan.analyzers.things import Thing, Things
 
 _Answer = TypeVar("_Answer")
 
@@ -146,7 +147,7 @@ class Program:
         for thing in things:
             names = {"class": ("__init__", "__post_init__"), "instance": ("__call__",)}
             for name in names.get(thing.kind, ()):
-                for method in self.names.method(thing.file, thing.number, name):
+                for method in self.names.classes.method(thing.file, thing.number, name):
                     yield (method.file, method.number)
         path = things[0].path
         if path.startswith(_RUNS_ARGUMENT_NOW):  # sorted(key=lambda ...): runs right here
@@ -213,7 +214,7 @@ class Program:
             if thing.kind == "external":
                 entries.update(dict.fromkeys(self.knowledge.callbacks("call", thing.path)))
             elif thing.kind == "class":
-                for base in self.names.external_bases(thing.file, thing.number):
+                for base in self.names.classes.external_bases(thing.file, thing.number):
                     entries.update(dict.fromkeys(self.knowledge.callbacks("call", base)))
         if not entries and "." in call.func and not site.targets:
             last = call.func.rpartition(".")[2]
@@ -271,7 +272,7 @@ class Program:
 
     def _register_overrides(self, file: int, cls: int) -> None:
         methods = self.names.scopes[file].methods.get(cls, {})
-        for base in self.names.external_bases(file, cls):
+        for base in self.names.classes.external_bases(file, cls):
             for entry in self.knowledge.callbacks("override", base):
                 for name in entry.methods:
                     if name in methods:
