@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 
+from perfscan.analyzers.blocking import Blocking
 from perfscan.analyzers.facts import LOOPS, Block, Call, Class, FileFacts, Function, Value
 from perfscan.analyzers.heat import Heat, HotRegions
 from perfscan.analyzers.knowledge import Client, Effect, Knowledge
 from perfscan.analyzers.model import Confidence, TraceStep
-from perfscan.analyzers.project import Blocking, FunctionId, Program, Site, SiteId
+from perfscan.analyzers.project import FunctionId, Program, Site, SiteId
 from perfscan.analyzers.startup import StartUp
 from perfscan.analyzers.things import Things
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from perfscan.analyzers.blocking import is_sink
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import LOOPS, Block
 from perfscan.analyzers.heat import Heat
@@ -121,7 +122,7 @@ def _follow(views: list[Where], starts: list[SiteId], top: int) -> list[_Reached
             for block in _within(view, site.call.block, limit)
         )
         effect = site.effect
-        if effect and program.is_sink(site) and effect.cost in _COSTS and not _is_stream(view, at):
+        if effect and is_sink(site) and effect.cost in _COSTS and not _is_stream(view, at):
             found.setdefault(at, _Reached(at, (*path, at), repeated))
         for target in site.targets:
             if target not in visited and target not in program.asynchronous:

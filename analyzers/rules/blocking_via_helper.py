@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from perfscan.analyzers.blocking import Blocking
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call
 from perfscan.analyzers.model import Confidence, Severity, TraceStep
-from perfscan.analyzers.project import Blocking, FunctionId, Program, SiteId
+from perfscan.analyzers.project import FunctionId, Program, SiteId
 from perfscan.analyzers.registry import Hit, rule
 
 _SEVERITY = {

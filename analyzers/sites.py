@@ -1,0 +1,42 @@
+"""Resolved calls, and the ids of functions and calls across the program."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from perfscan.analyzers.facts import Call, Function, Value
+from perfscan.analyzers.knowledge import Effect
+from perfscan.analyzers.model import Confidence
+from perfscan.analyzers.things import Things
+
+FunctionId = tuple[int, int]
+"""File and function; function -1 is the module's own code."""
+
+SiteId = tuple[int, int]
+"""File and call."""
+
+
+class Site(NamedTuple):
+    """One call, resolved."""
+
+    file: int
+    call: Call
+    things: Things
+    targets: tuple[FunctionId, ...]
+    """Scanned functions that it runs: functions, ``__init__``, ``__call__``."""
+    effect: Effect | None
+    """What a library call does; None for everything else."""
+    confidence: Confidence
+
+
+def argument_of(site: Site, facts: Function, position: int, name: str) -> Value | None:
+    """Return what a call passes for one parameter, None when it is not written out."""
+    for keyword, value in site.call.keywords:
+        if keyword == name:
+            return value
+    bound = facts.owner >= 0 and not any(d.ref == "staticmethod" for d in facts.decorators)
+    index = position - 1 if bound else position
+    args = site.call.args
+    if 0 <= index < len(args) and not any(value.kind == "star" for value in args[: index + 1]):
+        return args[index]
+    return None
