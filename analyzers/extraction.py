@@ -6,17 +6,11 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from perfscan.analyzers.expressions import (
-    UNKNOWN,
-    Expressions,
-    annotation_of,
-    names_of,
-    place_of,
-)
+from perfscan.analyzers.bindings import Bindings
+from perfscan.analyzers.expressions import UNKNOWN, annotation_of, place_of
 from perfscan.analyzers.facts import (
     NOWHERE,
     SCOPES,
-    Assign,
     Block,
     Call,
     Class,
@@ -39,13 +33,12 @@ def extract(tree: ast.Module, path: str, lines: int) -> FileFacts:
     return _Extraction().run(tree, path, lines)
 
 
-class _Extraction(Expressions):
+class _Extraction(Bindings):
     """The statement half of the walk."""
 
     def __init__(self) -> None:
         super().__init__()
         self.blocks.append(Block(0, "module", -1, 0, -1, NOWHERE, 0))
-        self.assigns: list[Assign] = []
         self.jumps: list[Jump] = []
         self.functions: list[Function | None] = []
         self.classes: list[Class | None] = []
@@ -58,9 +51,9 @@ class _Extraction(Expressions):
         self._statements = 0
         self._table: dict[type, Callable[[Any], None]] = {
             ast.Expr: self._expression,
-            ast.Assign: self._assign,
-            ast.AnnAssign: self._annotated,
-            ast.AugAssign: self._augmented,
+            ast.Assign: self.assign,
+            ast.AnnAssign: self.annotated,
+            ast.AugAssign: self.augmented,
             ast.FunctionDef: self._def,
             ast.AsyncFunctionDef: self._def,
             ast.ClassDef: self._class_statement,
@@ -75,7 +68,7 @@ class _Extraction(Expressions):
             ast.TryStar: self._try,
             ast.Raise: self._raise,
             ast.Assert: self._assert,
-            ast.Delete: self._delete,
+            ast.Delete: self.delete,
             ast.Import: self._import,
             ast.ImportFrom: self._import_from,
             ast.Global: self._share,
@@ -146,73 +139,6 @@ class _Extraction(Expressions):
             handler = table.get(type(node))
             if handler is not None:
                 handler(node)
-
-    # Bindings.
-
-    def bind(self, target: ast.expr, op: str, value: Value, node: Any) -> None:
-        if isinstance(target, ast.Tuple | ast.List):
-            self._unpack(target.elts, op, value, node)
-        elif isinstance(target, ast.Starred):
-            self.bind(target.value, op, Value("list", "", None, (UNKNOWN,)), node)
-        else:
-            self._record(self.value(target, "receiver"), op, value, None, node)
-
-    def _unpack(self, targets: list[ast.expr], op: str, value: Value, node: Any) -> None:
-        parts: Sequence[Value]
-        if value.kind in {"tuple", "list"} and len(value.items) == len(targets):
-            parts = value.items
-        elif (pairs := self._pairs(value)) and len(targets) == 2:
-            parts = pairs
-        else:
-            parts = [Value("other", "?", None, (), value.names)] * len(targets)
-        for target, part in zip(targets, parts, strict=True):
-            self.bind(target, op, part, node)
-
-    def _pairs(self, value: Value) -> tuple[Value, Value] | None:
-        """Return what ``for a, b in`` binds over ``x.items()`` and ``enumerate(x)``."""
-        if value.kind != "element" or not value.items[0].ref.startswith("@"):
-            return None
-        number = value.items[0].ref[1:]
-        if not number.isdigit():
-            return None
-        func, args = self.calls[int(number)][2], self.calls[int(number)][3]
-        nothing = Value("other", "?", None, (), value.names)
-        if func.endswith(".items"):
-            inner = Value("ref", func[: -len(".items")], None, (), value.names)
-            return (nothing, Value("element", "", None, (inner,), value.names))
-        if func == "enumerate" and args:
-            return (nothing, Value("element", "", None, args[:1], value.names))
-        return None
-
-    def _record(
-        self, target: Value, op: str, value: Value, annotation: Value | None, node: Any
-    ) -> None:
-        if target.kind == "ref":
-            key = target.items[0] if target.ref.endswith(".[]") and target.items else None
-            place = place_of(node)
-            self.assigns.append(
-                Assign(target.ref, op, value, annotation, self.block, place, len(self.calls), key)
-            )
-
-    def _assign(self, node: ast.Assign) -> None:
-        value = self.value(node.value, "assigned")
-        for target in node.targets:
-            self.bind(target, "=", value, node)
-
-    def _annotated(self, node: ast.AnnAssign) -> None:
-        value = self.value(node.value, "assigned") if node.value else UNKNOWN
-        target = self.value(node.target, "receiver")
-        op = "=" if node.value else ":"
-        self._record(target, op, value, annotation_of(node.annotation), node)
-
-    def _augmented(self, node: ast.AugAssign) -> None:
-        value = self.value(node.value, "assigned")
-        target = self.value(node.target, "receiver")
-        self._record(target, type(node.op).__name__ + "=", value, None, node)
-
-    def _delete(self, node: ast.Delete) -> None:
-        for target in node.targets:
-            self.bind(target, "del", UNKNOWN, node)
 
     # Simple statements.
 
@@ -450,6 +376,3 @@ class _Extraction(Expressions):
         if node.kwarg:
             params.append(Param(node.kwarg.arg, "kwargs", None, None))
         return tuple(params)
-
-
-__all__ = ["extract", "names_of"]
