@@ -197,6 +197,8 @@ class HttpConnection(asyncio.Protocol):
             handshake.outcome, handshake.exchange, 101, "Switching Protocols", headers, b""
         )
         self._websocket = WebSocketConnection(self._playback, self, request, handshake)
+        if self._reader.after_upgrade:
+            self._websocket.receive(bytes(self._reader.after_upgrade))
         due_ns = self._due(request.at_ns, handshake.service_ns)
         self._schedule(_Pending(request, answer, due_ns, last=False))
         return True

@@ -19,13 +19,12 @@ from functools import cache
 from pathlib import Path
 
 from perfscan.errors import NotMeasurableError
-from perfscan.replay.agent import enter
 
 START_LIMIT_S = 10.0
 MESSAGE_SIZE = 1 << 16
 # Name services that a Unix socket would reach outside, since those cross network namespaces.
 NAME_SERVICE_CACHES = ("/run/nscd", "/var/run/nscd")
-_HOLDER = (sys.executable, "-I", "-S", str(Path(enter.__file__)))
+_HOLDER = (sys.executable, "-I", "-S", str(Path(__file__).parent / "agent" / "enter.py"))
 
 
 @dataclass(frozen=True, slots=True)

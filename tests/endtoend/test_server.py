@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
 
 from perfscan.replay.certificates import Authority
 from perfscan.replay.model import (
@@ -475,6 +476,27 @@ def test_a_message_that_was_not_recorded_is_a_miss() -> None:
     miss = seen.of(Served)[-1].miss
     assert miss is not None
     assert "body $.params[0]: sent 'some', recorded 'all'" in miss.nearest[0]
+
+
+def test_a_frame_in_the_same_packet_as_the_handshake_counts() -> None:
+    handshake = get(
+        "/live",
+        *("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"),
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ).replace(b"api.example", b"feed.example")
+    frame = Frame(Opcode.TEXT, json.dumps(SUBSCRIBE).encode()).serialize(mask=True)
+
+    async def main() -> bytes:
+        async with serving(feed([40])) as (port, _, _):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(handshake + frame)
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head
+            answer = await reader.readexactly(2 + len('{"jsonrpc":"2.0","result":7,"id":1}'))
+            writer.close()
+            return answer
+
+    assert run(main())[2:] == b'{"jsonrpc":"2.0","result":7,"id":1}'
 
 
 def test_an_unknown_websocket_is_refused() -> None:

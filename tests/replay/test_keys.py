@@ -5,7 +5,7 @@ import json
 import pytest
 
 from perfscan.replay.keys import Asked, Key, host_and_port, read_request
-from perfscan.replay.model import MatchRules
+from perfscan.replay.model import EffectRule, KeyRule, MatchRules
 
 JSON_TYPE = (("Content-Type", "application/json"),)
 FORM_TYPE = (("content-type", "application/x-www-form-urlencoded"),)
@@ -121,6 +121,19 @@ def test_ignoring_leaves_what_was_asked_alone() -> None:
     (other,) = asked("/", {"text": "b"}, rules).calls
     assert one.key == other.key
     assert one.exact != other.exact
+
+
+def test_effects_of_items_are_matched_by_their_key() -> None:
+    effect = EffectRule("POST https://api.example/*/send", KeyRule("$.text", r"tx/(\w+)"))
+    rules = MatchRules(effect=effect)
+
+    def sent(text: str, target: str = "/bot1/send") -> Key:
+        return key(target, {"chat": 1, "text": text}, rules)
+
+    assert sent("see tx/abc") == sent("look at tx/abc!")
+    assert sent("see tx/abc") != sent("see tx/abd")
+    assert sent("nothing") != sent("something")
+    assert sent("see tx/abc", "/bot1/edit") != sent("look at tx/abc!", "/bot1/edit")
 
 
 def rpc(method: str, *params: object, number: object = 1) -> dict[str, object]:
