@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from typing import NamedTuple
 
@@ -9,6 +10,15 @@ from perfscan.analyzers.facts import Block, FileFacts, Jump, Value
 from perfscan.analyzers.project import FunctionId, Program, SiteId
 
 _RECEIVE = "websocket_receive"
+
+_LIVE = re.compile(
+    r"(^|_)(ws|websocket|sock|socket|stream|conn|connection|pubsub|subscription|consumer|feed|events"
+    r"|updates|messages|notifications|listener|queue)$",
+    re.IGNORECASE,
+)
+"""What an untyped parameter is called when ``async for`` over it has no end."""
+
+_TAKING = (".pop", ".popleft", ".popitem", ".remove", ".clear")
 
 
 class Heat(NamedTuple):
@@ -66,12 +76,29 @@ class HotRegions:
     def _receiving_blocks(self, file: int, facts: FileFacts) -> set[int]:
         """Return the blocks in which a message is received from a socket or queue."""
         roles = self._program.knowledge.roles
-        return {
+        calls = {
             site.call.block
             for site in self._program.sites[file]
             for thing in site.things
             if thing.kind == "external" and _RECEIVE in roles(thing.path)
         }
+        return calls | {
+            block.number
+            for block in facts.blocks
+            if block.kind == "for" and block.is_async and self._is_stream(file, block)
+        }
+
+    def _is_stream(self, file: int, block: Block) -> bool:
+        """Tell whether ``async for`` runs over a known connection: it receives until that ends."""
+        if block.value is None:
+            return False
+        roles = self._program.knowledge.roles
+        return any(
+            _RECEIVE in roles(f"{thing.path}{method}")
+            for thing in self._program.names.evaluate(file, block.value, block.parent, 1 << 30)
+            if thing.kind == "external"
+            for method in (".recv", ".receive", "")
+        )
 
     def _heat_of_loop(self, file: int, facts: FileFacts, block: Block, kind: str) -> Heat:
         function = facts.functions[block.function].qualname if block.function >= 0 else ""
@@ -147,7 +174,7 @@ def forever(facts: FileFacts, block: Block, receives: set[int]) -> str:
     retry) ends by itself; leaving on a stop flag or from an ``except`` does not count.
     """
     if block.kind == "for" and block.is_async:
-        return "receive"
+        return "receive" if block.number in receives or _sounds_live(facts, block.value) else ""
     if block.kind not in {"for", "while"} or block.value is None:
         return ""
     inside = _below(facts, block.number)
@@ -201,8 +228,13 @@ def _is_flag(facts: FileFacts, test: Value, inside: set[int]) -> bool:
         number = test.ref[1:]
         func = facts.calls[int(number)].func if number.isdigit() else ""
         return func.endswith((".is_set", ".is_running", ".is_alive", ".is_closed", ".closed"))
-    if "[]" in test.ref:
-        return False
+    if "[]" in test.ref or any(
+        call.block in inside
+        and call.func.startswith(f"{test.ref}.")
+        and call.func.endswith(_TAKING)
+        for call in facts.calls
+    ):
+        return False  # "while todo: todo.pop()" ends when the list is empty
     return not any(
         assign.target == test.ref and assign.block in inside and not _settles(assign.value)
         for assign in facts.assigns
@@ -231,3 +263,13 @@ def _ends(facts: FileFacts, loop: Block, inside: set[int], jump: Jump, receiving
                 return False
         at = block.parent
     return True
+
+
+def _sounds_live(facts: FileFacts, iterable: Value | None) -> bool:
+    if iterable is None or iterable.kind not in {"element", "ref"}:
+        return False
+    ref = iterable.items[0].ref if iterable.kind == "element" else iterable.ref
+    if ref.startswith("@"):
+        number = ref[1:]
+        return number.isdigit() and facts.calls[int(number)].func.endswith((".listen", ".stream"))
+    return _LIVE.search(ref.rpartition(".")[2]) is not None
