@@ -11,7 +11,7 @@ from typing import Literal
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Assign, Call, FileFacts, Place, Value
 from perfscan.analyzers.heat import Heat
-from perfscan.analyzers.project import Program
+from perfscan.analyzers.project import Program, SiteId
 
 Kind = Literal["list", "set", "dict"]
 
@@ -25,6 +25,11 @@ _MADE_BY: dict[str, Kind] = {
     "collections.Counter": "dict",
 }
 _LITERALS: dict[str, Kind] = {"list": "list", "set": "set", "dict": "dict"}
+_PASSING = frozenset({"__next__", "__anext__", "__exit__", "__aexit__"})
+"""An object with such a method serves one iteration or one ``with`` block."""
+
+_STARTING = re.compile(r"_*(main|run|start|setup|init|create|build|make|serve|launch|cli|__init__)")
+
 _GROWING = {"append", "appendleft", "extend", "insert", "add", "setdefault", "update"}
 _SHRINKING = {
     "pop", "popleft", "popitem", "remove", "discard", "clear", "difference_update",
@@ -84,37 +89,69 @@ def growths(where: Where) -> Iterator[Growth]:
 
 def is_few(key: Value | None, growth: Growth, where: Where) -> bool:
     """Tell whether the keys are constants or come from a collection that the bot starts with."""
-    if key is None:
-        return False
+    if key is None or growth.container.kind == "list":
+        return False  # a list takes the same item again and again
     if key.kind == "const" or (key.ref and key.ref.rpartition(".")[2].isupper()):
         return True
     if key.kind in {"fstring", "tuple"} and key.items and not key.names:
         return True
     for loop in where.around(growth.block, "for", "comp"):
         if key.names and set(key.names) <= set(loop.targets):
-            value = loop.value
-            return value is not None and not value.ref.startswith("@")
+            return loop.value is not None and _is_configured(loop.value, where)
     return False
 
 
+def _is_configured(iterable: Value, where: Where) -> bool:
+    """Tell whether a loop runs over something that is there already, not over a fresh answer."""
+    call = where.call_of(iterable)
+    if call is None:
+        return not iterable.ref.startswith("@")
+    receiver, _, verb = call.func.rpartition(".")
+    return verb in {"items", "keys", "values"} and not receiver.startswith("@")
+
+
 def is_short_lived(growth: Growth, heat: Heat, where: Where) -> bool:
-    """Tell whether the object that holds the container is itself made again and again."""
+    """Tell whether the object that holds the container comes and goes while the bot runs.
+
+    Objects live as long as the bot when start-up code makes them, or when an endless loop of
+    their own runs in them; of others it is not known.
+    """
     owner = growth.container.owner
     if owner < 0:
         return False
-    built = False
-    for file, sites in enumerate(where.program.sites):
-        for site in sites:
-            if any(t.kind == "class" and t[2:4] == (where.index, owner) for t in site.things):
-                view = where.sibling(file)
-                if view.hot(site.call.block) is not None or view.loops(site.call.block):
-                    return True
-                built = True
-    if built:
-        return False
+    cls = where.file.classes[owner]
+    methods = where.program.names.scopes[where.index].methods.get(owner, {})
+    if _PASSING.intersection(methods):
+        return True
+    sites = _constructions(where.program).get((where.index, owner), ())
+    if sites:
+        return not all(_builds_once(site, where) for site in sites)
     inside = where.class_of(heat.block) if heat.file == where.index and heat.block >= 0 else None
-    driven = inside is not None and inside.number == owner
+    driven = inside is not None and inside.number == cls.number
     return not driven and (heat.block >= 0 or bool(heat.via))
+
+
+def _builds_once(site: SiteId, where: Where) -> bool:
+    view = where.sibling(site[0])
+    call = view.file.calls[site[1]]
+    if view.hot(call.block) is not None or view.loops(call.block):
+        return False
+    function = view.function(call.block)
+    return function is None or view.starting(call) or _STARTING.match(function.name) is not None
+
+
+@lru_cache(maxsize=2)
+def _constructions(program: Program) -> dict[tuple[int, int], list[SiteId]]:
+    """Return the calls that make an instance of each scanned class."""
+    found: dict[tuple[int, int], list[SiteId]] = {}
+    for file, sites in enumerate(program.sites):
+        for site in sites:
+            for thing in site.things:
+                if thing.kind == "class":
+                    found.setdefault((thing.file, thing.number), []).append(
+                        (file, site.call.number)
+                    )
+    return found
 
 
 def _containers(where: Where) -> Iterator[Container]:
@@ -297,7 +334,8 @@ def _shrunk_references(facts: FileFacts) -> Iterator[str]:
 def _handed_on(call: Call) -> Iterator[str]:
     for value in (*call.args, *dict(call.keywords).values()):
         if value.kind == "ref" and not value.ref.startswith(("@", "$")):
-            yield value.ref
+            owner, _, verb = value.ref.rpartition(".")
+            yield owner if verb in _SHRINKING else value.ref  # task.add_done_callback(s.discard)
 
 
 def _references(value: Value) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Literal
 
@@ -22,6 +23,13 @@ _ENDLESS_CALLS = frozenset(
     }
 )  # fmt: skip
 """Library calls that return when the connection ends, whatever object they belong to."""
+
+_SET_UP = re.compile(
+    r"_*(start|setup|set_up|init|connect|reconnect|login|authenticate|install|download|open|close"
+    r"|stop|shutdown|restart|refresh_?token)",
+    re.IGNORECASE,
+)
+"""Steps that a bot takes when it starts or recovers, even inside its main loop."""
 
 _CACHES = ("cache", "lru_cache", "cached", "cached_property", "alru_cache", "fixture", "singleton")
 _MAX_DEPTH = 3
@@ -140,6 +148,39 @@ def callers(function: FunctionId, where: Where) -> Iterator[tuple[Where, Call]]:
     for file, index in where.program.callers.get(function, ()):
         view = where if file == where.index else where.sibling(file)
         yield view, view.file.calls[index]
+
+
+def is_exceptional(heat: Heat, where: Where) -> bool:
+    """Tell whether the way from the loop leads through a failure path or through start-up code."""
+    for site in heat.via:
+        view = where.sibling(site[0])
+        call = view.file.calls[site[1]]
+        if next(view.around(call.block, "except"), None) is not None:
+            return True
+        if _SET_UP.match(call.func.rpartition(".")[2]):
+            return True
+    return False
+
+
+def remembers(call: Call, where: Where) -> bool:
+    """Tell whether the function returns something it has kept before it gets to ``call``."""
+    blocks = where.file.blocks
+    function = blocks[call.block].function
+    return any(
+        jump.kind == "return"
+        and jump.place[0] < call.place[0]
+        and blocks[jump.block].function == function
+        and jump.value is not None
+        and _is_kept(jump.value)
+        for jump in where.file.jumps
+    )
+
+
+def _is_kept(value: Value) -> bool:
+    last = value.ref.rpartition(".")[2]
+    return value.kind == "ref" and (
+        value.ref.startswith(("self.", "cls.", "_")) or "[]" in value.ref or last.isupper()
+    )
 
 
 def way_to(call: Call, where: Where, heat: Heat) -> tuple[TraceStep, ...]:

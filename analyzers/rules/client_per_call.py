@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Block, Call, Function
 from perfscan.analyzers.heat import Heat
-from perfscan.analyzers.keeping import callers, fate, is_cached, used_for_long, way_to
+from perfscan.analyzers.keeping import (
+    callers,
+    fate,
+    is_cached,
+    is_exceptional,
+    remembers,
+    used_for_long,
+    way_to,
+)
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.registry import Hit, rule
 
@@ -101,7 +109,9 @@ def _client(call: Call, function: Function, where: Where) -> Iterator[Hit]:
     elif becomes == "returned":
         for view, caller in callers(where.function_id(call.block), where):
             heat = view.hot(caller.block)
-            if heat is not None and fate(caller, view) == "local":
+            if heat is None or is_exceptional(heat, view):
+                continue
+            if fate(caller, view) == "local":
                 owner = view.function(caller.block)
                 if owner is None or owner.name in _START_UP or _guarded(caller, view):
                     continue
@@ -118,7 +128,7 @@ def _repeated(call: Call, function: Function, where: Where) -> tuple[str, Heat |
     """Return what runs the function again and again, in words and as a fact."""
     heat = where.hot(call.block)
     if heat is not None:
-        return heat.label, heat
+        return None if is_exceptional(heat, where) else (heat.label, heat)
     for view, caller in callers(where.function_id(call.block), where):
         loops = [loop for loop in view.data_loops(caller.block) if loop.kind != "while"]
         if loops and not view.starting(caller):
@@ -169,7 +179,7 @@ def _one_shots(calls: list[Call], where: Where) -> Iterator[Hit]:
         heat = where.hot(call.block)
         if heat is None or where.confidence(call) is Confidence.POSSIBLE:
             continue
-        if _pauses_long(heat, where):
+        if _pauses_long(heat, where) or is_exceptional(heat, where) or remembers(call, where):
             continue
         effect = where.effect(call)
         name = effect.readable if effect else call.func

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call, Value
+from perfscan.analyzers.heat import Heat
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.registry import Hit, rule
 
@@ -14,6 +15,9 @@ _LOGGERS = ("logging.getLogger()", "loguru.logger", "structlog.get_logger()", "l
 _DUMPS = frozenset(
     {"json.dumps", "pprint.pformat", "orjson.dumps", "traceback.format_stack", "yaml.dump"}
 )
+_NEAR = 3
+"""Calls between a loop and code that runs about as often as the loop turns."""
+
 _TABLES = ("to_string", "to_markdown", "to_json", "to_dict")
 
 
@@ -64,7 +68,7 @@ def eager_log_hot(call: Call, where: Where) -> Iterator[Hit]:
     if heat is None:
         return
     dumped = _dumped(call, where)
-    how = dumped or _formatted(call.args[0], where)
+    how = dumped or (_formatted(call.args[0], where) if _is_close(heat) else "")
     if how:
         yield Hit(
             call.place,
@@ -77,6 +81,11 @@ def eager_log_hot(call: Call, where: Where) -> Iterator[Hit]:
             ),
             confidence=sure,
         )
+
+
+def _is_close(heat: Heat) -> bool:
+    """Tell whether the code is hot itself, rather than one of many helpers of a command."""
+    return len(heat.via) <= (_NEAR if heat.kind in {"loop", "receive"} else 0)
 
 
 def _is_logger(call: Call, where: Where) -> Confidence | None:

@@ -14,6 +14,11 @@ _ATTEMPT = re.compile(r"attempt|retr|tries|^tr(y|ies)$", re.IGNORECASE)
 _NO_FAILURE = ("Empty", "IndexError", "KeyError", "StopIteration", "BlockingIOError")
 """What a poll raises when there is nothing to do: waiting a constant time is right there."""
 
+_POLLS = re.compile(r"poll|wait|await|until", re.IGNORECASE)
+"""Functions that ask until something has happened: their pause is an interval, not a retry."""
+
+_SCHEDULE_S = 600
+
 _IO = frozenset({"network", "socket", "database"})
 
 
@@ -65,9 +70,24 @@ def fixed_retry(file: FileFacts, where: Where) -> Iterator[Hit]:
         if loop is None or loop.number in reported:
             continue
         seconds = where.argument(call, 0)
-        if seconds is not None and _is_constant(seconds, loop, where, 0):
+        if seconds is None or _is_cadence(seconds, call, loop, where):
+            continue
+        if _is_constant(seconds, loop, where, 0):
             reported.add(loop.number)
             yield _hit(call, loop, where)
+
+
+def _is_cadence(seconds: Value, call: Call, loop: Block, where: Where) -> bool:
+    """Tell whether the same pause follows a success, too, or is as long as a schedule's."""
+    if isinstance(seconds.const, int | float) and seconds.const >= _SCHEDULE_S:
+        return True
+    return any(
+        "sleep" in where.roles(other)
+        and where.argument(other, 0) == seconds
+        and next(where.around(other.block, "except"), None) is None
+        for other in where.calls_in(loop.number)
+        if other.number != call.number
+    )
 
 
 def _retry_loop(call: Call, where: Where) -> Block | None:
@@ -76,6 +96,9 @@ def _retry_loop(call: Call, where: Where) -> Block | None:
     if not loops or loops[0].kind == "comp":
         return None
     loop = loops[0]
+    function = where.function(call.block)
+    if function is not None and _POLLS.search(function.name):
+        return None
     handlers = [b for b in where.around(call.block, "except") if b.number > loop.number]
     if handlers:
         return loop if _retries(handlers[-1], loop, where) else None
@@ -127,6 +150,8 @@ def _counts_attempts(loop: Block, where: Where) -> bool:
         return False
     call = where.call_of(loop.value)
     names = [*loop.targets, *(arg.ref for arg in call.args)] if call else []
+    if any(_POLLS.search(name) for name in names):
+        return False
     return any(_ATTEMPT.search(name) for name in names)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call, FileFacts
+from perfscan.analyzers.heat import Heat
+from perfscan.analyzers.keeping import bound_to, is_exceptional, remembers
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.project import FunctionId
 from perfscan.analyzers.refetch import Use, repeated
@@ -86,10 +88,12 @@ def _metadata(call: Call, where: Where) -> Iterator[Hit]:
         return
     if where.confidence(call) is Confidence.POSSIBLE or _asks_about_more(call, where):
         return
+    if remembers(call, where) or (heat is not None and _is_conditional(heat, where)):
+        return
     label = heat.label if heat is not None else f"loop at line {loops[0].place[0]}"
     effect = where.effect(call)
     name = effect.readable if effect else call.func
-    remembers = effect is not None and effect.library == "ccxt" and "load" in name
+    from_memory = effect is not None and effect.library == "ccxt" and "load" in name
     reload = where.argument(call, 0, "reload")
     yield Hit(
         call.place,
@@ -97,10 +101,22 @@ def _metadata(call: Call, where: Where) -> Iterator[Hit]:
         message=f"{name}() asks for the same table in each run of the {label}",
         fix="Ask once when the bot starts, keep the answer, refresh it at intervals of hours.",
         # ccxt answers from memory unless it is told to reload.
-        severity=Severity.LOW if remembers and reload is None else None,
+        severity=Severity.LOW if from_memory and reload is None else None,
         confidence=where.confidence(call),
         trace=tuple(where.step(site) for site in heat.via) if heat else (),
     )
+
+
+def _is_conditional(heat: Heat, where: Where) -> bool:
+    """Tell whether a caller on the way keeps the answer, or asks only under some condition."""
+    for file, index in heat.via:
+        view = where.sibling(file)
+        caller = view.file.calls[index]
+        if next(view.around(caller.block, "if", "except"), None) is not None:
+            return True
+        if any("." in target for target in bound_to(caller, view)):
+            return True
+    return is_exceptional(heat, where)
 
 
 def _asks_about_more(call: Call, where: Where) -> bool:

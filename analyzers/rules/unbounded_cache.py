@@ -99,6 +99,8 @@ def _decorated(function: Function, where: Where) -> Iterator[Hit]:
     decorator = _unbounded(function, where)
     if decorator is None or not inputs or where.hot(function.block) is None:
         return
+    if function.parent >= 0:
+        return  # goes with the call of the function around it
     if not _changes(function, where):
         return
     few = all(FEW.search(param.name) for param in inputs)

@@ -77,6 +77,11 @@ def _starts_inside(growth: Growth, heat: Heat, where: Where) -> bool:
     if heat.file != where.index or heat.block not in around:
         return True  # the function is called again and again, with a new local each time
     loop = where.block(heat.block)
+    inside = where.below(loop.number)
+    if loop.kind != "while" or any(
+        jump.kind in {"break", "return"} and jump.block in inside for jump in where.file.jumps
+    ):
+        return True  # the loop may end, and the list was collected for what comes after
     return loop.place[0] <= container.place[0] <= loop.end_line
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from perfscan.analyzers.context import Where
-from perfscan.analyzers.facts import Block, Call
+from perfscan.analyzers.facts import Block, Call, Value
 from perfscan.analyzers.heat import Heat
 from perfscan.analyzers.keeping import callers, fate, used_for_long, way_to
 from perfscan.analyzers.model import Confidence, Severity, TraceStep
 from perfscan.analyzers.registry import Hit, rule
+
+_END = re.compile(r"clos|err|stop|runn|type|cancel|shut|alive|active", re.IGNORECASE)
 
 
 @rule("PS402", "ws-connect-per-message", Severity.HIGH, on=Call)
@@ -85,12 +88,9 @@ def _per_turn(call: Call, where: Where) -> Heat | None:
     if own_loop:
         region = _with_of(call, where)
         inside = where.below(heat.block) - {heat.block}
-        loops = [
-            where.block(number)
-            for number in (where.below(region) if region is not None else inside)
-            if where.block(number).kind in {"while", "for"}
-        ]
-        if any(_long(loop, where) for loop in loops):
+        body = where.below(region) if region is not None else inside
+        loops = [loop for loop in map(where.block, body) if _is_loop(loop)]
+        if any(not _ends_early(loop, where) for loop in loops):
             return None
         if _runs_on(call, where, region if region is not None else call.block):
             return None
@@ -110,10 +110,14 @@ def _with_of(call: Call, where: Where) -> int | None:
 
 
 def _serves_long(region: int, where: Where) -> bool:
-    loops = [where.block(n) for n in where.below(region) if where.block(n).kind in {"while", "for"}]
-    if any(_ends_early(loop, where) for loop in loops if loop.is_async):
-        return False
+    loops = [loop for loop in map(where.block, where.below(region)) if _is_loop(loop)]
+    if loops:
+        return any(not _ends_early(loop, where) for loop in loops)
     return used_for_long(region, where)
+
+
+def _is_loop(block: Block) -> bool:
+    return block.kind == "while" or (block.kind == "for" and block.is_async)
 
 
 def _runs_on(call: Call, where: Where, block: int) -> bool:
@@ -132,24 +136,33 @@ def _helper_stays(call: Call, where: Where) -> bool:
     return False
 
 
-def _long(loop: Block, where: Where) -> bool:
-    return (where.index, loop.number) in where.hot_regions.loops and not _ends_early(loop, where)
-
-
 def _ends_early(loop: Block, where: Where) -> bool:
     """Tell whether a receive loop is left with the message that it was waiting for."""
     inside = where.below(loop.number)
     for jump in where.file.jumps:
         if jump.block not in inside or jump.kind not in {"break", "return"}:
             continue
-        between = list(where.around(jump.block))
-        between = between[: [b.number for b in between].index(loop.number)]
-        if any(b.kind in {"except", "if"} for b in between):
+        between = [b for b in where.around(jump.block) if b.number in inside][:-1]
+        if any(b.kind == "except" for b in between):
             continue
-        if jump.kind == "break" and any(b.kind in {"for", "while"} for b in between):
+        if jump.kind == "return" and jump.value is not None and jump.value.kind != "const":
+            return True
+        if len(between) > 1 or any(b.kind != "if" or _is_end(b.value) for b in between):
             continue
         return True
     return False
+
+
+def _is_end(test: Value | None) -> bool:
+    """Tell whether a condition asks if the stream or the bot has come to its end."""
+    if test is None:
+        return False
+    return (
+        test.ref == "Not"
+        or test.ref.startswith("@")
+        or _END.search(test.ref) is not None
+        or any(_is_end(item) for item in test.items)
+    )
 
 
 def _hit(call: Call, where: Where, heat: Heat, trace: tuple[TraceStep, ...]) -> Hit:
