@@ -16,12 +16,16 @@ from websockets.frames import Frame, Opcode
 from perfscan.replay.exchanges import WebSocketSession
 from perfscan.replay.items import without_query
 from perfscan.replay.json_text import around
-from perfscan.replay.model import MatchRules
+from perfscan.replay.model import MatchRules, Message
 from perfscan.replay.transcript import Acknowledgement, Transcript
 
 MADE_UP_ID = 1_000_000_000
 GREETING_NS = 1_000_000_000
 """What comes this soon after the opening, before the bot has said anything, is a greeting."""
+
+
+ECHO_NS = 2_000_000_000
+"""The same text on two connections within this time is one message of the service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,8 @@ def plan_stream(sessions: Sequence[WebSocketSession], rules: MatchRules) -> Stre
     """Return the stream behind ``sessions``, all for one address and in order of opening.
 
     Sessions that were open at the same time saw the same messages. For each topic the session that
-    saw most tells the story; others add theirs where they do not overlap with it.
+    saw most tells the story; others add what came while that one was closed, and what a recorder
+    that held the stream noted (once) while the bot was away.
     """
     transcripts = [Transcript(session, rules) for session in sessions]
     ids = _common_ids(transcripts)
@@ -135,12 +140,22 @@ class _View:
     greetings: list[Greeting] = field(default_factory=list)
     pushes: dict[frozenset[str], list[Push]] = field(default_factory=lambda: defaultdict(list))
     """By topic: what has to be sent for the first of them."""
+    opened_ns: int = 0
+    closed_ns: int = 0
+    """When the session ended, or its last sign of life."""
+    unheard: set[int] = field(default_factory=set)
+    """Messages that were recorded while the bot was away."""
     hangup: Hangup | None = None
 
 
 def _view(transcript: Transcript, ids: Mapping[str, str]) -> _View:
-    view = _View()
-    opened_ns = transcript.session.response.at_ns
+    close = transcript.session.close
+    heard_ns = [line.message.at_ns for line in transcript.lines if line.message.heard]
+    view = _View(
+        opened_ns=transcript.session.response.at_ns,
+        closed_ns=max(heard_ns, default=0) if close is None else close.at_ns,
+        unheard={line.index for line in transcript.lines if not line.message.heard},
+    )
     untold: frozenset[str] | None = None
     for place, line in enumerate(transcript.lines):
         message = line.message
@@ -150,8 +165,9 @@ def _view(transcript: Transcript, ids: Mapping[str, str]) -> _View:
             view.known.add(transcript.sent_key(place, ids))
         elif place in transcript.answered:
             view.acknowledgements.append(transcript.acknowledgement(place, ids))
-        elif transcript.sends and not view.known and message.at_ns - opened_ns <= GREETING_NS:
-            greeting = Greeting(message.at_ns - opened_ns, line.index, frame_of(message.data))
+        elif _greets(transcript, view, message):
+            after_ns = message.at_ns - view.opened_ns
+            greeting = Greeting(after_ns, line.index, frame_of(message.data))
             view.greetings.append(greeting)
         else:
             topic = transcript.topics.get(line.subscription)
@@ -160,10 +176,15 @@ def _view(transcript: Transcript, ids: Mapping[str, str]) -> _View:
             group = untold if topic is None and untold is not None else gate
             frame = frame_of(_renamed(message.data, line.subscription, topic, ids))
             view.pushes[group].append(Push(message.at_ns, line.index, frame, gate))
-    close = transcript.session.close
     if close is not None and close.by == "upstream":
         view.hangup = Hangup(close.at_ns, close.code, close.reason)
     return view
+
+
+def _greets(transcript: Transcript, view: _View, message: Message) -> bool:
+    """Tell whether a message is the service's answer to the opening alone."""
+    early = message.at_ns - view.opened_ns <= GREETING_NS
+    return bool(transcript.sends) and not view.known and early and message.heard
 
 
 def _renamed(
@@ -180,11 +201,30 @@ def _without_echoes(views: Sequence[_View]) -> list[Push]:
     """Return the pushes of all views, each of the service's messages once."""
     kept: list[Push] = []
     for group in {group for view in views for group in view.pushes}:
-        told: list[tuple[int, int]] = []
-        stories = [view.pushes[group] for view in views if group in view.pushes]
-        for story in sorted(stories, key=len, reverse=True):
-            first, last = story[0].at_ns, story[-1].at_ns
-            if all(last < begin or first > end for begin, end in told):
-                told.append((first, last))
-                kept += story
+        told: list[_View] = []
+        texts: dict[bytes, list[int]] = defaultdict(list)
+        tellers = [view for view in views if group in view.pushes]
+        for view in sorted(tellers, key=lambda view: len(view.pushes[group]), reverse=True):
+            added = [
+                push
+                for push in view.pushes[group]
+                if not _is_echo(push, view, told, texts.get(push.frame, ()))
+            ]
+            for push in added:
+                texts[push.frame].append(push.at_ns)
+            told.append(view)
+            kept += added
     return kept
+
+
+def _is_echo(push: Push, view: _View, told: Sequence[_View], same: Sequence[int]) -> bool:
+    """Tell whether another session has told of ``push`` already.
+
+    Two sessions that were open at one time saw the same, even where their texts differ (numbers
+    that count per connection). What came while the bot was away was noted for nobody else.
+    """
+    if told and any(abs(push.at_ns - at_ns) <= ECHO_NS for at_ns in same):
+        return True
+    if push.message in view.unheard:
+        return False
+    return any(other.opened_ns <= push.at_ns <= other.closed_ns for other in told)

@@ -175,6 +175,37 @@ def test_sessions_at_the_same_time_tell_one_story() -> None:
     assert len(stream.acknowledgements[key(subscribe())]) == 2
 
 
+def test_what_a_held_stream_noted_belongs_to_the_story_wherever_it_stands() -> None:
+    """The recorder notes each message once, under the bot's last connection, also between two."""
+    unheard = {60, 70, 104, 106, 190}
+    parts = [
+        *session(
+            1,
+            0,
+            (10, SENT, subscribe()),
+            (20, RECEIVED, acknowledge(7)),
+            *[(at, RECEIVED, notice(f"n{at}")) for at in (30, 60, 70, 190)],
+            close=Close(1, 31 * MS, "bot", 1000),
+        ),
+        *session(
+            2,
+            100,
+            (108, SENT, subscribe()),
+            (120, RECEIVED, acknowledge(7)),
+            *[(at, RECEIVED, notice(f"n{at}")) for at in (104, 106, 130)],
+        ),
+    ]
+    held = [
+        replace(event, heard=event.at_ns // MS not in unheard)
+        if isinstance(event, Message)
+        else event
+        for event in parts
+    ]
+    stream = plan(held)
+    assert [at for at, _ in pushed(stream)] == [30, 60, 70, 104, 106, 130, 190]
+    assert stream.greetings == ((), ())
+
+
 def test_topics_at_the_same_time_are_different_stories() -> None:
     other = subscribe("slotSubscribe")
     stream = plan(
