@@ -38,6 +38,30 @@ class Callbacks:
             for site in row:
                 self._register_call(site)
         self._register_definitions()
+        self._register_attributes()
+
+    def _register_attributes(self) -> None:
+        """Register ``app.on_message = handler`` like ``App(on_message=handler)``."""
+        for file, facts in enumerate(self._names.files):
+            for assign in facts.assigns:
+                base, _, attribute = assign.target.rpartition(".")
+                if not base or not attribute.startswith("on_") or assign.op != "=":
+                    continue
+                at = (assign.block, assign.order)
+                entries = {
+                    entry: None
+                    for thing in self._names.resolve(file, base, *at)
+                    if thing.kind == "external" and thing.path.endswith("()")
+                    for entry in self._knowledge.callbacks("call", thing.path[:-2])
+                    if attribute in entry.keywords
+                }
+                for entry in entries:
+                    for thing in self._names.evaluate(file, assign.value, *at):
+                        if thing.kind == "function":
+                            function = (thing.file, thing.number)
+                            self._register(
+                                function, entry, file, assign.place, assign.block, attribute
+                            )
 
     def _register_definitions(self) -> None:
         for file, facts in enumerate(self._names.files):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from perfscan.analyzers.blocking import Blocking
-from perfscan.analyzers.facts import LOOPS, Block, Call, Class, FileFacts, Function, Value
+from perfscan.analyzers.facts import LOOPS, Block, Call, Class, FileFacts, Function, Read, Value
 from perfscan.analyzers.heat import Heat, HotRegions
 from perfscan.analyzers.knowledge import Client, Effect, Knowledge
 from perfscan.analyzers.model import Confidence, TraceStep
@@ -53,6 +53,14 @@ class Where:
     def confidence(self, call: Call) -> Confidence:
         """Return how surely the callee is known."""
         return self.site(call).confidence
+
+    def property_effect(self, read: Read) -> Effect | None:
+        """Return the I/O that reading an attribute does; None for ordinary attributes."""
+        if read.ref.rpartition(".")[2] not in self.knowledge.property_names:
+            return None
+        things = self.program.names.resolve(self.index, read.ref, read.block, read.order)
+        effects = [self.knowledge.property_effect(t.path) for t in things if t.kind == "external"]
+        return effects[0] if effects and len(effects) == len(things) else None
 
     def client(self, call: Call) -> Client | None:
         """Return the known client class that the call constructs, directly or by a factory."""

@@ -23,6 +23,7 @@ from perfscan.analyzers.facts import (
     Function,
     Import,
     Jump,
+    Read,
 )
 from perfscan.analyzers.fingerprint import with_fingerprints
 from perfscan.analyzers.heat import HotRegions
@@ -53,6 +54,7 @@ _FACTS: dict[type[Any], Callable[[FileFacts], Iterable[Any]]] = {
     Await: lambda facts: facts.awaits,
     Class: lambda facts: facts.classes,
     Import: lambda facts: facts.imports,
+    Read: lambda facts: facts.reads,
     FileFacts: lambda facts: (facts,),
 }
 
@@ -177,16 +179,16 @@ def run_rules(program: Program, rules: Sequence[Rule], possible: bool) -> list[F
 
 
 def _hits(program: Program, rule: Rule, views: Sequence[Where]) -> Iterator[tuple[int, Hit]]:
-    if rule.on is Program:
+    if rule.on == (Program,):
         for hit in rule.check(program, views[0]) if views else ():
             yield (hit.file or 0, hit)
         return
-    facts_of = _FACTS[rule.on]
     check = rule.check
     for index, view in enumerate(views):
-        for fact in facts_of(view.file):
-            for hit in check(fact, view):
-                yield (index if hit.file is None else hit.file, hit)
+        for kind in rule.on:
+            for fact in _FACTS[kind](view.file):
+                for hit in check(fact, view):
+                    yield (index if hit.file is None else hit.file, hit)
 
 
 def _finding(program: Program, rule: Rule, index: int, hit: Hit) -> Finding:

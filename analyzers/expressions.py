@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from perfscan.analyzers.facts import Await, Block, Place, Value
+from perfscan.analyzers.facts import Await, Block, Place, Read, Value
 
 UNKNOWN = Value("other", "?")
 _LITERALS = {
@@ -54,6 +54,7 @@ class Expressions:
         self.calls: list[list[Any]] = []
         """Rows of ``Call``; lists until the file is done because awaits come after."""
         self.awaits: list[Await] = []
+        self.reads: list[Read] = []
         self.owner = -1
         self._dispatch: dict[type, Callable[[Any, str], Value]] = {
             ast.Name: self._name,
@@ -117,7 +118,10 @@ class Expressions:
 
     def _attribute(self, node: ast.Attribute, use: str) -> Value:
         base = self.value(node.value, "receiver")
-        return Value("ref", f"{self._reference(base)}.{node.attr}", None, (), base.names)
+        ref = f"{self._reference(base)}.{node.attr}"
+        if use != "receiver" and (ref[:5] != "self." or ref.count(".") > 1):
+            self.reads.append(Read(ref, self.block, place_of(node), len(self.calls)))
+        return Value("ref", ref, None, (), base.names)
 
     def _reference(self, value: Value) -> str:
         if value.kind == "ref":
@@ -168,6 +172,8 @@ class Expressions:
         value = self.value(node.value, use)
         if value.kind == "ref" and value.ref.startswith("@") and value.ref[1:].isdigit():
             self.calls[int(value.ref[1:])][8] = True
+        elif self.reads and self.reads[-1].ref == value.ref:
+            self.reads.pop()  # awaited, so it is a coroutine and not a value
         self.awaits.append(Await(self.block, value, place_of(node), len(self.calls)))
         return value
 

@@ -92,6 +92,7 @@ class _Extraction(Bindings):
             tuple([function for function in self.functions if function]),
             tuple([cls for cls in self.classes if cls]),
             tuple(self.imports),
+            tuple(self.reads),
         )
 
     # Blocks.

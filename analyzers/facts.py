@@ -121,6 +121,15 @@ class Await(NamedTuple):
     order: int
 
 
+class Read(NamedTuple):
+    """An attribute that is read and not called: ``w3.eth.block_number``; ``self.x`` is left out."""
+
+    ref: str
+    block: int
+    place: Place
+    order: int
+
+
 class Param(NamedTuple):
     """A parameter; kind: plain, args (``*a``), keyword, kwargs (``**k``)."""
 
@@ -196,5 +205,6 @@ class FileFacts(NamedTuple):
     functions: tuple[Function, ...]
     classes: tuple[Class, ...]
     imports: tuple[Import, ...]
+    reads: tuple[Read, ...] = ()
     comments: bool = False
     """The text speaks of perfscan, so there may be suppression comments."""

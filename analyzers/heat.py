@@ -10,6 +10,11 @@ from perfscan.analyzers.facts import Block, FileFacts, Jump, Value
 from perfscan.analyzers.project import FunctionId, Program, SiteId
 
 _RECEIVE = "websocket_receive"
+_HANDLER = re.compile(
+    r"_?(on|handle)_(new_)?(message|msg|update|event|trade|tick|ticker|data|bar|candle|kline|order"
+    r"|book|orderbook|quote|pool|transaction|notification|webhook)s?"
+)
+"""Names that bots give to what runs for each message, also when the caller is out of sight."""
 
 _LIVE = re.compile(
     r"(^|_)(ws|websocket|sock|socket|stream|conn|connection|pubsub|subscription|consumer|feed|events"
@@ -123,6 +128,7 @@ class HotRegions:
                     kind = entry.callback.kind
                     self._functions[function] = Heat(kind, f"{kind} {name}", function[0], line, -1)
                     queue.append(function)
+        self._name_handlers(queue)
         for file, sites in enumerate(program.sites):
             for site in sites:
                 if site.targets:
@@ -135,6 +141,17 @@ class HotRegions:
             heat = self._functions[function]
             for site in program.sites_of(function):
                 self._reach(site.targets, heat, (site.file, site.call.number), queue)
+
+    def _name_handlers(self, queue: deque[FunctionId]) -> None:
+        """Take functions with a message and the name of a handler for one, whoever calls them."""
+        for file, facts in enumerate(self._program.files):
+            for function in facts.functions:
+                known = (file, function.number) in self._functions
+                if not known and function.params and _HANDLER.fullmatch(function.name):
+                    label = f"handler {function.qualname}"
+                    heat = Heat("handler", label, file, function.place[0], -1)
+                    self._functions[file, function.number] = heat
+                    queue.append((file, function.number))
 
     def _spread_registrations(self, queue: deque[FunctionId]) -> None:
         """Mark what a hot loop hands to a pool: it runs as often as the loop turns."""

@@ -12,7 +12,8 @@ A rule is one module ``analyzers/rules/<name with underscores>.py`` with one dec
             yield Hit(call.place, call.block, message="...", fix="...")
 
 ``on`` names what the function is asked about, once for each of them in the scan: a fact (``Call``,
-``Block``, ``Function``, ``Assign``, ``Jump``, ``Await``, ``Class``, ``Import``), ``FileFacts``
+``Block``, ``Function``, ``Assign``, ``Jump``, ``Await``, ``Class``, ``Import``, ``Read``) or a
+tuple of them, ``FileFacts``
 (once a file) or ``Program`` (once a scan; then ``where`` is the view of the first file and hits
 name their file). ``where`` (context.Where) answers everything about names, types, loops, who runs
 the code and how often. The engine adds id, name, path, symbol, fingerprint and the ``why``.
@@ -85,7 +86,7 @@ class Rule:
     id: str
     name: str
     severity: Severity
-    on: type[Any]
+    on: tuple[type[Any], ...]
     fixable: Literal["safe", "unsafe", "no"]
     manual: Manual
     check: Callable[[Any, Where], Iterator[Hit]]
@@ -99,7 +100,7 @@ def rule(
     name: str,
     severity: Severity,
     *,
-    on: type[Any],
+    on: type[Any] | tuple[type[Any], ...],
     fixable: Literal["safe", "unsafe", "no"] = "no",
 ) -> Callable[[_Rule], _Rule]:
     """Register the decorated function as a rule; its docstring is the manual."""
@@ -108,7 +109,8 @@ def rule(
         if id in _rules and _rules[id].check.__module__ != check.__module__:
             raise ValueError(f"two rules are called {id}")
         manual = parse_manual(check.__doc__ or "", id)
-        _rules[id] = Rule(id, name, severity, on, fixable, manual, check)
+        facts = on if isinstance(on, tuple) else (on,)
+        _rules[id] = Rule(id, name, severity, facts, fixable, manual, check)
         return check
 
     return register

@@ -62,6 +62,13 @@ class Knowledge:
         )
         self._canonical: dict[str, str] = {}
         self._effects: dict[str, Effect | None] = {}
+        self.property_names = frozenset(
+            name.rpartition(".")[2]
+            for library in self.libraries
+            for client in library.classes
+            for name in client.properties
+        )
+        """The last words of all properties that do I/O, to leave out the other attributes."""
         self._with_role: dict[str, frozenset[str]] = {}
 
     def _add(self, library: Library) -> None:

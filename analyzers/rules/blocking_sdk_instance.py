@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from perfscan.analyzers.context import Where
-from perfscan.analyzers.facts import Call
-from perfscan.analyzers.model import Severity
+from perfscan.analyzers.facts import Call, Read
+from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.registry import Hit, rule
 
 
-@rule("PS103", "blocking-sdk-instance", Severity.CRITICAL, on=Call)
-def blocking_sdk_instance(call: Call, where: Where) -> Iterator[Hit]:
+@rule("PS103", "blocking-sdk-instance", Severity.CRITICAL, on=(Call, Read))
+def blocking_sdk_instance(use: Call | Read, where: Where) -> Iterator[Hit]:
     """Report a blocking method of a synchronous client, called on the event loop.
 
     What it does:
@@ -46,17 +46,22 @@ def blocking_sdk_instance(call: Call, where: Where) -> Iterator[Hit]:
     When it is fine:
         For methods that only compute (`milliseconds`, `price_to_precision`), and in worker threads.
     """
-    effect = where.effect(call)
+    if isinstance(use, Call):
+        effect, action = where.effect(use), "call"
+        confidence = where.confidence(use)
+    else:
+        effect, action = where.property_effect(use), "attribute"
+        confidence = Confidence.PROBABLE
     if effect is None or effect.is_async or not effect.on_instance:
         return
-    if effect.cost not in {"network", "socket"} or not where.on_loop(call.block):
+    if effect.cost not in {"network", "socket"} or not where.on_loop(use.block):
         return
-    name = where.name(call.block)
+    what = f"{effect.readable}()" if action == "call" else f"reading {effect.readable}"
     instead = f"Use {effect.replacement}" if effect.replacement else "There is no async client"
     yield Hit(
-        call.place,
-        call.block,
-        message=f"{effect.readable}() is synchronous and blocks the event loop in {name}",
-        fix=f"{instead}; as a stopgap, await asyncio.to_thread(...) around the method.",
-        confidence=where.confidence(call),
+        use.place,
+        use.block,
+        message=f"{what} is synchronous and blocks the event loop in {where.name(use.block)}",
+        fix=f"{instead}; as a stopgap, await asyncio.to_thread(...) around the {action}.",
+        confidence=confidence,
     )
