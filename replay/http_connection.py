@@ -115,8 +115,9 @@ class HttpConnection(asyncio.Protocol):
         for request in requests:
             self._continued = False
             self._take(request, old=self._reader.old.popleft())
-        if self._reader.after_upgrade is not None and self._websocket is None:
-            self._decline_upgrade()
+        while self._reader.after_upgrade is not None and self._websocket is None:
+            if not self._decline_upgrade():
+                return
         self._check_unfinished(0 if requests else len(data))
 
     def eof_received(self) -> bool:
@@ -308,15 +309,16 @@ class HttpConnection(asyncio.Protocol):
 
     # --- What is not a whole request --------------------------------------------------------------
 
-    def _decline_upgrade(self) -> None:
+    def _decline_upgrade(self) -> bool:
         """Go on with HTTP after an offer to change the protocol, as to HTTP/2, was passed over."""
         try:
             self._reader.resume()
         except WireError as error:
             self._refuse(400, "Bad Request", str(error))
-            return
+            return False
         for request in list(self._reader.take()):
             self._take(request, old=self._reader.old.popleft())
+        return True
 
     def _check_unfinished(self, arrived: int) -> None:
         if not self._reader.begun:

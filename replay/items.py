@@ -6,7 +6,7 @@ import json
 import re
 from functools import cache
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from jsonpath import JSONPath
 from jsonpath import compile as compile_path
@@ -14,6 +14,8 @@ from jsonpath.exceptions import JSONPathError
 
 from perfscan.errors import InputError
 from perfscan.replay.model import EffectRule, KeyRule, Message, Request, StimulusRule
+
+_QUERY = re.compile(r"[?#]")
 
 
 def request_matches(pattern: str, method: str, url: str) -> bool:
@@ -27,8 +29,14 @@ def request_matches(pattern: str, method: str, url: str) -> bool:
 
 def without_query(url: str) -> str:
     """Return scheme, host and path of ``url``; an empty path becomes ``/``."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.lower()}{parts.path or '/'}"
+    scheme, _, rest = _QUERY.split(url, maxsplit=1)[0].partition("://")
+    host, _, path = rest.partition("/")
+    return f"{scheme.lower()}://{host.lower()}/{path}"
+
+
+def query_of(target: str) -> str:
+    """Return the query of a URL or of its path; never fails, whatever a client sends."""
+    return target.partition("#")[0].partition("?")[2]
 
 
 def is_stimulus(rule: StimulusRule, message: Message) -> bool:
@@ -58,10 +66,10 @@ def effect_payload(request: Request) -> Any:
     """Return what a request says: JSON as it is, a form or query as an object, or text."""
     text = _text(request.body)
     if not text:
-        return dict(parse_qsl(urlsplit(request.target).query, keep_blank_values=True))
+        return dict(parse_qsl(query_of(request.target), keep_blank_values=True))
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     form = any(
         name.lower() == "content-type" and "x-www-form-urlencoded" in value.lower()
@@ -108,7 +116,7 @@ def _text(data: str | bytes) -> str:
 def _json_or_none(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

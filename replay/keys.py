@@ -5,16 +5,24 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
-from perfscan.replay.items import effect_key, locations, request_matches
+from perfscan.replay.items import (
+    effect_key,
+    locations,
+    query_of,
+    request_matches,
+    without_query,
+)
 from perfscan.replay.model import EffectRule, Headers, MatchRules, Open, Request
 from perfscan.replay.redaction import is_public_identifier, normalise_secrets
 
+_ADDRESS_END = re.compile(r"[?#]")
 REMEMBERED_BODY = 4096
 """Requests with a longer body are read anew each time."""
 VOLATILE = frozenset(
@@ -78,11 +86,11 @@ def read_request(
 
 
 def _read(method: str, host: str, target: str, kind: str, body: bytes, rules: MatchRules) -> Asked:
-    parts = urlsplit(normalise_secrets(target))
-    pairs = sorted(parse_qsl(parts.query, keep_blank_values=True))
+    target = normalise_secrets(target)
+    pairs = sorted(parse_qsl(query_of(target), keep_blank_values=True))
     ignored = {name.lower() for name in rules.ignore_query}
     query = tuple(pair for pair in pairs if not _is_volatile(*pair, ignored))
-    base = Key(method, host, unquote(parts.path) or "/", query)
+    base = Key(method, host, unquote(_path_of(target)), query)
     payload = _payload(kind, body)
     item = _item_key(method, host, target, kind, body, rules.effect)
     if item is not None:
@@ -96,6 +104,14 @@ def _read(method: str, host: str, target: str, kind: str, body: bytes, rules: Ma
 
 
 _remember = lru_cache(maxsize=8192)(_read)
+
+
+def _path_of(target: str) -> str:
+    """Return the path; a proxy is sent the whole URL."""
+    if target.startswith("/"):
+        return _ADDRESS_END.split(target, maxsplit=1)[0]
+    _, _, path = without_query(target).partition("://")[2].partition("/")
+    return f"/{path}"
 
 
 def _item_key(
@@ -117,7 +133,7 @@ def message_key(data: str | bytes, rules: MatchRules) -> str:
     text = normalise_secrets(data)
     try:
         payload = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     if isinstance(payload, dict):
         payload = {name: value for name, value in payload.items() if name != "id"}
@@ -164,7 +180,7 @@ def _payload(kind: str, body: bytes) -> Any:
         return dict(sorted(parse_qsl(text, keep_blank_values=True)))
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

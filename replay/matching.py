@@ -143,7 +143,7 @@ class Matcher:
     def _drawn(self, key: Key, sequence: _Sequence) -> int:
         """Draw a service time from the recorded ones: the same for the n-th request every time."""
         if not sequence.salt:
-            sequence.salt = f"{self._seed}/{key}/".encode()
+            sequence.salt = f"{self._seed}/{key}/".encode("utf-8", "backslashreplace")
         digest = blake2b(b"%b%d" % (sequence.salt, sequence.asked), digest_size=8).digest()
         answers = sequence.answers
         return answers[int.from_bytes(digest) % len(answers)].service_ns

@@ -81,7 +81,7 @@ def _address_distance(one: Key, other: Key) -> tuple[bool, int, bool]:
 def _payload(body: str) -> Any:
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return body
 
 

@@ -11,8 +11,8 @@ The configuration is a JSON object::
      "speed": 1.0, "seed": 0, "until_s": null}
 
 Prints ``{"ready": true, "origin_ns": n}``, then a status line four times a second. Ends on SIGTERM,
-on SIGINT, and when a pipe on its standard input or output is closed. Exit status 0, or that of a
-PerfscanError with its one line on stderr.
+on SIGINT, and when a pipe on its standard input or output is closed. Exit status 0, that of a
+PerfscanError with its one line on stderr, or 1 with a traceback after a defect of the server.
 """
 
 from __future__ import annotations
@@ -104,6 +104,7 @@ async def serve(order: Order, say: Callable[[Mapping[str, Any]], bool]) -> None:
         journal = Journal(order.journal, order.settings.speed, order.settings.until_ns)
     observe: Callable[[Observed], None] = journal.add if journal else lambda _: None
     stop = asyncio.Event()
+    defects = _stop_on_defects(stop)
     _stop_on_signals_and_silence(stop)
     try:
         upstream = Upstream(
@@ -126,6 +127,8 @@ async def serve(order: Order, say: Callable[[Mapping[str, Any]], bool]) -> None:
     finally:
         if journal:
             journal.close()
+    if defects:  # a server that failed once has not played the recording
+        raise defects[0]
 
 
 async def _happens(event: asyncio.Event, within_s: float) -> bool:
@@ -134,6 +137,22 @@ async def _happens(event: asyncio.Event, within_s: float) -> bool:
             return await event.wait()
     except TimeoutError:
         return False
+
+
+def _stop_on_defects(stop: asyncio.Event) -> list[Exception]:
+    """Let an exception that nobody expected end the server instead of hanging one connection."""
+    found: list[Exception] = []
+
+    def note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, Exception) and not isinstance(error, OSError):
+            found.append(error)
+            stop.set()
+        else:
+            loop.default_exception_handler(context)
+
+    asyncio.get_running_loop().set_exception_handler(note)
+    return found
 
 
 def _stop_on_signals_and_silence(stop: asyncio.Event) -> None:

@@ -123,7 +123,7 @@ def _line(message: Message, index: int) -> Line:
 def _payload(data: str | bytes) -> dict[str, Any]:
     try:
         payload = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return payload if isinstance(payload, dict) else {}
 

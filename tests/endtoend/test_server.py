@@ -264,14 +264,27 @@ def test_what_is_not_http_is_refused(sent: bytes, status: bytes) -> None:
     assert len(seen.of(Failure)) >= 1
 
 
+def test_odd_targets_and_bodies_are_misses() -> None:
+    odd = get("//[") + get("/a", "Content-Length: 3", method="POST") + b"[[["
+
+    async def main() -> bytes:
+        async with serving(recording(*http(1, "/a"))) as (port, _, _):
+            return await talk(port, odd + get("/a"))
+
+    first, second, third = bodies(run(main()))
+    assert b"not in the recording" in first
+    assert b"not in the recording" in second
+    assert third == b"ok"
+
+
 def test_an_offer_of_http_2_is_passed_over() -> None:
     offer = get("/a", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AA")
 
     async def main() -> bytes:
         async with serving(recording(*http(1, "/a"))) as (port, _, _):
-            return await talk(port, offer + get("/a"))
+            return await talk(port, offer + offer + get("/a"))
 
-    assert bodies(run(main())) == [b"ok", b"ok"]
+    assert bodies(run(main())) == [b"ok", b"ok", b"ok"]
 
 
 def test_a_recorded_break_breaks() -> None:

@@ -38,6 +38,19 @@ def test_no_path_and_a_slash_are_the_same() -> None:
     assert items.request_matches("POST https://rpc.example", "POST", "https://rpc.example/?key=1")
 
 
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("wss://A.example", "wss://a.example/"),
+        ("wss://a.example/?key=1#x", "wss://a.example/"),
+        ("https://a.example:8443/P?a=/b", "https://a.example:8443/P"),
+        ("https://[", "https://[/"),
+    ],
+)
+def test_urls_without_query(url: str, expected: str) -> None:
+    assert items.without_query(url) == expected
+
+
 def received(text: str) -> Message:
     return Message(1, 0, "received", text)
 

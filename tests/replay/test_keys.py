@@ -39,6 +39,9 @@ def key(
         ("/p?api_key=0123456789abcdef01234567", "/p?api_key=REDACTED-api-key-01234567"),
         ("/bot123456:AAbbccddeeff/sendMessage", "/botREDACTED-telegram-0a1b2c3d/sendMessage"),
         ("/p%2Fq", "/p/q"),
+        ("http://api.example/p?a=1", "/p?a=1"),
+        ("http://api.example", "/"),
+        ("/p?a=1#here", "/p?a=1"),
     ],
 )
 def test_the_same_address(one: str, other: str) -> None:
@@ -90,6 +93,18 @@ def test_the_same_body(one: object, other: object) -> None:
 )
 def test_another_body(one: object, other: object) -> None:
     assert key(body=one) != key(body=other)
+
+
+@pytest.mark.parametrize(
+    "target", ["//[", "http://[", "*", "", "?", "/%zz?%zz&&==", "\x00", "//a//b?x=://"]
+)
+def test_no_target_is_too_odd(target: str) -> None:
+    assert key(target) == key(target)
+
+
+@pytest.mark.parametrize("body", [b"[" * 50_000, b'{"a":"\\ud800"}', b"\xff", b"[1,", b"NaN"])
+def test_no_body_is_too_odd(body: bytes) -> None:
+    assert key(body=body) == key(body=body)
 
 
 def test_forms_are_equal_in_any_order() -> None:
