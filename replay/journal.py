@@ -18,8 +18,8 @@ from perfscan.replay.model import Miss, Observation, Observed, Pushed, Served, S
 from perfscan.replay.recording import decode_event, encode_event
 
 SCHEMA = "perfscan.journal/1"
-FEW = 40
-"""Events that are written in well under a millisecond."""
+FEW = 100
+"""Events that are written in about a millisecond."""
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 _OWN = (Served, StreamStart, Pushed)
 _OWN_KINDS: dict[str, type[Served | StreamStart | Pushed]] = {

@@ -31,6 +31,9 @@ VOLATILE = frozenset(
 """Names, lower-case and without ``-`` and ``_``, of what differs in every request of an exchange's
 API. A value that is a public identifier (a transaction signature, say) is kept all the same."""
 
+PARAMETERS = frozenset(["params", "args", "arg"])
+"""Where JSON-RPC and the WebSocket APIs of exchanges put what a call is about."""
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -185,17 +188,26 @@ def _payload(kind: str, body: bytes) -> Any:
 
 
 def _without_volatile(payload: Any, rules: MatchRules) -> Any:
-    if not isinstance(payload, dict | list):
-        return payload
-    if isinstance(payload, dict):
-        payload = {
-            name: value for name, value in payload.items() if not _is_volatile(name, value, ())
-        }
-    if rules.ignore_body:
+    payload = _steady(payload)
+    if rules.ignore_body and isinstance(payload, dict | list):
         payload = copy.deepcopy(payload)
         for path in rules.ignore_body:
             _remove(payload, locations(path, payload))
     return payload
+
+
+def _steady(payload: Any) -> Any:
+    """Return JSON without volatile fields, at the top and among the parameters of a call."""
+    if not isinstance(payload, dict):
+        return payload
+    steady = {}
+    for name, value in payload.items():
+        if _is_volatile(name, value, ()):
+            continue
+        if name in PARAMETERS:
+            value = [_steady(one) for one in value] if isinstance(value, list) else _steady(value)
+        steady[name] = value
+    return steady
 
 
 def _remove(payload: Any, places: Iterable[tuple[int | str, ...]]) -> None:

@@ -41,7 +41,7 @@ from perfscan.replay.scenario import read_scenario
 from perfscan.replay.server import Upstream
 
 STATUS_INTERVAL_S = 0.25
-FLUSH_INTERVAL_S = 0.05
+FLUSH_INTERVAL_S = 0.125
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from perfscan.replay.keys import Asked, Key, host_and_port, read_request
+from perfscan.replay.keys import Asked, Key, host_and_port, message_key, read_request
 from perfscan.replay.model import EffectRule, KeyRule, MatchRules
 
 JSON_TYPE = (("Content-Type", "application/json"),)
@@ -166,6 +166,29 @@ def test_json_rpc_is_matched_by_method_and_parameters() -> None:
 def test_no_parameters_and_none_are_the_same() -> None:
     bare = {"jsonrpc": "2.0", "id": 1, "method": "getHealth"}
     assert key(body=bare) == key(body=rpc("getHealth"))
+
+
+def test_a_login_is_the_same_at_any_time() -> None:
+    def login(time: str, account: str = "a") -> str:
+        fields = {"account": account, "timestamp": time, "sign": time * 3}
+        return json.dumps({"op": "login", "id": time, "args": [fields]})
+
+    rules = MatchRules()
+    assert message_key(login("1"), rules) == message_key(login("2"), rules)
+    assert message_key(login("1"), rules) != message_key(login("1", "b"), rules)
+    signed = {"symbol": "A", "timestamp": 1, "signature": "x"}
+    one, other = (
+        {"id": 1, "method": "order", "params": {**signed, "timestamp": n}} for n in (1, 2)
+    )
+    assert key(body=one) == key(body=other)
+    assert key(body=one) != key(body={**one, "params": {**signed, "symbol": "B"}})
+
+
+def test_messages_are_told_apart() -> None:
+    texts = ["ping", "pong", '"ping"', '{"op":"ping"}', '{"op":"ping","id":1}', b"ping"]
+    keys = [message_key(text, MatchRules()) for text in texts]
+    assert len(set(keys)) == len(texts) - 1
+    assert keys[3] == keys[4]
 
 
 def test_a_batch_asks_for_each_of_its_elements() -> None:
