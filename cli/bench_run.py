@@ -19,7 +19,7 @@ from perfscan.replay.certificates import Authority
 from perfscan.replay.circumstances import environment
 from perfscan.replay.compare import compare
 from perfscan.replay.doubts import Circumstances
-from perfscan.replay.floor import floors
+from perfscan.replay.floor import floors, item_floors
 from perfscan.replay.model import Implementation, Recording, Result, Run, Scenario, Side
 from perfscan.replay.processes import machine_load
 from perfscan.replay.recording import read_recording
@@ -110,6 +110,7 @@ class _Notebook:
         self._lanes = lanes
         self._runs: list[Run] = []
         self._floors = floors(recording, scenario)
+        self._item_floors = item_floors(recording, scenario)
         self._environment = environment(scenario.path.parent, machine_load()["load_1m"])
         self._findings = _scan(scenario) if order.scan else None
 
@@ -162,7 +163,12 @@ class _Notebook:
             method=method,
             runs=runs,
             comparison=compare(
-                runs, scenario, floors=self._floors, circumstances=circumstances, seed=order.seed
+                runs,
+                scenario,
+                floors=self._floors,
+                item_floors=self._item_floors,
+                circumstances=circumstances,
+                seed=order.seed,
             ),
             interrupted=interrupted,
             findings=self._findings,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from perfscan.replay.model import Better
@@ -24,6 +24,8 @@ class Metric:
     ``schedule`` describes the replay itself and is never compared."""
     counted: bool = False
     """A number of discrete things, free of the noise of a clock."""
+    total: str = ""
+    """The metric that this one gives per item handled."""
 
 
 def _percentiles(prefix: str, label: str, role: Role, *parts: str) -> dict[str, Metric]:
@@ -61,7 +63,23 @@ METRICS: dict[str, Metric] = {
 }
 
 
+_PER_ITEM = "_per_item"
+TOTALS = ("upstream_requests", "connections_opened", "websocket_connects", "bytes_in", "bytes_out")
+"""Metrics that grow with the work done, so that each is also given per item handled."""
+
+
+def per_item(total: str) -> str:
+    """Return the name under which a total stands divided by the items handled."""
+    return "cpu_ms_per_item" if total == "cpu_s" else f"{total}{_PER_ITEM}"
+
+
 def describe(name: str) -> Metric:
     """Describe a metric; what is not in the catalogue is a scenario's own count."""
+    if name == per_item("cpu_s"):
+        return Metric("CPU time per item", "ms", role="cost", total="cpu_s")
+    if name.endswith(_PER_ITEM):
+        total = name.removesuffix(_PER_ITEM)
+        about = describe(total)
+        return replace(about, label=f"{about.label} per item", counted=False, total=total)
     own = Metric(name.replace("_", " ").capitalize(), "count", role="traffic", counted=True)
     return METRICS.get(name, own)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp
 from statistics import median
 from typing import Literal
 
-from perfscan.replay.catalogue import Metric, describe
+from perfscan.replay.catalogue import Metric, describe, per_item
 from perfscan.replay.claims import judge_claims
 from perfscan.replay.doubts import Circumstances, doubts
 from perfscan.replay.equivalence import RunPair, complete_pairs, equivalence
-from perfscan.replay.metrics import common_latencies
+from perfscan.replay.metrics import common_keys, common_latencies, summary
 from perfscan.replay.model import (
     Comparison,
     Doubt,
@@ -75,18 +75,21 @@ def compare(
     scenario: Scenario,
     *,
     floors: Mapping[str, float] | None = None,
+    item_floors: Mapping[str, float] | None = None,
     circumstances: Circumstances | None = None,
     seed: int = 0,
 ) -> Comparison:
     """Compare the runs of a bench, finished or not. Runs that failed drop out with their pair.
 
-    ``floors`` holds the best value per metric that the recording permits; ``seed`` fixes the
+    ``floors`` holds the best value per metric that the recording permits, ``item_floors`` the
+    least latency per item, ms, from which those over common items follow; ``seed`` fixes the
     bootstrap, so that the same runs always give the same figures.
     """
     pairs = complete_pairs(runs)
     work = equivalence(pairs)
     series = _all_series(pairs, seed)
-    metrics = _judge_all(series, scenario, floors or {}, seed)
+    best = {**(floors or {}), **_common_floors(pairs, item_floors or {})}
+    metrics = _level(_judge_all(series, scenario, best, seed))
     by_name = {metric.name: metric for metric in metrics}
     levels = {one.name: one.noise for one in series if one.noise is not None}
     primary = by_name.get(scenario.primary)
@@ -161,6 +164,36 @@ def _all_series(pairs: Sequence[RunPair], seed: int) -> list[_Series]:
     ]
 
 
+def _common_floors(pairs: Sequence[RunPair], item_floors: Mapping[str, float]) -> dict[str, float]:
+    """Return the floors of the item latency over the items that both runs of a pair handled."""
+    found: dict[str, list[float]] = {}
+    for pair in pairs:
+        keys = common_keys(pair.original.items, pair.optimized.items)
+        values = [item_floors[key] for key in keys if key in item_floors]
+        for name, value in summary("item_latency_ms", values).items():
+            found.setdefault(name, []).append(value)
+    return {name: median(values) for name, values in found.items()}
+
+
+def _level(metrics: tuple[MetricComparison, ...]) -> tuple[MetricComparison, ...]:
+    """Withdraw verdicts on totals that grew or shrank only because more or fewer items were done.
+
+    A bot that answers nine times as many messages sends nine times as many requests; the metric
+    per item tells whether that is a change for the worse.
+    """
+    by_name = {metric.name: metric for metric in metrics}
+    success = by_name.get("success_rate")
+    blurred = {"improved": "regressed", "regressed": "improved"}.get(
+        success.verdict if success else ""
+    )
+    return tuple(
+        replace(metric, verdict="unclear", pairs_to_settle=None, detectable=None)
+        if metric.verdict == blurred and per_item(metric.name) in by_name
+        else metric
+        for metric in metrics
+    )
+
+
 def _without_latency(run: Run) -> dict[str, float]:
     return {
         name: value
@@ -210,6 +243,7 @@ def _metric_comparison(
         floor=floor,
         label=one.about.label,
         role=one.about.role,
+        total=one.about.total,
         after_low=after.low,
         after_high=after.high,
         detectable=(

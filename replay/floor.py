@@ -22,12 +22,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from perfscan.replay.catalogue import per_item
 from perfscan.replay.exchanges import Exchange, exchanges, websockets
 from perfscan.replay.items import request_matches, without_query
 from perfscan.replay.keys import Key, host_key, read_request
 from perfscan.replay.metrics import summary
 from perfscan.replay.model import MatchRules, Recording, Scenario
-from perfscan.replay.work import effects, stimuli
+from perfscan.replay.work import effects, expected_items, stimuli
 
 COMMON = 0.8
 """A value in the answers about more than this share of the items joins nothing."""
@@ -39,12 +40,15 @@ def floors(recording: Recording, scenario: Scenario) -> dict[str, float]:
     calls = [call for call in exchanges(recording) if not call.is_websocket]
     streams = {without_query(session.url) for session in websockets(recording)}
     hosts = {host_key(call.open) for call in calls}
+    totals = _distinct(calls, scenario.counts, scenario.match)
+    items = expected_items(recording, scenario.items)
     return {
-        **_latency(recording, scenario, calls),
+        **summary("item_latency_all_ms", list(item_floors(recording, scenario).values())),
         "success_rate": 1.0,
         "websocket_connects": len(streams),
         "connections_opened": len(streams) + len(hosts),
-        **_distinct(calls, scenario.counts, scenario.match),
+        **totals,
+        **{per_item(name): total / items for name, total in totals.items() if items},
     }
 
 
@@ -80,23 +84,23 @@ class _Call:
     received: frozenset[bytes]
 
 
-def _latency(
-    recording: Recording, scenario: Scenario, calls: Sequence[Exchange]
-) -> dict[str, float]:
+def item_floors(recording: Recording, scenario: Scenario) -> dict[str, float]:
+    """Return the least latency that each item could have, ms; empty without a critical path."""
     if not scenario.critical_path or recording.header.latency != "recorded":
         return {}
+    calls = [call for call in exchanges(recording) if not call.is_websocket]
     done = effects(recording, scenario.items.effect)
     begun = stimuli(recording, scenario.items)
     keys = [key for key in begun if key in done]
     flow = _rare(_read(calls, scenario.match), keys)
-    times = []
+    times = {}
     cached: set[tuple[Key, ...]] = set()
     for key in keys:
         needed = _belonging(key, begun[key].at_ns, done[key][0].at_ns, flow)
         fresh = [call for asked, call in needed.items() if asked not in cached]
-        times.append(_critical_ms(fresh, scenario.critical_path))
+        times[key] = _critical_ms(fresh, scenario.critical_path)
         cached |= needed.keys()
-    return summary("item_latency_ms", times)
+    return times
 
 
 def _read(calls: Iterable[Exchange], rules: MatchRules) -> list[_Call]:

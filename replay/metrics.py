@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from statistics import fmean
 
+from perfscan.replay.catalogue import TOTALS, per_item
 from perfscan.replay.exchanges import Exchange, exchanges
 from perfscan.replay.items import request_matches
 from perfscan.replay.model import (
@@ -60,18 +61,20 @@ def measure(
     if misses and not problem and not scenario.match.allow_misses:
         problem = _describe(misses)
     calls = exchanges(observation)
+    metrics = {
+        **item_metrics(items),
+        **traffic_metrics(observation, calls, recording),
+        **_own_counts(calls, scenario.counts),
+        **process,
+        **schedule_metrics(observation),
+    }
+    handled = len(_latencies(items))
     return Run(
         side=slot.side,
         pair=slot.pair,
         slot=slot.position,
         ok=not problem,
-        metrics={
-            **item_metrics(items),
-            **traffic_metrics(observation, calls, recording),
-            **_own_counts(calls, scenario.counts),
-            **process,
-            **schedule_metrics(observation),
-        },
+        metrics={**metrics, **per_item_metrics(metrics, handled, scenario.counts)},
         items=items,
         misses=misses,
         problem=problem,
@@ -86,17 +89,17 @@ def item_metrics(items: Sequence[Item]) -> dict[str, float]:
     Time runs from the intended stimulus of the first item to the last effect.
     """
     expected = [item for item in items if item.expected]
-    handled = [item for item in expected if item.state == "handled" and item.latency_ms is not None]
-    latencies = [item.latency_ms for item in handled if item.latency_ms is not None]
-    metrics = summary("item_latency_ms", latencies)
+    handled = _latencies(expected)
+    metrics = summary("item_latency_ms", list(handled.values()))
     metrics |= {
         name.replace("item_latency_ms", "item_latency_all_ms"): value
         for name, value in metrics.items()
         if name.endswith(("p50", "p95", "mean"))
     }
     if handled:
-        ends = [item.stimulus_ns + (item.latency_ms or 0) * 1e6 for item in handled]
-        span_s = (max(ends) - min(item.stimulus_ns for item in expected)) / 1e9
+        begun = {item.key: item.stimulus_ns for item in expected}
+        ends = [begun[key] + latency_ms * 1e6 for key, latency_ms in handled.items()]
+        span_s = (max(ends) - min(begun.values())) / 1e9
         metrics["makespan_s"] = span_s
         if span_s > 0:
             metrics["throughput_items_per_s"] = len(handled) / span_s
@@ -105,23 +108,42 @@ def item_metrics(items: Sequence[Item]) -> dict[str, float]:
     return metrics
 
 
+def per_item_metrics(
+    metrics: Mapping[str, float], handled: int, counts: Iterable[str]
+) -> dict[str, float]:
+    """Divide totals by the items handled: sides that did unequal amounts compare by these."""
+    if not handled:
+        return {}
+    found = {per_item(name): metrics[name] / handled for name in (*TOTALS, *counts)}
+    if "cpu_s" in metrics:
+        found[per_item("cpu_s")] = metrics["cpu_s"] * 1000 / handled
+    return found
+
+
 def common_latencies(
     original: Sequence[Item], optimized: Sequence[Item]
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Latency of both runs of a pair over the items that both of them handled."""
-    before, after = (
-        {
-            item.key: item.latency_ms
-            for item in items
-            if item.expected and item.state == "handled" and item.latency_ms is not None
-        }
-        for items in (original, optimized)
-    )
-    both = [key for key in before if key in after]
+    before, after = _latencies(original), _latencies(optimized)
+    both = common_keys(original, optimized)
     return (
         summary("item_latency_ms", [before[key] for key in both]),
         summary("item_latency_ms", [after[key] for key in both]),
     )
+
+
+def common_keys(original: Sequence[Item], optimized: Sequence[Item]) -> list[str]:
+    """Return the items that both runs of a pair handled."""
+    after = _latencies(optimized)
+    return [key for key in _latencies(original) if key in after]
+
+
+def _latencies(items: Sequence[Item]) -> dict[str, float]:
+    return {
+        item.key: item.latency_ms
+        for item in items
+        if item.expected and item.state == "handled" and item.latency_ms is not None
+    }
 
 
 def traffic_metrics(

@@ -397,6 +397,8 @@ class MetricComparison:
     """Smallest change that these runs could have shown, 0.1 for 10 %."""
     pairs_to_settle: int | None = None
     """Pairs after which an unclear metric would be decided; None where no number helps."""
+    total: str = ""
+    """Name of the total that this metric gives per item handled."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,16 +38,22 @@ def primary_of(result: Result) -> MetricComparison | None:
 def ordered_metrics(result: Result) -> list[MetricComparison]:
     """Return the metrics for a table: the primary first, then speed, work, traffic, costs.
 
-    Latencies over all handled items are left out where they tell nothing new.
+    Latencies over all handled items are left out where they tell nothing new. Of a total and its
+    share per item one is shown: the share where the sides did unequal amounts of work, so that
+    the total has no verdict of its own.
     """
     name = result.scenario.get("primary")
-    told = {(one.name, one.before, one.after) for one in result.comparison.metrics}
+    metrics = result.comparison.metrics
+    told = {(one.name, one.before, one.after) for one in metrics}
+    shared = {one.total for one in metrics if one.total}
+    blurred = {one.name for one in metrics if one.name in shared and one.verdict == "unclear"}
     return sorted(
         (
             one
-            for one in result.comparison.metrics
-            if "_all_ms." not in one.name
-            or (one.name.replace("_all_ms.", "_ms."), one.before, one.after) not in told
+            for one in metrics
+            if (one.name.replace("_all_ms.", "_ms."), one.before, one.after) not in told
+            or "_all_ms." not in one.name
+            if one.name not in blurred and (not one.total or one.total in blurred)
         ),
         key=lambda metric: (metric.name != name, _ORDER.index(metric.role)),
     )

@@ -200,6 +200,45 @@ def test_an_unclear_metric_says_what_would_settle_it() -> None:
     assert latency.pairs_to_settle is None or latency.pairs_to_settle > 6
 
 
+UNEQUAL = {
+    "before": {"success_rate": 0.1, "cpu_s": 1.0, "cpu_ms_per_item": 50.0},
+    "after": {"success_rate": 1.0, "cpu_s": 2.0, "cpu_ms_per_item": 10.0},
+}
+
+
+def test_totals_of_unequal_amounts_of_work_have_no_verdict() -> None:
+    more = compare(bench(0.2, **UNEQUAL), SCENARIO)
+    assert metric(more, "cpu_s").verdict == "unclear"
+    assert metric(more, "cpu_ms_per_item").verdict == "improved"
+
+    less = compare(bench(0.2, before=UNEQUAL["after"], after=UNEQUAL["before"]), SCENARIO)
+    assert metric(less, "cpu_s").verdict == "unclear", "it only did less"
+    assert metric(less, "cpu_ms_per_item").verdict == "regressed"
+
+
+def test_totals_that_shrank_although_more_was_done_keep_their_verdict() -> None:
+    found = compare(
+        bench(
+            0.2,
+            before={"success_rate": 0.1, "cpu_s": 2.0, "cpu_ms_per_item": 50.0},
+            after={"success_rate": 1.0, "cpu_s": 1.0, "cpu_ms_per_item": 10.0},
+        ),
+        SCENARIO,
+    )
+    assert metric(found, "cpu_s").verdict == "improved"
+
+
+def test_the_latency_floor_is_that_of_the_items_both_handled() -> None:
+    floors = {"1": 100.0, "7": 300.0, "8": 900.0}
+    runs = drop(bench(0.2), "original", 2)
+    runs = [
+        replace(one, items=tuple(item for item in one.items if item.key != "8")) for one in runs
+    ]
+    found = compare(runs, SCENARIO, floors={LATENCY: 1.0}, item_floors=floors)
+
+    assert metric(found).floor == 300.0
+
+
 def test_floors_and_circumstances_arrive() -> None:
     found = compare(
         bench(0.2),

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from perfscan.replay.catalogue import TOTALS
 from perfscan.replay.exchanges import exchanges
 from perfscan.replay.metrics import (
     common_latencies,
     item_metrics,
     measure,
+    per_item_metrics,
     percentile,
     schedule_metrics,
     summary,
@@ -175,3 +177,13 @@ def test_a_miss_fails_the_run_unless_the_scenario_allows_it() -> None:
     assert (
         measure(RECORDED, observed, scenario(), {}, slot=slot, problem="crash").problem == "crash"
     )
+
+
+def test_totals_are_also_given_per_item_handled() -> None:
+    totals = dict.fromkeys(TOTALS, 12.0) | {"own": 6.0, "cpu_s": 0.3}
+    found = per_item_metrics(totals, 3, ["own"])
+
+    assert found["upstream_requests_per_item"] == 4
+    assert found["own_per_item"] == 2
+    assert found["cpu_ms_per_item"] == pytest.approx(100)
+    assert per_item_metrics(totals, 0, ["own"]) == {}
