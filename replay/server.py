@@ -18,6 +18,8 @@ from perfscan.replay.stations import Observe
 
 HANDSHAKE_LIMIT_S = 20.0
 ACCEPTED_AT_ONCE = 64
+FAREWELL_TURNS = 10
+"""Turns of the event loop; a TLS connection takes two or three to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,9 @@ class Upstream:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # lets every connection report its end
+        for _ in range(FAREWELL_TURNS):  # lets every connection report its end
+            if self._connections:
+                await asyncio.sleep(0)
         self._alarm.close()
 
     def _accept(self, door: Listening) -> None:

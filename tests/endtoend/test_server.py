@@ -344,6 +344,29 @@ def test_tls_for_every_recorded_host(tmp_path: Path) -> None:
     assert (opened.scheme, opened.host, opened.port) == ("https", "api.example", 443)
 
 
+@pytest.mark.parametrize("fast", [False, True], ids=["asyncio", "uvloop"])
+def test_every_connection_has_an_end_when_the_server_stops(tmp_path: Path, fast: bool) -> None:
+    authority = Authority.create(tmp_path)
+    trusting = ssl.create_default_context(cafile=str(authority.ca_file))
+
+    async def main() -> Seen:
+        async with serving(recording(*http(1, "/a")), authority=authority) as (port, seen, _):
+            writers = []
+            for _ in range(3):
+                reader, writer = await asyncio.open_connection(
+                    "127.0.0.1", port, ssl=trusting, server_hostname="api.example"
+                )
+                writer.write(get("/a"))
+                await reader.readuntil(b"ok")
+                writers.append(writer)
+        for writer in writers:
+            writer.transport.abort()
+        return seen
+
+    seen = run(main(), fast=fast)
+    assert [close.by for close in seen.of(Close)] == ["upstream"] * 3
+
+
 def test_tls_for_a_recorded_address(tmp_path: Path) -> None:
     """A client that connects to an address names no server; the leaf must hold the address."""
     authority = Authority.create(tmp_path)
