@@ -1,0 +1,144 @@
+from pathlib import Path
+
+import pytest
+
+from perfscan.analyzers.knowledge import Knowledge, load_knowledge
+from perfscan.errors import InputError
+
+LIBRARY = """
+libraries:
+  - name: shop
+    imports: [shop]
+    evidence: docs
+    replacement: shop.aio
+    timeout: {default: none, parameter: timeout}
+    aliases: {shop.client.Client: shop.Client}
+    factories: {shop.connect: shop.Client, "shop.Client().cursor": shop.Cursor}
+    functions:
+      - shop.buy
+      - {name: shop.look, async: true, timeout: {default: 5}}
+    classes:
+      - {name: shop.Client, client: true, blocks: ["*"], pure: [price_*], properties: [stock.count]}
+      - {name: shop.Cursor, blocks: [execute], cost: database}
+      - {name: "shop.*", blocks: [fetch], constructor: true}
+    roles: {metadata: ["shop.*().goods"], backoff: [shop.retry]}
+callbacks:
+  - {call: shop.later, argument: 1, keyword: [job, work], runs: thread, hot: true, kind: job}
+  - {decorator: "shop.Client().on_*", runs: loop}
+"""
+
+
+def known(text: str, folder: Path) -> Knowledge:
+    file = folder / "shop.yaml"
+    file.write_text(text, "utf-8")
+    return load_knowledge([file])
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Knowledge:
+    return known(LIBRARY, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "canonical"),
+    [
+        ("shop.client.Client().sell", "shop.Client().sell"),
+        ("shop.connect().sell", "shop.Client().sell"),
+        ("shop.connect().cursor().execute", "shop.Cursor().execute"),
+        ("shop.connector().x", "shop.connector().x"),
+        ("other.connect()", "other.connect()"),
+    ],
+)
+def test_canonical_paths(shop: Knowledge, path: str, canonical: str) -> None:
+    assert shop.canonical(path) == canonical
+
+
+@pytest.mark.parametrize(
+    ("path", "cost"),
+    [
+        ("shop.buy", "network"),
+        ("shop.Client().sell", "network"),
+        ("shop.Client().orders.list", "network"),
+        ("shop.connect().cursor().execute", "database"),
+        ("shop.Market", "network"),
+        ("shop.Market().fetch", "network"),
+        ("shop.Client", None),
+        ("shop.Client().price_of", None),
+        ("shop.Client().sell().json", None),
+        ("shop.deep.Market().fetch", None),
+        ("other.buy", None),
+    ],
+)
+def test_effects(shop: Knowledge, path: str, cost: str | None) -> None:
+    effect = shop.effect(path)
+    assert (effect.cost if effect else None) == cost
+
+
+def test_an_effect_carries_what_the_library_says(shop: Knowledge) -> None:
+    look, buy = shop.effect("shop.look"), shop.effect("shop.buy")
+    assert look is not None
+    assert buy is not None
+    assert look.timeout is not None
+    assert buy.timeout is not None
+    assert (look.is_async, look.timeout.default) == (True, 5)
+    assert (buy.is_async, buy.timeout.default, buy.replacement) == (False, None, "shop.aio")
+
+
+def test_properties_do_io_only_when_named(shop: Knowledge) -> None:
+    assert shop.property_effect("shop.Client().stock.count") is not None
+    assert shop.property_effect("shop.Client().stock.name") is None
+    assert shop.property_names == {"count"}
+
+
+def test_roles(shop: Knowledge) -> None:
+    assert shop.roles("shop.Market().goods") == {"metadata"}
+    assert shop.roles("shop.retry") == {"backoff"}
+    assert shop.roles("shop.buy") == frozenset()
+
+
+def test_callbacks(shop: Knowledge) -> None:
+    (later,) = shop.callbacks("call", "shop.later")
+    assert (later.arguments, later.keywords, later.hot) == ((1,), ("job", "work"), True)
+    assert len(shop.callbacks("decorator", "shop.Client().on_sale")) == 1
+    assert shop.callbacks("decorator", "shop.Client().off") == []
+
+
+def test_a_cycle_of_aliases_ends(tmp_path: Path) -> None:
+    text = "libraries: [{name: a, imports: [a], aliases: {a.x: a.y, a.y: a.x}}]"
+    assert known(text, tmp_path).canonical("a.x") in {"a.x", "a.y"}
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("libraries: {}", "libraries"),
+        ("libraries: [{name: a}]", "libraries[0]"),
+        ("libraries: [{name: a, imports: [a], cost: huge}]", "libraries[0].cost"),
+        ("libraries: [{name: a, imports: [a], blocks: []}]", "libraries[0]"),
+        (
+            "libraries: [{name: a, imports: [a], classes: [{name: a.B, client: yes please}]}]",
+            "libraries[0].classes[0].client",
+        ),
+        (
+            "libraries: [{name: a, imports: [a], timeout: {default: soon}}]",
+            "libraries[0].timeout.default",
+        ),
+        ("callbacks: [{call: a.b}]", "callbacks[0]"),
+        ("callbacks: [{call: a.b, method: c, runs: loop}]", "callbacks[0]"),
+        ("callbacks: [{call: a.b, runs: loop, argument: -1}]", "callbacks[0].argument"),
+        ("callbacks: [{override: a.B, runs: loop}]", "callbacks[0]"),
+        ("libraries: [", ""),
+    ],
+)
+def test_a_mistake_names_file_and_place(text: str, place: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        known(text, tmp_path)
+    assert caught.value.where == str(tmp_path / "shop.yaml") + (f": {place}" if place else "")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_ships_can_be_loaded() -> None:
+    shipped = load_knowledge()
+    effect = shipped.effect("requests.get")
+    assert effect is not None
+    assert effect.cost == "network"
