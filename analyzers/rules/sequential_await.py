@@ -23,6 +23,9 @@ _ORDERED = re.compile(
 _DEPTH = 3
 """Further down, whether a turn reaches the network at all is a guess."""
 
+_MAKES = frozenset({"=", "for", "with", ":="})
+"""Operators that give a name a new value; the others build on the old one."""
+
 _READS = re.compile(r"(fetch|get|load|query|request|download|read|lookup|check|scan)(_.*)?|post")
 
 
@@ -104,7 +107,7 @@ def _reads_network(call: Call, where: Where) -> Confidence | None:
     """Return how surely an awaited call is a network read whose order does not matter."""
     if not (call.awaited or _is_entered(call, where)):
         return None
-    verb = call.func.rpartition(".")[2]
+    verb = call.func.rpartition(".")[2].lstrip("_")
     if _ORDERED.fullmatch(verb):
         return None
     effect = where.effect(call)
@@ -116,7 +119,7 @@ def _reads_network(call: Call, where: Where) -> Confidence | None:
         helper = where.program.function(target)
         if below is not None and below.depth <= _DEPTH and helper is not None:
             inner = where.program.site(below.sink)
-            verbs = (helper.name, inner.call.func.rpartition(".")[2])
+            verbs = (helper.name.lstrip("_"), inner.call.func.rpartition(".")[2])
             if not any(_ORDERED.fullmatch(verb) for verb in verbs):
                 return inner.confidence
     known = where.site(call).things
@@ -157,15 +160,24 @@ def _ends_early(loop: Block, where: Where) -> bool:
 
 
 def _depends_on_earlier_turn(call: Call, loop: Block, where: Where) -> bool:
-    """Tell whether an argument is bound later in the body, or changed from turn to turn."""
+    """Tell whether an argument is bound later in the body, or changed from turn to turn.
+
+    An argument made in the body counts for everything that it was made from.
+    """
     inside = where.below(loop.number)
+    assigns = [assign for assign in where.file.assigns if assign.block in inside]
     used = {*call.names, *_references(call)}
-    for assign in where.file.assigns:
-        if assign.block in inside and assign.target in used:
-            carried = assign.order > call.number and assign.op != "for"
-            if carried or assign.op not in {"=", "for", "with", ":="}:
-                return True
-    return False
+    before = -1
+    while len(used) > before:
+        before = len(used)
+        for assign in assigns:
+            if assign.target in used and assign.op in _MAKES and assign.order <= call.number:
+                used.update(assign.value.names)
+    return any(
+        assign.target in used
+        and (assign.op not in _MAKES or (assign.order > call.number and assign.op != "for"))
+        for assign in assigns
+    )
 
 
 def _references(call: Call) -> Iterator[str]:

@@ -27,6 +27,9 @@ _LIMITS = re.compile(
 _LIMIT_NAMES = re.compile(
     r"(^|_)(sem|semaphore|limit|limiter|throttle|throttler|slots?|gate)s?($|_)"
 )
+_HARMLESS = frozenset({"asyncio.sleep", "asyncio.to_thread"})
+"""What starts no I/O of its own, or queues for the few threads of the default executor."""
+
 _LIMIT_WORDS = frozenset({"limit", "limit_per_host", "max_connections"})
 _BATCH = re.compile(r"(^|[._])(batch|chunk|page|group|slice|window)$")
 _SERVICE = re.compile(
@@ -206,7 +209,23 @@ def _is_limited(crowd: _Crowd, where: Where) -> bool:
         return True
     if any(_LIMIT_NAMES.search(part) for part in crowd.started.func.lower().split(".")):
         return True
-    return any(_holds_back(target, where, _DEPTH) for target in where.targets(crowd.started))
+    if where.path(crowd.started) in _HARMLESS:
+        return True
+    return any(
+        _holds_back(target, where, _DEPTH) or _only_in_threads(target, where)
+        for target in where.targets(crowd.started)
+    )
+
+
+def _only_in_threads(function: FunctionId, where: Where) -> bool:
+    """Tell whether a coroutine does its work in an executor, whose threads are few."""
+    if function in where.program.awaited_io:
+        return False
+    return any(
+        site.call.awaited
+        and (site.call.func.endswith("run_in_executor") or site.call.func.endswith("to_thread"))
+        for site in where.program.sites_of(function)
+    )
 
 
 def _holds_back(function: FunctionId, where: Where, depth: int) -> bool:
