@@ -9,7 +9,7 @@ from perfscan.analyzers.blocking import Blocking
 from perfscan.analyzers.facts import LOOPS, Block, Call, Class, FileFacts, Function, Read, Value
 from perfscan.analyzers.heat import Heat, HotRegions
 from perfscan.analyzers.knowledge import Client, Effect, Knowledge
-from perfscan.analyzers.model import Confidence, TraceStep
+from perfscan.analyzers.model import Confidence, Severity, TraceStep
 from perfscan.analyzers.project import FunctionId, Program, Site, SiteId
 from perfscan.analyzers.startup import StartUp
 from perfscan.analyzers.things import Things
@@ -232,6 +232,17 @@ class Where:
     def starting(self, call: Call) -> bool:
         """Tell whether the call runs once, while the program starts, before its first loop."""
         return self.start_up.runs_once((self.index, call.number))
+
+    def precedes_work(self, call: Call | Read) -> bool:
+        """Tell whether the call runs once before an endless loop, so that nobody waits behind it.
+
+        Attribute reads are never taken for start-up code.
+        """
+        return isinstance(call, Call) and self.start_up.precedes_work((self.index, call.number))
+
+    def weight(self, call: Call | Read, usual: Severity) -> Severity:
+        """Return ``usual``, or info for a call that only holds up the start of the bot."""
+        return Severity.INFO if self.precedes_work(call) else usual
 
     def sibling(self, file: int) -> Where:
         """Return the view of another file of the program."""

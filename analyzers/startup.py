@@ -6,6 +6,8 @@ from perfscan.analyzers.facts import LOOPS, FileFacts
 from perfscan.analyzers.heat import HotRegions
 from perfscan.analyzers.project import FunctionId, Program, SiteId
 
+_SPAWNS = frozenset({"create_task", "ensure_future", "start_soon", "gather", "start", "submit"})
+
 
 class StartUp:
     """The functions that only start-up code calls. Built once per program."""
@@ -23,6 +25,29 @@ class StartUp:
         """Tell whether a call happens while the program starts, before anything else runs."""
         function = self._program.function_of(site)
         return (function[1] < 0 or function in self._functions) and self._before_loops(site)
+
+    def precedes_work(self, site: SiteId) -> bool:
+        """Tell whether a call runs once before an endless loop, with no task started before it.
+
+        Nobody waits behind such a call yet, however long it blocks.
+        """
+        return self.runs_once(site) and self._precedes_work(site, frozenset())
+
+    def _precedes_work(self, site: SiteId, seen: frozenset[FunctionId]) -> bool:
+        program = self._program
+        function = program.function_of(site)
+        earlier = [s for s in program.sites_of(function) if s.call.number < site[1]]
+        if any(s.call.func.rpartition(".")[2] in _SPAWNS for s in earlier):
+            return False
+        line = program.site(site).call.place[0]
+        if function in self._first_loop and line < self._first_loop[function]:
+            return True
+        callers = program.callers.get(function, ())
+        return (
+            bool(callers)
+            and function not in seen
+            and all(self._precedes_work(caller, seen | {function}) for caller in callers)
+        )
 
     def _find(self) -> set[FunctionId]:
         """Start from every function with callers and strike out what is called later on."""

@@ -118,7 +118,7 @@ def _follow(views: list[Where], starts: list[SiteId], top: int) -> list[_Reached
         if any(block.kind == "except" for block in _within(view, site.call.block, limit)):
             continue
         repeated = repeated or any(
-            block.kind in LOOPS and block.kind != "while" and not view.is_constant(block)
+            block.kind in LOOPS and block.kind != "while" and not _is_counted(block, view)
             for block in _within(view, site.call.block, limit)
         )
         effect = site.effect
@@ -132,6 +132,12 @@ def _follow(views: list[Where], starts: list[SiteId], top: int) -> list[_Reached
                     for s in program.sites_of(target)
                 )
     return list(found.values())
+
+
+def _is_counted(loop: Block, view: Where) -> bool:
+    """Tell whether a loop is ``for attempt in range(3)``: the same call again, not another one."""
+    made = view.call_of(loop.value)
+    return made is not None and made.func == "range" and view.is_constant(loop)
 
 
 def _within(view: Where, block: int, limit: int) -> Iterator[Block]:

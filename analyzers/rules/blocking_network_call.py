@@ -38,7 +38,8 @@ def blocking_network_call(call: Call, where: Where) -> Iterator[Hit]:
 
     When it is fine:
         In a function that runs in a worker thread (`asyncio.to_thread`, `run_in_executor`), and in
-        a script that has no event loop.
+        a script that has no event loop. A call that runs once, before the first endless loop and
+        before any task, delays nobody but the start: it is reported as info.
     """
     effect = where.effect(call)
     if effect is None or effect.is_async or effect.on_instance or effect.cost != "network":
@@ -52,5 +53,6 @@ def blocking_network_call(call: Call, where: Where) -> Iterator[Hit]:
         call.block,
         message=f"{effect.readable}() blocks the event loop in {name} until the network answers",
         fix=f"Use {instead}; as a stopgap, await asyncio.to_thread({effect.readable}, ...).",
+        severity=where.weight(call, Severity.CRITICAL),
         confidence=where.confidence(call),
     )

@@ -63,5 +63,6 @@ def blocking_sdk_instance(use: Call | Read, where: Where) -> Iterator[Hit]:
         use.block,
         message=f"{what} is synchronous and blocks the event loop in {where.name(use.block)}",
         fix=f"{instead}; as a stopgap, await asyncio.to_thread(...) around the {action}.",
+        severity=where.weight(use, Severity.CRITICAL),
         confidence=confidence,
     )

@@ -47,5 +47,6 @@ def blocking_sleep(call: Call, where: Where) -> Iterator[Hit]:
         call.block,
         message=f"{effect.readable}() stops the whole event loop in {name}",
         fix=f"Write await {effect.replacement or 'asyncio.sleep'}(...).",
+        severity=where.weight(call, Severity.CRITICAL),
         confidence=where.confidence(call),
     )

@@ -50,6 +50,7 @@ def blocking_subprocess(call: Call, where: Where) -> Iterator[Hit]:
             call.block,
             message=f"{effect.readable}() keeps the event loop of {name} waiting for a program",
             fix=f"Use await {effect.replacement or 'asyncio.create_subprocess_exec'}(...).",
+            severity=where.weight(call, Severity.HIGH),
             confidence=where.confidence(call),
         )
     elif where.path(call) == _STARTS:
@@ -58,6 +59,6 @@ def blocking_subprocess(call: Call, where: Where) -> Iterator[Hit]:
             call.block,
             message=f"subprocess.Popen() starts a program on the event loop in {name}",
             fix="Use await asyncio.create_subprocess_exec(...).",
-            severity=Severity.LOW,
+            severity=where.weight(call, Severity.LOW),
             confidence=where.confidence(call),
         )

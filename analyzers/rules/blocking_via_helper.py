@@ -116,7 +116,7 @@ def _hit(way: _Way, where: Where, more: int) -> Hit:
             f"at {sink.path}:{sink.line}{others}"
         ),
         fix=f"Call it as await asyncio.to_thread({name.rpartition('.')[2]}, ...) or make it async.",
-        severity=_SEVERITY[blocking.effect.cost],
+        severity=where.weight(call, _SEVERITY[blocking.effect.cost]),
         confidence=Confidence.DEFINITE if sure else Confidence.PROBABLE,
         trace=(here, *chain),
         file=way.file,

@@ -244,3 +244,32 @@ def test_the_chain_leads_from_helper_to_sink() -> None:
         ("deep.py", 2, "deep:one"),
         ("deep.py", 3, "deep:two"),
     ]
+
+
+def test_only_what_precedes_all_work_is_light() -> None:
+    where = view(
+        main="""
+        import asyncio
+        def load(): early()
+        async def main():
+            load()
+            first()
+            asyncio.create_task(other())
+            second()
+            while True:
+                await tick()
+        async def brief():
+            third()
+        asyncio.run(main())
+        asyncio.run(brief())
+        """
+    )
+    names = ("early", "first", "second", "third", "tick")
+    light = {name: where.precedes_work(call_to(where, name)) for name in names}
+    assert light == {
+        "early": True,
+        "first": True,
+        "second": False,
+        "third": False,
+        "tick": False,
+    }
