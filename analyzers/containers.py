@@ -249,12 +249,16 @@ def _shrinks(container: Container, where: Where) -> bool:
 
 def _users(name: str, where: Where) -> list[int]:
     """Return this file and those that import ``name`` by itself."""
-    others = [
-        number
-        for number, facts in enumerate(where.program.files)
-        if any(entry.name == name for entry in facts.imports)
-    ]
-    return [where.index, *others]
+    return [where.index, *_importers(where.program).get(name, ())]
+
+
+@lru_cache(maxsize=2)
+def _importers(program: Program) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for number, facts in enumerate(program.files):
+        for name in {entry.name for entry in facts.imports}:
+            found.setdefault(name, []).append(number)
+    return found
 
 
 def _is_replaced(container: Container, where: Where) -> bool:

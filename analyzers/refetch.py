@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call, Function, Value
 from perfscan.analyzers.keeping import is_cached
-from perfscan.analyzers.project import FunctionId, SiteId
+from perfscan.analyzers.project import FunctionId, Program, SiteId
 
 _CHANGING = re.compile(
     r"price|ticker|quote|balance|position|order|status|state|block|slot|time|nonce|trade|book"
@@ -75,11 +77,15 @@ def _changed_between(first: Use, second: Use, where: Where) -> bool:
 
 
 def _uses(where: Where, function: Function, depth: int) -> Iterator[Use]:
+    distances = _distances(where)
+    if distances.get((where.index, function.number), depth + 2) > depth + 1:
+        return
     fixed = _fixed_names(where, function)
     for site in where.program.sites_of((where.index, function.number)):
         call = site.call
         for target in site.targets:
-            yield from _through(where, call, target, fixed, depth)
+            if target in distances:
+                yield from _through(where, call, target, fixed, depth)
 
 
 def _through(
@@ -95,7 +101,7 @@ def _through(
         for jump in where.file.jumps
     )
     given = _given(call, facts, fixed)
-    if is_getter(target, where):
+    if _distances(where)[target] == 0:
         if given is not None and given and call.use != "statement":
             arguments = tuple(given[name] for name in sorted(given))
             yield Use(target, arguments, here, (here,), branch.kind if branch else "", leaves)
@@ -145,6 +151,33 @@ def _fixed_names(where: Where, function: Function) -> frozenset[str]:
         if blocks[assign.block].function == function.number and assign.op != ":":
             times[assign.target] = times.get(assign.target, 0) + 1
     return frozenset(name for name, count in times.items() if count == 1 and "." not in name)
+
+
+_known: WeakKeyDictionary[Program, dict[FunctionId, int]] = WeakKeyDictionary()
+
+
+def _distances(where: Where) -> dict[FunctionId, int]:
+    """Return, for functions that reach a getter, over how many calls they do; a getter has 0."""
+    program = where.program
+    found = _known.get(program)
+    if found is None:
+        everything = (
+            (file, function.number)
+            for file, facts in enumerate(program.files)
+            for function in facts.functions
+        )
+        found = {function: 0 for function in everything if is_getter(function, where)}
+        queue = deque(found)
+        while queue:
+            function = queue.popleft()
+            if found[function] <= _DEPTH:
+                for site in program.callers.get(function, ()):
+                    caller = program.function_of(site)
+                    if caller not in found:
+                        found[caller] = found[function] + 1
+                        queue.append(caller)
+        _known[program] = found
+    return found
 
 
 def is_getter(function: FunctionId, where: Where) -> bool:
