@@ -44,6 +44,8 @@ def is_sink(site: Site) -> bool:
         and not effect.is_async
         and effect.cost in COST_RANK
         and site.confidence is not Confidence.POSSIBLE
+        # Raw sockets are often set to non-blocking somewhere else.
+        and not (effect.cost == "socket" and effect.on_instance)
     )
 
 

@@ -13,8 +13,6 @@ from perfscan.analyzers.model import Severity, TraceStep
 from perfscan.analyzers.project import FunctionId, Program, SiteId
 from perfscan.analyzers.registry import Hit, rule
 
-_COSTS = frozenset({"network", "socket"})
-
 
 class _Reached(NamedTuple):
     """A blocking call below a loop, the calls that lead there, and whether data repeats it."""
@@ -122,7 +120,7 @@ def _follow(views: list[Where], starts: list[SiteId], top: int) -> list[_Reached
             for block in _within(view, site.call.block, limit)
         )
         effect = site.effect
-        if effect and is_sink(site) and effect.cost in _COSTS and not _is_stream(view, at):
+        if effect and is_sink(site) and effect.cost == "network" and not _is_stream(view, at):
             found.setdefault(at, _Reached(at, (*path, at), repeated))
         for target in site.targets:
             if target not in visited and target not in program.asynchronous:

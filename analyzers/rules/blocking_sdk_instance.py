@@ -54,7 +54,7 @@ def blocking_sdk_instance(use: Call | Read, where: Where) -> Iterator[Hit]:
         confidence = Confidence.PROBABLE
     if effect is None or effect.is_async or not effect.on_instance:
         return
-    if effect.cost not in {"network", "socket"} or not where.on_loop(use.block):
+    if effect.cost != "network" or not where.on_loop(use.block):
         return
     what = f"{effect.readable}()" if action == "call" else f"reading {effect.readable}"
     instead = f"Use {effect.replacement}" if effect.replacement else "There is no async client"
