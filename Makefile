@@ -23,6 +23,9 @@ check: $(VENV)/.check ## Formatter, linter, types
 	$(BIN)/ruff check .
 	$(BIN)/python tools/typecheck_tree.py
 	$(BIN)/mypy
+	set -e; for bot in fixtures/bots/*/optimized; do \
+		(cd $$bot && $(abspath $(BIN))/mypy --strict --config-file "" --explicit-package-bases .); \
+	done
 
 wheel: $(VENV)/.check ## Build the wheel and test it in a clean environment
 	rm -rf build dist $(VENV)-wheel

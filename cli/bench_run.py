@@ -58,9 +58,7 @@ def run(order: Order) -> Result:
     lanes = min(order.lanes or scenario.lanes, order.pairs)
     notebook = _Notebook(order, scenario, recording, lanes)
     with ExitStack() as stack:
-        folder = order.keep or Path(
-            stack.enter_context(tempfile.TemporaryDirectory(prefix="perfscan-bench-"))
-        )
+        folder = _folder(order.keep, stack)
         sides: dict[Side, Implementation] = {
             "original": scenario.original,
             "optimized": scenario.optimized,
@@ -100,6 +98,17 @@ def run(order: Order) -> Result:
 
         outcome = run_bench(Plan(order.pairs, lanes), setup, report, land)
     return notebook.close(outcome)
+
+
+def _folder(keep: Path | None, stack: ExitStack) -> Path:
+    """Return where the runs leave their files: the user's folder, or one that goes away."""
+    if keep is None:
+        return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perfscan-bench-")))
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot keep runs here: {error.strerror}", where=str(keep)) from error
+    return keep.resolve()
 
 
 class _Notebook:

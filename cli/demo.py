@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from perfscan.cli.bench import QUICK_PAIRS, status_of, write_text
+from perfscan.cli.status import Status
 from perfscan.errors import InputError, MissingExtraError
 
 NEEDED = ("aiohttp", "redis", "requests", "websocket")
@@ -58,7 +59,9 @@ def demo(
     write_text(output / "report.md", render_markdown(result))
     typer.echo(render_terminal(result))
     typer.echo(f"3/3 wrote {output / 'report.md'} and {output / 'run.json'}", err=True)
-    raise typer.Exit(status_of(result, None))
+    status = status_of(result, None)
+    # A claim that proves untrue is what a demo is for, not a failure of it.
+    raise typer.Exit(Status.OK if status is Status.FINDINGS else status)
 
 
 def bundled(bot: str) -> Path:

@@ -80,7 +80,7 @@ def run_bench(plan: Plan, setup: Setup, report: StatusReport, land: Land) -> Out
 def _warm_up(plan: Plan, setup: Setup, watch: Watch) -> None:
     """Run each side briefly and throw the figures away; a bot that cannot start shows here."""
     until_s = min(WARM_UP_S * setup.speed, setup.until_s or float("inf"))
-    brief = replace(setup, until_s=until_s, folder=setup.folder / "warm-up")
+    brief = replace(setup, until_s=until_s, settle_s=0.0, folder=setup.folder / "warm-up")
     slots = [slot for slot in pair_slots(0) if slot.side in plan.sides]
     groups = [slots] if plan.lanes > 1 else [[slot] for slot in slots]
     for group in groups:

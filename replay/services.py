@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -27,6 +28,8 @@ class Service:
     name: str
     process: subprocess.Popen[bytes]
     environment: Mapping[str, str] = field(default_factory=dict)
+    scratch: Path | None = None
+    """A folder that goes with the service."""
 
     def problem(self) -> str:
         """Return one line when the service has stopped by itself, else an empty string."""
@@ -36,6 +39,8 @@ class Service:
     def close(self) -> None:
         """End the service; it never leaves data behind."""
         stop(self.process, patience_s=5)
+        if self.scratch is not None:
+            shutil.rmtree(self.scratch, ignore_errors=True)
 
 
 class Wrap(Protocol):
@@ -76,7 +81,8 @@ def start_redis(folder: Path, wrap: Wrap, *, isolated: bool) -> Service:
     The readiness probe uses a Unix socket because those cross network namespaces.
     """
     port = 6379 if isolated else _free_port()
-    address = folder / "redis.sock"
+    # A socket's path may have 107 characters at most, which the run's folder can exceed.
+    address = Path(tempfile.mkdtemp(prefix="perfscan-")) / "redis.sock"
     command = [
         *(_redis_binary(), "--port", str(port), "--bind", "127.0.0.1"),
         *("--unixsocket", str(address), "--dir", str(folder)),
@@ -90,7 +96,8 @@ def start_redis(folder: Path, wrap: Wrap, *, isolated: bool) -> Service:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    service = Service("redis", process, {"REDIS_URL": f"redis://127.0.0.1:{port}/0"})
+    url = f"redis://127.0.0.1:{port}/0"
+    service = Service("redis", process, {"REDIS_URL": url}, address.parent)
     _wait_until(service, lambda: _answers_ping(address))
     return service
 

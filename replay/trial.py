@@ -48,6 +48,8 @@ class Setup:
     seed: int = 1
     until_s: float | None = None
     """Play only stream messages up to this recorded second."""
+    settle_s: float | None = None
+    """Silence that ends a run, where it is not the scenario's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +226,7 @@ def _start_bot(
 def _follow(trial: _Trial, slot: Slot, setup: Setup, watch: Watch) -> str:
     """Wait until the run is over; return why it failed, or an empty string."""
     expected = expected_items(setup.recording, setup.scenario, setup.until_s)
-    settle_s = setup.scenario.items.settle_s
+    settle_s = setup.scenario.items.settle_s if setup.settle_s is None else setup.settle_s
     while True:
         if watch.interrupted.is_set():
             return "interrupted"
