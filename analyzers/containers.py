@@ -25,6 +25,8 @@ _MADE_BY: dict[str, Kind] = {
     "collections.Counter": "dict",
 }
 _LITERALS: dict[str, Kind] = {"list": "list", "set": "set", "dict": "dict"}
+_FAR = 4
+
 _PASSING = frozenset({"__next__", "__anext__", "__exit__", "__aexit__"})
 """An object with such a method serves one iteration or one ``with`` block."""
 
@@ -106,8 +108,15 @@ def _is_configured(iterable: Value, where: Where) -> bool:
     call = where.call_of(iterable)
     if call is None:
         return not iterable.ref.startswith("@")
+    if call.func in {"tuple", "list", "sorted", "enumerate", "set"} and call.args:
+        return _is_configured(call.args[0], where)
     receiver, _, verb = call.func.rpartition(".")
     return verb in {"items", "keys", "values"} and not receiver.startswith("@")
+
+
+def is_far(heat: Heat) -> bool:
+    """Tell whether the code is many helpers away from a handler: too far to run each time."""
+    return heat.kind not in {"loop", "receive"} and len(heat.via) > _FAR
 
 
 def is_short_lived(growth: Growth, heat: Heat, where: Where) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from perfscan.analyzers.containers import FEW, Growth, growths, is_few, is_short_lived
+from perfscan.analyzers.containers import FEW, Growth, growths, is_far, is_few, is_short_lived
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call, FileFacts, Function
 from perfscan.analyzers.model import Confidence, Severity
@@ -80,7 +80,9 @@ def _dictionaries(where: Where) -> Iterator[Hit]:
                 "and never loses any"
             ),
             fix="Use cachetools.TTLCache(maxsize=..., ttl=...), or delete what is done with.",
-            confidence=Confidence.POSSIBLE if _few_keys(growth) else Confidence.PROBABLE,
+            confidence=(
+                Confidence.POSSIBLE if _few_keys(growth) or is_far(heat) else Confidence.PROBABLE
+            ),
             trace=tuple(where.step(site) for site in heat.via),
         )
 

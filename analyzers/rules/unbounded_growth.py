@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from perfscan.analyzers.containers import FEW, Growth, growths, is_few, is_short_lived
+from perfscan.analyzers.containers import FEW, Growth, growths, is_far, is_few, is_short_lived
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import FileFacts
 from perfscan.analyzers.heat import Heat
 from perfscan.analyzers.model import Confidence, Severity, TraceStep
 from perfscan.analyzers.registry import Hit, rule
+
+_ROTATING = frozenset(
+    {
+        "remove",
+        "unlink",
+        "rename",
+        "replace",
+        "truncate",
+        "move",
+        "rotate",
+        "doRollover",
+        "strftime",
+    }
+)
+"""Calls by which a program keeps its files small, or starts a new one each day."""
 
 
 @rule("PS1001", "unbounded-growth", Severity.HIGH, on=FileFacts, fixable="unsafe")
@@ -20,7 +35,7 @@ def unbounded_growth(file: FileFacts, where: Where) -> Iterator[Hit]:
         Follows containers that outlive a call: module globals, attributes of objects that live as
         long as the bot, locals in front of an endless loop. Reports one that a handler or endless
         loop adds to when nothing in the program removes from it, replaces it, looks at its length
-        or hands it to other code.
+        or hands it to other code. Files that such code appends to count as well.
 
     Why it costs a bot:
         Memory climbs until the process is killed, usually at night. Long before that, `x in
@@ -66,6 +81,31 @@ def unbounded_growth(file: FileFacts, where: Where) -> Iterator[Hit]:
             continue
         reported.add(container)
         yield _hit(growth, heat, where)
+    yield from _files(file, where)
+
+
+def _files(file: FileFacts, where: Where) -> Iterator[Hit]:
+    """Report files that hot code appends to when nothing here ever rotates or empties them."""
+    if any(call.func.rpartition(".")[2] in _ROTATING for call in file.calls):
+        return
+    for call in file.calls:
+        if where.path(call) != "builtins.open" or not call.args:
+            continue
+        mode = where.argument(call, 1, "mode")
+        heat = where.hot(call.block)
+        name = call.args[0]
+        fixed = name.kind == "const" or (name.kind == "ref" and not name.ref.startswith("@"))
+        if heat is None or mode is None or "a" not in str(mode.const) or not fixed:
+            continue
+        yield Hit(
+            call.place,
+            call.block,
+            message=f"the file {name.ref or name.const} grows with each run of the {heat.label}",
+            fix="Write through logging.handlers.RotatingFileHandler, or rotate the file.",
+            severity=Severity.MEDIUM,
+            confidence=Confidence.POSSIBLE if is_far(heat) else Confidence.PROBABLE,
+            trace=tuple(where.step(site) for site in heat.via),
+        )
 
 
 def _starts_inside(growth: Growth, heat: Heat, where: Where) -> bool:
@@ -97,6 +137,6 @@ def _hit(growth: Growth, heat: Heat, where: Where) -> Hit:
         growth.block,
         message=f"{container.name} grows with each run of the {heat.label} and is never trimmed",
         fix=f"Use {limit}, or remove what is no longer needed.",
-        confidence=Confidence.POSSIBLE if few else Confidence.PROBABLE,
+        confidence=Confidence.POSSIBLE if few or is_far(heat) else Confidence.PROBABLE,
         trace=(*steps, here) if steps else (),
     )

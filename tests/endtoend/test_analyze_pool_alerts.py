@@ -28,6 +28,7 @@ SHOWN = [
     ("S0.4 one pool at a time", "PS211", "get_token_metadata", "requests.post("),
     ("S0.5 growing state", "PS1001", "find_new_pool", "seen_signatures.append("),
     ("S0.5 growing state", "PS1001", "process_pool", "pool_history.append("),
+    ("S0.5 growing log", "PS1001", "append_to_log", "open("),
     ("S0.6 asked again", "PS501", "format_message", "get_token_metadata("),
     ("S0.6 asked again", "PS501", "format_message", "get_rugcheck_report("),
     ("S0.8 fixed retries", "PS602", "get_transaction", "time.sleep("),
