@@ -66,14 +66,12 @@ def analyze(
         bool, typer.Option("--show-possible", help="Also findings for which only a name speaks.")
     ] = False,
 ) -> int:
-    r"""Scan Python sources for what makes a bot slow. Nothing is run.
+    """Scan Python sources for what makes a bot slow. Nothing is run.
 
     Virtual environments, caches, vendored and generated code and what .gitignore hides are left
     out unless they are named. Findings in tests count as informational.
 
-    \b
-    Example:
-      perfscan analyze bot/ --select PS1,PS301 --fail-on critical
+    Example: perfscan analyze bot/ --select PS1,PS301 --fail-on critical
 
     Exit status: 0 clean, 1 findings at or above --fail-on, 2 wrong use or an unreadable file.
     """

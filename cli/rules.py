@@ -28,11 +28,9 @@ def rules(
     ] = None,
     format: Annotated[Format, typer.Option(help="How to print.")] = Format.TEXT,
 ) -> None:
-    r"""List the rules, or explain one: what it finds, why it costs, bad and good code.
+    """List the rules, or explain one: what it finds, why it costs, bad and good code.
 
-    \b
-    Example:
-      perfscan rules PS101
+    Example: perfscan rules PS101
     """
     from perfscan.analyzers.registry import all_rules
 

@@ -152,12 +152,13 @@ def _finding(finding: Finding, lines: Sequence[str], style: Style) -> Iterator[s
         yield f"{'':{gutter}} | " + style.paint(found.carets, _COLOURS[finding.severity])
     yield from _wrapped(" " * gutter + " = ", finding.message, style)
     if finding.trace:
-        chain = style.arrow.join(map(_step, finding.trace))
+        chain = style.arrow.join(_step(step, finding.path) for step in finding.trace)
         yield from _wrapped(" " * gutter + " = reached by: ", chain, style)
 
 
-def _step(step: TraceStep) -> str:
-    return f"{step.symbol.rpartition(':')[2]} ({step.path}:{step.line})"
+def _step(step: TraceStep, here: str) -> str:
+    place = f"line {step.line}" if step.path == here else f"{step.path}:{step.line}"
+    return f"{step.symbol.rpartition(':')[2]} ({place})"
 
 
 def _concise(analysis: Analysis) -> Iterator[str]:

@@ -84,9 +84,18 @@ def client_per_call(function: Function, where: Where) -> Iterator[Hit]:
     for call in where.calls_in(function.block):
         if "one_shot" in where.roles(call) and not _is_websocket(call, where):
             one_shots.append(call)
-        elif not where.loops(call.block) and _is_client(call, where):
+        elif _is_client(call, where) and not _in_a_loop(call, where):
             yield from _client(call, function, where)
     yield from _one_shots(one_shots, where)
+
+
+def _in_a_loop(call: Call, where: Where) -> bool:
+    """Tell whether a loop of the function itself repeats the call (PS302); retries do not count."""
+    endless = where.hot_regions.loops
+    return any(
+        loop.kind != "while" or (where.index, loop.number) in endless
+        for loop in where.data_loops(call.block)
+    )
 
 
 def _is_websocket(call: Call, where: Where) -> bool:
@@ -132,7 +141,7 @@ def _repeated(call: Call, function: Function, where: Where) -> tuple[str, Heat |
     for view, caller in callers(where.function_id(call.block), where):
         loops = [loop for loop in view.data_loops(caller.block) if loop.kind != "while"]
         if loops and not view.starting(caller):
-            return f"the loop at {view.file.path}:{loops[0].place[0]}", None
+            return f"loop at {view.file.path}:{loops[0].place[0]}", None
     return None
 
 
@@ -159,7 +168,7 @@ def _client_hit(call: Call, function: Function, where: Where, label: str, heat: 
         call.place,
         call.block,
         message=(
-            f"{function.name}() builds a new {name} for each run of {label}, "
+            f"{function.name}() builds a new {name} for each run of the {label}, "
             "so no connection is ever reused"
         ),
         fix=f"Build one {name} when the bot starts, keep it and pass it to {function.name}().",
@@ -194,7 +203,7 @@ def _one_shots(calls: list[Call], where: Where) -> Iterator[Hit]:
         yield Hit(
             call.place,
             call.block,
-            message=f"{name}(){also} opens a new connection for each run of {heat.label}",
+            message=f"{name}(){also} opens a new connection for each run of the {heat.label}",
             fix=f"Keep one {client} and call its methods; it reuses connections.",
             confidence=where.confidence(call),
             trace=way_to(call, where, heat),

@@ -46,7 +46,7 @@ def test_markdown_is_a_table_of_one_row_a_rule(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("wanted", "remedy"),
     [
-        ("PS1O1", "did you mean PS101"),
+        ("PS6O1", "did you mean PS601"),
         ("blocking-slep", "did you mean PS102"),
         ("zzz", "see perfscan"),
     ],
