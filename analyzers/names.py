@@ -37,6 +37,10 @@ class Names:
         """Drop the answers that came to nothing, because callers have become known."""
         self.memo.forget_nothings()
 
+    def dissolve(self) -> None:
+        """Cut the reference cycles; nothing can be asked afterwards."""
+        vars(self).clear()
+
     # Values.
 
     def evaluate(self, file: int, value: Value, block: int, order: int) -> Things:

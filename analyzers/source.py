@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import sys
 import tokenize
 import warnings
 from pathlib import Path
@@ -59,7 +60,9 @@ def parse(data: bytes) -> Parsed | Unreadable:
             warnings.simplefilter("ignore")  # invalid escapes in the user's code are not ours
             tree = ast.parse(text)
     except SyntaxError as error:
-        return Unreadable(f"is not valid Python 3: {error.msg}", error.lineno)
+        # Newer syntax than that of the Python which runs perfscan ends here, too: say which it is.
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return Unreadable(f"is not valid Python {version}: {error.msg}", error.lineno)
     except (RecursionError, MemoryError):
         return Unreadable("is nested too deeply to be parsed", None)
     except ValueError as error:
