@@ -70,7 +70,7 @@ def analysis() -> Analysis:
         finding(rule="PS301", severity=Severity.INFO, path="tests/test_bot.py"),
     )
     return Analysis(
-        root="/home/dev/bot",
+        root="/srv/bot",
         files=58,
         lines=12345,
         findings=findings,
