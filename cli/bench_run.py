@@ -87,6 +87,8 @@ def run(order: Order) -> Result:
                 quiet=order.quiet,
             )
         )
+        if recording.truncated:
+            progress.note(f"warning: {scenario.recording} is cut short; what it holds is used")
         if reason := namespace.unavailable():
             progress.note(
                 f"warning: no network namespace ({reason}); only the hook guards the bots"

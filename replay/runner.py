@@ -94,7 +94,8 @@ def _demand_start(run: Run) -> None:
     if run.misses:
         nearest = run.misses[0].nearest[:1]
         raise NotMeasurableError(
-            f"the {run.side} bot left the recording: {run.problem}",
+            f"the recording does not hold what the {run.side} bot asked for: "
+            f"{run.misses[0].request}",
             remedy=f"nearest recorded: {nearest[0]}" if nearest else "record that traffic, too",
         )
     printed = run.log.strip().splitlines()

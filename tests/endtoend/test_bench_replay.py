@@ -152,7 +152,8 @@ def test_a_killed_bot_is_one_line_and_loses_nothing(toy: Toy) -> None:
     assert "Traceback" not in err
     runs = read(toy.folder / "run.json")["implementations"]
     problems = sorted(run["problem"] for side in runs.values() for run in side["runs"])
-    assert problems == ["", "", "", "the bot ended by itself (killed by SIGKILL)"]
+    assert problems[:3] == ["", "", ""]
+    assert problems[3].startswith("the bot ended by itself (killed by SIGKILL)")
 
 
 def test_interrupting_keeps_what_is_finished(toy: Toy) -> None:
