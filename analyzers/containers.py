@@ -26,11 +26,12 @@ _MADE_BY: dict[str, Kind] = {
 }
 _LITERALS: dict[str, Kind] = {"list": "list", "set": "set", "dict": "dict"}
 _FAR = 4
+_NESTED = 3
 
 _PASSING = frozenset({"__next__", "__anext__", "__exit__", "__aexit__"})
 """An object with such a method serves one iteration or one ``with`` block."""
 
-_STARTING = re.compile(r"_*(main|run|start|setup|init|create|build|make|serve|launch|cli|__init__)")
+_STARTING = re.compile(r"_*(main|run|start|setup|init|create|build|make|serve|launch|cli)")
 
 _GROWING = {"append", "appendleft", "extend", "insert", "add", "setdefault", "update"}
 _SHRINKING = {
@@ -140,13 +141,19 @@ def is_short_lived(growth: Growth, heat: Heat, where: Where) -> bool:
     return not driven and (heat.block >= 0 or bool(heat.via))
 
 
-def _builds_once(site: SiteId, where: Where) -> bool:
+def _builds_once(site: SiteId, where: Where, depth: int = 0) -> bool:
+    """Tell whether start-up code makes the object, or an object that lives as long as the bot."""
     view = where.sibling(site[0])
     call = view.file.calls[site[1]]
     if view.hot(call.block) is not None or view.loops(call.block):
         return False
     function = view.function(call.block)
-    return function is None or view.starting(call) or _STARTING.match(function.name) is not None
+    if function is None or view.starting(call):
+        return True
+    if function.name == "__init__" and depth < _NESTED:
+        above = _constructions(where.program).get((site[0], function.owner), ())
+        return all(_builds_once(outer, where, depth + 1) for outer in above)
+    return _STARTING.match(function.name) is not None
 
 
 @lru_cache(maxsize=2)
