@@ -81,6 +81,9 @@ class _Extraction(Bindings):
     def run(self, tree: ast.Module, path: str, lines: int) -> FileFacts:
         self._walk(tree.body)
         self.blocks[0] = self.blocks[0]._replace(end_line=lines)
+        # Tables of bound methods are cycles, and the collector is off: let go of the lists at once.
+        self._table.clear()
+        self._dispatch.clear()
         return FileFacts(
             path,
             lines,

@@ -69,6 +69,7 @@ class Knowledge:
             for name in client.properties
         )
         """The last words of all properties that do I/O, to leave out the other attributes."""
+        self._found_callbacks: dict[tuple[str, str], tuple[Callback, ...]] = {}
         self._with_role: dict[str, frozenset[str]] = {}
 
     def _add(self, library: Library) -> None:
@@ -207,14 +208,18 @@ class Knowledge:
             )
         return self._with_role[prefix]
 
-    def callbacks(self, how: str, target: str) -> list[Callback]:
+    def callbacks(self, how: str, target: str) -> tuple[Callback, ...]:
         """Return the callback entries of one sort for a path (or, for methods, a name)."""
-        exact = [entry for entry in self._callbacks.get(target, ()) if entry.how == how]
-        return exact + [
-            entry
-            for entry in self._callbacks["*"]
-            if entry.how == how and name_pattern(entry.target).fullmatch(target)
-        ]
+        key = (how, target)
+        if key not in self._found_callbacks:
+            exact = [entry for entry in self._callbacks.get(target, ()) if entry.how == how]
+            starred = [
+                entry
+                for entry in self._callbacks["*"]
+                if entry.how == how and name_pattern(entry.target).fullmatch(target)
+            ]
+            self._found_callbacks[key] = (*exact, *starred)
+        return self._found_callbacks[key]
 
 
 def _effect_of(client: Client, path: str) -> Effect:

@@ -1,8 +1,10 @@
+import gc
 from pathlib import Path
 
 import pytest
 
 from perfscan.analyzers.engine import analyze, choose
+from perfscan.analyzers.facts import Call, Value
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.registry import all_rules
 from perfscan.errors import InputError
@@ -77,6 +79,22 @@ def test_what_only_a_name_speaks_for_is_hidden(tmp_path: Path) -> None:
     assert analyze([tmp_path], root=tmp_path).findings == ()
     (finding,) = analyze([tmp_path], root=tmp_path, possible=True).findings
     assert finding.confidence is Confidence.POSSIBLE
+
+
+def test_memory_returns_without_the_cycle_collector(tmp_path: Path) -> None:
+    write(tmp_path, a=BLOCKING, b="class A:\n    def f(self): return self.x\n")
+
+    def values() -> int:
+        return sum(isinstance(thing, Value | Call) for thing in gc.get_objects())
+
+    before = values()
+    gc.disable()
+    try:
+        analyze([tmp_path], root=tmp_path)
+        after = values()
+    finally:
+        gc.enable()
+    assert after == before
 
 
 def test_an_empty_folder_is_a_clean_scan(tmp_path: Path) -> None:

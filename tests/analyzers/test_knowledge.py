@@ -100,7 +100,7 @@ def test_callbacks(shop: Knowledge) -> None:
     (later,) = shop.callbacks("call", "shop.later")
     assert (later.arguments, later.keywords, later.hot) == ((1,), ("job", "work"), True)
     assert len(shop.callbacks("decorator", "shop.Client().on_sale")) == 1
-    assert shop.callbacks("decorator", "shop.Client().off") == []
+    assert shop.callbacks("decorator", "shop.Client().off") == ()
 
 
 def test_a_cycle_of_aliases_ends(tmp_path: Path) -> None:
