@@ -246,12 +246,13 @@ class Names:
         parts = tuple(dotted.split("."))
         file = self.modules.file(parts)
         if file >= 0:
-            bindings = self.scopes[file].table.get(0, {}).get(name)
-            if bindings:
-                return self.memo.once(
-                    ("global", file, name),
-                    lambda: union(self.bound(file, binding) for binding in bindings),
-                )
+            bindings = self.scopes[file].table.get(0, {}).get(name, ())
+            found = self.memo.once(
+                ("global", file, name),
+                lambda: union(self.bound(file, binding) for binding in bindings),
+            )
+            if found:
+                return found
         if self.modules.exists((*parts, name)):
             return (Thing("module", f"{dotted}.{name}"),)
         if file >= 0 and self.scopes[file].stars:
@@ -265,8 +266,11 @@ class Names:
             method = self.scopes[file].methods.get(cls, {}).get(name)
             if method is not None:
                 found = Thing("function", "", file, method)
-                if bound and _is_property(self.files[file].functions[method]):
+                function = self.files[file].functions[method]
+                if bound and _is_property(function):
                     return self._results.returned(found)
+                if bound and _is_abstract(function):
+                    return union([self.classes.overrides(file, cls, name), (found,)])
                 return (found,)
             values = self._attribute(file, cls, name)
             if values:
@@ -299,3 +303,7 @@ def _is_property(function: Function) -> bool:
         or item.ref.endswith(".setter")
         for item in function.decorators
     )
+
+
+def _is_abstract(function: Function) -> bool:
+    return any(item.ref.rpartition(".")[2] == "abstractmethod" for item in function.decorators)

@@ -168,7 +168,8 @@ def _hit(program: Program, where: Where, heat: Heat, one: _Reached) -> Hit:
         heat.line,
         where.symbol(heat.file, max(heat.block, 0)) if heat.block >= 0 else heat.label,
     )
-    place = f"{start.path}:{heat.line}"
+    here = heat.file == one.sink[0]
+    place = f"line {heat.line}" if here else f"{start.path}:{heat.line}"
     return Hit(
         site.call.place,
         site.call.block,

@@ -84,6 +84,31 @@ def test_reexports_and_star_imports_are_followed() -> None:
     assert path_of("SESSION.get", **files) == "requests.Session().get"
 
 
+def test_a_package_imports_its_own_module() -> None:
+    files = {
+        "main": "import pkg.inner\npkg.inner.session.get('u')",
+        "pkg____init__": "from . import inner",
+        "pkg__inner": "import requests\nsession = requests.Session()",
+    }
+    assert path_of("session.get", **files) == "requests.Session().get"
+
+
+def test_an_abstract_method_stands_for_its_overrides() -> None:
+    where = view(
+        main="""
+        from abc import ABC, abstractmethod
+        class Base(ABC):
+            def run(self): self.step()
+            @abstractmethod
+            def step(self): ...
+        class Child(Base):
+            def step(self): pass
+        """
+    )
+    names = {where.program.function(t).qualname for t in where.targets(call_to(where, "self.step"))}
+    assert names == {"Base.step", "Child.step"}
+
+
 def test_recursion_in_names_ends() -> None:
     source = """
         def f(x): return g(x)
