@@ -96,7 +96,7 @@ def _scan(
     by_path = {facts.path: source for source, facts in files}
     wanted = {finding.path for finding in findings}
     wanted |= {facts.path for _, facts in files if facts.comments}
-    texts = {path: _text_of(by_path[path]) for path in wanted}
+    texts = {path: _text_of(by_path[path]) for path in sorted(wanted)}
     sources = {path: tuple(text.split("\n")) for path, text in texts.items()}
     placed = [_placed(finding, sources[finding.path]) for finding in findings]
     weighed = [_weighed(finding, by_path[finding.path].role) for finding in placed]
@@ -204,7 +204,7 @@ def _finding(program: Program, rule: Rule, index: int, hit: Hit) -> Finding:
         message=hit.message,
         why=" ".join(rule.manual.why.split()),
         fix=hit.fix,
-        fixable=rule.fixable,
+        fixable=rule.fixable if hit.fixable is None else hit.fixable,
         trace=hit.trace,
     )
 

@@ -63,6 +63,8 @@ class Hit:
     """Instead of the rule's own."""
     confidence: Confidence = Confidence.DEFINITE
     trace: tuple[TraceStep, ...] = ()
+    fixable: Literal["safe", "unsafe", "no"] | None = None
+    """Instead of what the rule usually offers."""
     file: int | None = None
     """The index of the file when it is not the one that the rule was asked about."""
 

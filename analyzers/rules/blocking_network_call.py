@@ -47,6 +47,7 @@ def blocking_network_call(call: Call, where: Where) -> Iterator[Hit]:
     if not where.on_loop(call.block):
         return
     name = where.name(call.block)
+    function = where.function(call.block)
     instead = effect.replacement or f"await asyncio.to_thread({effect.readable}, ...)"
     yield Hit(
         call.place,
@@ -55,4 +56,5 @@ def blocking_network_call(call: Call, where: Where) -> Iterator[Hit]:
         fix=f"Use {instead}; as a stopgap, await asyncio.to_thread({effect.readable}, ...).",
         severity=where.weight(call, Severity.CRITICAL),
         confidence=where.confidence(call),
+        fixable="unsafe" if function is not None and function.is_async else "no",
     )

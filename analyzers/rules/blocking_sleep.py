@@ -41,12 +41,15 @@ def blocking_sleep(call: Call, where: Where) -> Iterator[Hit]:
         return
     if not where.on_loop(call.block):
         return
-    name = where.name(call.block)
+    function = where.function(call.block)
+    awaits = function is not None and function.is_async
+    sleep = f"await {effect.replacement or 'asyncio.sleep'}(...)"
     yield Hit(
         call.place,
         call.block,
-        message=f"{effect.readable}() stops the whole event loop in {name}",
-        fix=f"Write await {effect.replacement or 'asyncio.sleep'}(...).",
+        message=f"{effect.readable}() stops the whole event loop in {where.name(call.block)}",
+        fix=f"Write {sleep}." if awaits else f"Make the callback a coroutine and write {sleep}.",
         severity=where.weight(call, Severity.CRITICAL),
         confidence=where.confidence(call),
+        fixable="safe" if awaits and call.use == "statement" else "no",
     )

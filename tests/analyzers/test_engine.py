@@ -97,6 +97,13 @@ def test_memory_returns_without_the_cycle_collector(tmp_path: Path) -> None:
     assert after == before
 
 
+def test_a_fix_is_offered_only_where_it_can_be_made(tmp_path: Path) -> None:
+    callback = "import asyncio, time\ndef f(): time.sleep(1)\n"
+    callback += "asyncio.new_event_loop().call_soon(f)\n"
+    scan = analyze([write(tmp_path, a=BLOCKING, b=callback)], root=tmp_path, select=["PS102"])
+    assert [finding.fixable for finding in scan.findings] == ["safe", "no"]
+
+
 def test_an_empty_folder_is_a_clean_scan(tmp_path: Path) -> None:
     scan = analyze([tmp_path], root=tmp_path)
     assert (scan.files, scan.findings, scan.errors) == (0, (), ())
