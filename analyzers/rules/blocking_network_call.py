@@ -48,12 +48,16 @@ def blocking_network_call(call: Call, where: Where) -> Iterator[Hit]:
         return
     name = where.name(call.block)
     function = where.function(call.block)
-    instead = effect.replacement or f"await asyncio.to_thread({effect.readable}, ...)"
+    thread = f"await asyncio.to_thread({effect.readable}, ...)"
     yield Hit(
         call.place,
         call.block,
         message=f"{effect.readable}() blocks the event loop in {name} until the network answers",
-        fix=f"Use {instead}; as a stopgap, await asyncio.to_thread({effect.readable}, ...).",
+        fix=(
+            f"Use {effect.replacement}; as a stopgap, {thread}."
+            if effect.replacement
+            else f"Write {thread}."
+        ),
         severity=where.weight(call, Severity.CRITICAL),
         confidence=where.confidence(call),
         fixable="unsafe" if function is not None and function.is_async else "no",
