@@ -160,9 +160,10 @@ class Where:
         value = loop.value
         if loop.kind == "while" or value is None:
             return False
-        return self._is_constant(value, loop.number, 0)
+        return self.is_few(value)
 
-    def _is_constant(self, value: Value, block: int, depth: int) -> bool:
+    def is_few(self, value: Value) -> bool:
+        """Tell whether an iterable is written down: a literal, a constant, ``range(3)``."""
         if value.kind in {"list", "tuple", "set", "dict"}:
             return not any(item.kind == "star" for item in value.items)
         call = self.call_of(value)
@@ -170,7 +171,7 @@ class Where:
             if call.func == "range":
                 return all(self._is_number(item) for item in call.args)
             if call.func in {"enumerate", "reversed", "sorted", "zip"}:
-                return any(self._is_constant(v, block, depth + 1) for v in call.args)
+                return any(self.is_few(item) for item in call.args)
             return False
         last = value.ref.rpartition(".")[2]
         return value.kind == "ref" and last.isupper() and "[]" not in value.ref

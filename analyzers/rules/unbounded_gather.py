@@ -11,6 +11,7 @@ from perfscan.analyzers.facts import Block, Call, Value
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.project import FunctionId, Program
 from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.things import Things
 
 _TOGETHER = frozenset(
     {"asyncio.gather", "asyncio.wait", "asyncio.as_completed", "asyncio.staggered_race"}
@@ -92,25 +93,52 @@ def unbounded_gather(call: Call, where: Where) -> Iterator[Hit]:
     if _is_limited(crowd, where) or where.program.once(_limits_connections):
         return
     source = crowd.iterable.ref if "@" not in crowd.iterable.ref else ""
-    resolved = bool(where.site(crowd.started).things)
     yield Hit(
         call.place,
         call.block,
         message=(
-            f"{path.replace('().', '.')}() starts {crowd.started.func.lstrip('@0123456789.')}()"
+            f"{path.replace('().', '.')}() starts {crowd.func.lstrip('@0123456789.')}()"
             f" for every item{f' of {source}' if source else ''} at once, without a limit"
         ),
         fix="Hold each item inside an asyncio.Semaphore, or share a queue among workers.",
-        confidence=Confidence.DEFINITE if resolved else Confidence.PROBABLE,
+        confidence=Confidence.DEFINITE if crowd.things else Confidence.PROBABLE,
     )
 
 
 class _Crowd(NamedTuple):
-    """Coroutines made from data: the loop (-1 for ``map``), what it runs over, what it starts."""
+    """Coroutines made from data."""
 
-    loop: int
     iterable: Value
-    started: Call
+    outside: int
+    """The block in which the iterable stands."""
+    func: str
+    """The reference that is called for each item."""
+    things: Things
+    """What that may be."""
+    names: tuple[str, ...]
+    """The names that each call reads."""
+
+    @property
+    def functions(self) -> list[FunctionId]:
+        """The scanned functions that are started."""
+        return [(t.file, t.number) for t in self.things if t.kind == "function"]
+
+
+def _crowd(loop: Block, started: Call, where: Where) -> _Crowd | None:
+    if loop.value is None:
+        return None
+    things = where.site(started).things
+    return _Crowd(loop.value, loop.parent, started.func, things, started.names)
+
+
+def _mapped(value: Value, where: Where) -> _Crowd | None:
+    """Return what ``map(function, items)`` starts."""
+    made = where.call_of(value)
+    if made is None or made.func != "map" or len(made.args) < 2:
+        return None
+    function, items = made.args[0], made.args[1]
+    things = where.things(function, made.block, made.number)
+    return _Crowd(items, made.block, function.ref, things, made.names)
 
 
 def _gathered(call: Call, where: Where) -> _Crowd | None:
@@ -127,12 +155,13 @@ def _gathered(call: Call, where: Where) -> _Crowd | None:
 def _collected(value: Value, call: Call, where: Where) -> _Crowd | None:
     if value.kind == "comp":
         started = where.call_of(value.items[0])
-        iterable = where.block(value.block).value
-        if started is None or iterable is None or _SPAWN.fullmatch(where.path(started)):
+        if started is None or _SPAWN.fullmatch(where.path(started)):
             return None  # the task is reported where it is created
-        return _Crowd(value.block, iterable, started)
-    if value.kind != "ref" or "." in value.ref or value.ref.startswith("@"):
+        return _crowd(where.block(value.block), started, where)
+    if value.kind != "ref" or "." in value.ref:
         return None
+    if value.ref.startswith("@"):
+        return _mapped(value, where)
     return _listed(value.ref, call, where)
 
 
@@ -148,40 +177,41 @@ def _listed(name: str, call: Call, where: Where) -> _Crowd | None:
         if other.func == f"{name}.append" and home == function and other.args:
             started = where.call_of(other.args[0])
             loop = next(iter(where.around(other.block, "for", "while")), None)
-            if started is None or loop is None or loop.kind == "while" or loop.value is None:
+            if started is None or loop is None or loop.kind == "while":
                 continue
             if not _SPAWN.fullmatch(where.path(started)):
-                return _Crowd(loop.number, loop.value, started)
+                return _crowd(loop, started, where)
     return None
 
 
 def _spawned(call: Call, where: Where) -> _Crowd | None:
     """Return the loop over data in which a task is created."""
     loop = next(iter(where.loops(call.block)), None)
-    if loop is None or loop.kind == "while" or loop.is_async or loop.value is None:
+    if loop is None or loop.kind == "while" or loop.is_async:
         return None
     started = where.call_of(call.args[0]) if call.args else None
-    return _Crowd(loop.number, loop.value, started) if started is not None else None
+    return _crowd(loop, started, where) if started is not None else None
 
 
 def _is_batch(crowd: _Crowd, where: Where) -> bool:
     """Tell whether the items are few by construction: literals, slices, chunks, ``range(n)``."""
-    loop = where.block(crowd.loop)
-    if where.is_constant(loop) or _is_slice(crowd.iterable) or _BATCH.search(crowd.iterable.ref):
+    items = crowd.iterable
+    if where.is_few(items) or _is_slice(items) or _BATCH.search(items.ref):
         return True
-    made = where.call_of(crowd.iterable)
+    made = where.call_of(items)
     if made is not None:
         if made.func == "range":
             return not any(inner.owner == made.number for inner in where.file.calls)
         if made.func.rpartition(".")[2] in {"islice", "batched"}:
             return True
-    outer = where.around(loop.parent, "for")
-    if any(crowd.iterable.ref in block.targets for block in outer):
+    outer = where.around(crowd.outside, "for")
+    if any(items.ref in block.targets for block in outer):
         return True
+    function = where.block(crowd.outside).function
     return any(
-        assign.target == crowd.iterable.ref and _is_slice(assign.value)
+        assign.target == items.ref and _is_slice(assign.value)
         for assign in where.file.assigns
-        if where.file.blocks[assign.block].function == loop.function
+        if where.file.blocks[assign.block].function == function
     )
 
 
@@ -191,13 +221,13 @@ def _is_slice(value: Value) -> bool:
 
 def _is_service(crowd: _Crowd, where: Where) -> bool:
     """Tell whether what is started are the parts of the bot, which run for ever, or their ends."""
-    if _SERVICE.fullmatch(crowd.started.func.rpartition(".")[2]):
+    if _SERVICE.fullmatch(crowd.func.rpartition(".")[2]):
         return True
     loops = where.hot_regions.loops
     program = where.program
     return any(
         program.files[file].blocks[block].function == function
-        for target, function in where.targets(crowd.started)
+        for target, function in crowd.functions
         for file, block in loops
         if file == target
     )
@@ -205,15 +235,15 @@ def _is_service(crowd: _Crowd, where: Where) -> bool:
 
 def _is_limited(crowd: _Crowd, where: Where) -> bool:
     """Tell whether a limiter is in sight: in what is started, below it, or handed to it."""
-    if any(_LIMIT_NAMES.search(name.lower()) for name in crowd.started.names):
+    if any(_LIMIT_NAMES.search(name.lower()) for name in crowd.names):
         return True
-    if any(_LIMIT_NAMES.search(part) for part in crowd.started.func.lower().split(".")):
+    if any(_LIMIT_NAMES.search(part) for part in crowd.func.lower().split(".")):
         return True
-    if where.path(crowd.started) in _HARMLESS:
+    if any(thing.path in _HARMLESS for thing in crowd.things):
         return True
     return any(
         _holds_back(target, where, _DEPTH) or _only_in_threads(target, where)
-        for target in where.targets(crowd.started)
+        for target in crowd.functions
     )
 
 
