@@ -82,5 +82,9 @@ class Authority:
     def _leaf_context(self, *names: str) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.set_alpn_protocols(["http/1.1"])
+        # A client that reads and writes in two threads can lose its first request when a ticket
+        # arrives meanwhile: OpenSSL's connections are not safe for that, and Python before 3.13
+        # does not lock them. On loopback the ticket always comes at just that moment.
+        context.num_tickets = 0
         self._ca.issue_cert(*names).configure_cert(context)
         return context

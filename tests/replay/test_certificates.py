@@ -50,6 +50,25 @@ def test_only_http_1_is_negotiated(tmp_path: Path) -> None:
     assert connection.selected_alpn_protocol() == "http/1.1"
 
 
+def test_no_ticket_follows_the_handshake(tmp_path: Path) -> None:
+    """One would reach clients while they write their first request."""
+    authority = Authority.create(tmp_path)
+    for host in ("example.org", None):
+        client = trusting(authority.ca_file)
+        client.check_hostname = host is not None
+        to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+        here = client.wrap_bio(to_client, to_server, server_hostname=host)
+        there = authority.server_context().wrap_bio(to_server, to_client, server_side=True)
+        with pytest.raises(ssl.SSLWantReadError):
+            here.do_handshake()
+        with pytest.raises(ssl.SSLWantReadError):
+            there.do_handshake()
+        here.do_handshake()
+        there.do_handshake()
+        assert here.version() == "TLSv1.3"
+        assert to_client.pending == 0
+
+
 def test_a_leaf_is_issued_once(tmp_path: Path) -> None:
     authority = Authority.create(tmp_path)
     server, client = authority.server_context(), trusting(authority.ca_file)
