@@ -152,7 +152,7 @@ def test_a_killed_bot_is_one_line_and_loses_nothing(toy: Toy) -> None:
     assert "Traceback" not in err
     runs = read(toy.folder / "run.json")["implementations"]
     problems = sorted(run["problem"] for side in runs.values() for run in side["runs"])
-    assert problems[:3] == ["", "", ""]
+    assert problems[:3] == ["", "", ""], problems
     assert problems[3].startswith("the bot ended by itself (killed by SIGKILL)")
 
 
