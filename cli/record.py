@@ -12,7 +12,7 @@ from perfscan.cli.status import Status
 from perfscan.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
-    from perfscan.replay.recorder import Outcome
+    from perfscan.replay.recorder.record import Outcome
 
 Address = tuple[str, int]
 
@@ -71,7 +71,7 @@ def record(
     Example: perfscan record -o traffic.jsonl -- python bot.py
     """
     try:
-        from perfscan.replay import recorder
+        from perfscan.replay.recorder import record as recorder
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("perfscan"):
             raise

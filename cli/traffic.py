@@ -115,8 +115,8 @@ def serve(
 
     Example: perfscan traffic serve traffic.jsonl --port 8000
     """
-    from perfscan.replay.mock import play_mock
     from perfscan.replay.recording import read_recording
+    from perfscan.replay.server.mock import play_mock
 
     if speed <= 0:
         raise InputError("the speed must be above 0", where="--speed", remedy="give 1 or 10, say")

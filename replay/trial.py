@@ -15,15 +15,15 @@ from pathlib import Path
 
 from perfscan.errors import InputError
 from perfscan.replay.certificates import Authority
-from perfscan.replay.journal import read_observation
 from perfscan.replay.metrics import expected_items, measure
 from perfscan.replay.model import Implementation, Open, Recording, Run, Scenario, Side
 from perfscan.replay.network import Network, open_network
 from perfscan.replay.processes import ProcessTree, describe_end, stop
 from perfscan.replay.redirection import bot_environment, escapes, unguarded
 from perfscan.replay.schedule import Slot
+from perfscan.replay.server.journal import read_observation
+from perfscan.replay.server.process import ServerProcess
 from perfscan.replay.services import STARTERS, Service
-from perfscan.replay.serving import ServerProcess
 from perfscan.replay.workspace import fresh_copy
 
 POLL_S = 0.1

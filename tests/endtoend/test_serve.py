@@ -19,7 +19,6 @@ from typing import IO, Any
 import pytest
 
 from perfscan.replay.certificates import Authority
-from perfscan.replay.journal import read_observation
 from perfscan.replay.model import (
     Close,
     Event,
@@ -32,6 +31,7 @@ from perfscan.replay.model import (
 )
 from perfscan.replay.namespace import Namespace, unavailable
 from perfscan.replay.recording import write_recording
+from perfscan.replay.server.journal import read_observation
 
 pytestmark = pytest.mark.endtoend
 
@@ -66,7 +66,7 @@ def served(
     path = folder / "serve.json"
     path.write_text(json.dumps(config), "utf-8")
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "perfscan.replay.serve", str(path)],
+        [sys.executable, "-P", "-m", "perfscan.replay.server.serve", str(path)],
         stdin=how.get("stdin", subprocess.DEVNULL),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -36,9 +36,9 @@ from perfscan.replay.model import (
     Served,
     StreamStart,
 )
-from perfscan.replay.playback import Settings
-from perfscan.replay.serve import new_event_loop
-from perfscan.replay.server import Upstream
+from perfscan.replay.server.playback import Settings
+from perfscan.replay.server.serve import new_event_loop
+from perfscan.replay.server.upstream import Upstream
 
 pytestmark = pytest.mark.endtoend
 MS = 1_000_000

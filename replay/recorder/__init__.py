@@ -1,0 +1,1 @@
+"""The recording proxy between a running bot and its services."""

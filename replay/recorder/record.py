@@ -1,0 +1,181 @@
+"""Runs a bot with its connections led through the tap, and writes what passes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import signal
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from perfscan.errors import InputError
+from perfscan.replay.certificates import Authority
+from perfscan.replay.model import RecordingHeader
+from perfscan.replay.recorder.capture import Capture
+from perfscan.replay.recorder.held_streams import HeldStreams
+from perfscan.replay.recorder.tap import Tap
+from perfscan.replay.recorder.upstream import Dialer
+from perfscan.replay.recording import RecordingWriter
+from perfscan.replay.redaction import Redactor, environment_secrets
+from perfscan.replay.redirection import bot_environment, write_bundle
+
+DEFAULT_PORTS = (80, 443, 8080, 8443, 9443)
+FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+HOLD_NOTE = "streams were held while the bot was away; its returns cost what the first opening did"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to record and how."""
+
+    output: Path
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    ports: Sequence[int] = DEFAULT_PORTS
+    include_local: bool = False
+    stand_ins: Mapping[tuple[str, int | None], tuple[str, int]] = field(default_factory=dict)
+    """(host, port or None) to the address to connect to instead of the real one."""
+    upstream_ca: Path | None = None
+    redact: bool = True
+    hold_pause_s: float | None = None
+    """Hold streams while the bot is away, with this pause between queued messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it."""
+
+    status: int
+    """Exit status of the bot; 128 + n where signal n ended it."""
+    stopped: bool
+    """The user ended the bot by a signal."""
+    counts: Mapping[str, int]
+    """Events by lower-case kind, such as ``request``."""
+    hosts: tuple[str, ...]
+    failures: Mapping[str, int]
+    redacted: int
+    undelivered: int
+    """Held messages that the bot has not been given."""
+
+
+def record(plan: Plan) -> Outcome:
+    """Run the bot to its end and record; raises InputError before anything is written."""
+    if shutil.which(plan.command[0], path=plan.environment.get("PATH")) is None:
+        raise InputError(
+            f"there is no command {plan.command[0]!r}",
+            remedy="give a command that exists after --",
+        )
+    return asyncio.run(_record(plan))
+
+
+async def _record(plan: Plan) -> Outcome:
+    redactor = _redactor(plan) if plan.redact else None
+    dialer = Dialer.create(plan.stand_ins, plan.upstream_ca)
+    with tempfile.TemporaryDirectory(prefix="perfscan-record-") as folder:
+        authority = Authority.create(Path(folder))
+        bundle = write_bundle(authority.ca_file, Path(folder) / "bundle.pem")
+        with RecordingWriter(plan.output, _header(plan, redactor)) as writer:
+            capture = Capture(writer, redactor)
+            held = None
+            if plan.hold_pause_s is not None:
+                held = HeldStreams(capture, dialer, plan.hold_pause_s)
+            tap = Tap(capture, dialer, authority, held)
+            try:
+                environment = bot_environment(
+                    plan.environment,
+                    mode="record",
+                    ca_bundle=bundle,
+                    hosts=(),
+                    ports=dict.fromkeys(plan.ports, tap.port),
+                    report=Path(folder) / "refused.jsonl",
+                    include_local=plan.include_local,
+                )
+                status, stopped = await _run(plan.command, environment, capture)
+            finally:
+                await tap.close()
+            capture.finish()
+    if capture.refused:
+        raise capture.refused
+    return Outcome(
+        status,
+        stopped,
+        capture.counts,
+        tuple(sorted(capture.hosts)),
+        capture.failures,
+        redactor.counts.total() if redactor else 0,
+        held.undelivered if held else 0,
+    )
+
+
+def _redactor(plan: Plan) -> Redactor:
+    return Redactor(environment_secrets(plan.environment), secrets.token_bytes(16))
+
+
+def _header(plan: Plan, redactor: Redactor | None) -> RecordingHeader:
+    command = redactor.command(plan.command) if redactor else tuple(plan.command)
+    notes = [HOLD_NOTE] if plan.hold_pause_s is not None else []
+    if redactor is None:
+        notes.append("secrets were not redacted")
+    if plan.stand_ins:
+        hosts = ", ".join(sorted({host for host, _ in plan.stand_ins}))
+        notes.append(f"answered by a stand-in, not by the real service: {hosts}")
+    return RecordingHeader(
+        started_at=datetime.now(UTC).isoformat(timespec="microseconds"),
+        command=command,
+        notes=tuple(notes),
+    )
+
+
+async def _run(
+    command: Sequence[str], environment: Mapping[str, str], capture: Capture
+) -> tuple[int, bool]:
+    """Run the bot, hand signals on to it, and return its status and whether it was stopped."""
+    try:
+        bot = await asyncio.create_subprocess_exec(*command, env=environment)
+    except OSError as error:
+        raise InputError(
+            f"cannot start {command[0]!r}: {error.strerror}",
+            remedy="give a command that exists after --",
+        ) from error
+    received: list[int] = []
+
+    def forward(number: int) -> None:
+        received.append(number)
+        if bot.returncode is None and not (number == signal.SIGINT and _is_foreground()):
+            bot.send_signal(number)
+
+    loop = asyncio.get_running_loop()
+    for number in FORWARDED:
+        loop.add_signal_handler(number, forward, number)
+    try:
+        code = await _wait(bot, capture)
+    finally:
+        for number in FORWARDED:
+            loop.remove_signal_handler(number)
+    return (code if code >= 0 else 128 - code), bool(received)
+
+
+async def _wait(bot: asyncio.subprocess.Process, capture: Capture) -> int:
+    """Wait for the bot, but do not let it run on when its traffic may not be written."""
+    ended = asyncio.create_task(bot.wait())
+    while not ended.done():
+        await asyncio.wait([ended], timeout=0.2)
+        if capture.refused and bot.returncode is None:
+            bot.terminate()
+            await asyncio.wait([ended], timeout=5)
+            if bot.returncode is None:
+                bot.kill()
+    return ended.result()
+
+
+def _is_foreground() -> bool:
+    """Whether Ctrl-C in the terminal reaches the bot by itself."""
+    try:
+        return os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return False

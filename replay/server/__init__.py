@@ -1,0 +1,1 @@
+"""The upstream server that plays a recording."""

@@ -1,0 +1,127 @@
+"""What all connections of one upstream server share: the recording and how much of it is used."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from perfscan.replay.items import effect_key, is_stimulus, request_matches, without_query
+from perfscan.replay.keys import Asked
+from perfscan.replay.model import ItemRules, MatchRules, Message, Recording, Request
+from perfscan.replay.server.alarm import Alarm
+from perfscan.replay.server.answers import Answer
+from perfscan.replay.server.matching import Matcher
+from perfscan.replay.server.stations import Observe, Stations, Tuning, stimulus_messages
+from perfscan.replay.server.timeline import ConnectionCosts, Pace
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a recording is played."""
+
+    rules: MatchRules = field(default_factory=MatchRules)
+    items: ItemRules | None = None
+    """Which messages are stimuli and which requests effects, for the status."""
+    speed: float = 1.0
+    seed: int = 0
+    until_s: float | None = None
+    """Play only stream messages up to this recorded second of their stream."""
+    mock: bool = False
+    """Serve any client under any host name, every WebSocket from its beginning."""
+
+    @property
+    def until_ns(self) -> int | None:
+        """``until_s`` in nanoseconds."""
+        return None if self.until_s is None else round(self.until_s * 1e9)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has happened so far."""
+
+    outcomes: dict[str, int] = field(default_factory=lambda: {"hit": 0, "extra": 0, "miss": 0})
+    effects: set[str] = field(default_factory=set)
+    in_flight: int = 0
+    last_activity_ns: int = 0
+
+
+class Playback:
+    """The recording and its state; every connection asks it for answers."""
+
+    def __init__(
+        self, recording: Recording, settings: Settings, alarm: Alarm, observe: Observe
+    ) -> None:
+        self.settings = settings
+        self.alarm = alarm
+        self.observe = observe
+        self.pace = Pace(settings.speed)
+        self.tally = Tally()
+        self.costs = ConnectionCosts(recording, settings.seed)
+        self.stations = Stations(
+            recording,
+            Tuning(settings.rules, self.pace, settings.seed, settings.until_ns, settings.mock),
+            alarm,
+            observe,
+            _stimuli(recording, settings.items),
+        )
+        self._matcher = Matcher(recording, settings.rules, settings.seed, any_host=settings.mock)
+        self._connections = itertools.count(1)
+        self._exchanges = itertools.count(1)
+
+    def next_connection(self) -> int:
+        """Return the number of a new connection."""
+        return next(self._connections)
+
+    def next_exchange(self) -> int:
+        """Return the number of a new exchange."""
+        return next(self._exchanges)
+
+    def answer(self, asked: Asked) -> Answer:
+        """Return the recorded answer, or a refusal."""
+        return self._matcher.answer(asked)
+
+    def active(self) -> int:
+        """Note that something happened; returns the time."""
+        self.tally.last_activity_ns = now_ns = self.alarm.now()
+        return now_ns
+
+    def note_effect(self, request: Request, url: str, status: int) -> None:
+        """Remember which item ``request`` ended, if it did and was accepted."""
+        items = self.settings.items
+        if items is None or status >= 400:
+            return
+        if request_matches(items.effect.request, request.method, url):
+            key = effect_key(items.effect, request)
+            if key is not None:
+                self.tally.effects.add(key)
+
+    def status(self) -> dict[str, float]:
+        """Return the figures that whoever follows the run needs."""
+        tally = self.tally
+        return {
+            "stimuli_left": self.stations.stimuli_left,
+            "streams_started": self.stations.started,
+            "in_flight": tally.in_flight,
+            "idle_s": round((self.alarm.now() - tally.last_activity_ns) / 1e9, 3),
+            "effects": len(tally.effects),
+            "hits": tally.outcomes["hit"],
+            "extras": tally.outcomes["extra"],
+            "misses": tally.outcomes["miss"],
+            "unused": self._matcher.unused,
+        }
+
+
+def _stimuli(recording: Recording, items: ItemRules | None) -> Collection[int]:
+    """Return the indexes of the messages that begin items; of all received ones without rules."""
+    wanted = None if items is None else without_query(items.stimulus.websocket)
+
+    def begins(url: str, index: int) -> bool:
+        message = recording.events[index]
+        if not isinstance(message, Message) or message.direction != "received":
+            return False
+        if items is None:
+            return True
+        return without_query(url) == wanted and is_stimulus(items.stimulus, message)
+
+    return stimulus_messages(recording, begins)

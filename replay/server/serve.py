@@ -1,0 +1,213 @@
+"""The upstream server as a process: ``python -m perfscan.replay.server.serve CONFIG.json``.
+
+The configuration is a JSON object::
+
+    {"scenario": "scenario.yaml",      its recording, matching rules and items; or
+     "recording": "traffic.jsonl.gz",  a recording alone (which also overrides the scenario's)
+     "listeners": [{"fd": 5, "port": 443, "tls": true}],   inherited sockets, the recorded port
+                                        of each; tls defaults to what was recorded on that port
+     "ca": "folder",                   of Authority.create; needed for TLS
+     "journal": "journal.jsonl",       what the server sees; optional
+     "speed": 1.0, "seed": 0, "until_s": null}
+
+Prints ``{"ready": true, "origin_ns": n}``, then a status line four times a second. Ends on SIGTERM,
+on SIGINT, and when a pipe on its standard input or output is closed. Exit status 0, that of a
+PerfscanError with its one line on stderr, or 1 with a traceback after a defect of the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import resource
+import signal
+import socket
+import stat
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from perfscan.errors import InputError, PerfscanError
+from perfscan.replay.certificates import Authority
+from perfscan.replay.model import Observed, Open, Recording
+from perfscan.replay.recording import read_recording
+from perfscan.replay.scenario import read_scenario
+from perfscan.replay.server.journal import Journal
+from perfscan.replay.server.playback import Settings
+from perfscan.replay.server.upstream import Upstream
+
+STATUS_INTERVAL_S = 0.25
+FLUSH_INTERVAL_S = 0.125
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The configuration, read and checked."""
+
+    recording: Recording
+    settings: Settings
+    listeners: tuple[tuple[int, int, bool], ...]
+    """Descriptor, recorded port, TLS."""
+    authority: Authority | None
+    journal: Path | None
+
+
+def read_order(path: Path) -> Order:
+    """Read a configuration file. Raises InputError."""
+    try:
+        config = json.loads(path.read_text("utf-8"))
+        return _order(config)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"not a configuration of the server: {error!r}",
+            where=str(path),
+            remedy="see the module perfscan.replay.server.serve",
+        ) from error
+
+
+def _order(config: Mapping[str, Any]) -> Order:
+    scenario = read_scenario(Path(config["scenario"])) if "scenario" in config else None
+    settings = Settings(
+        speed=float(config.get("speed", 1.0)),
+        seed=int(config.get("seed", 0)),
+        until_s=config.get("until_s"),
+    )
+    if scenario is not None:
+        settings = replace(settings, rules=scenario.match, items=scenario.items)
+    path = config["recording"] if scenario is None else config.get("recording", scenario.recording)
+    recording = read_recording(Path(path))
+    secure = {
+        event.port
+        for event in recording.events
+        if isinstance(event, Open) and event.scheme == "https"
+    }
+    return Order(
+        recording,
+        settings,
+        tuple(
+            (one["fd"], one["port"], one.get("tls", one["port"] in secure))
+            for one in config["listeners"]
+        ),
+        Authority.load(Path(config["ca"])) if "ca" in config else None,
+        Path(config["journal"]) if "journal" in config else None,
+    )
+
+
+async def serve(order: Order, say: Callable[[Mapping[str, Any]], bool]) -> None:
+    """Play until told to stop; ``say`` prints one line and returns False when nobody reads it."""
+    journal = None
+    if order.journal is not None:
+        journal = Journal(order.journal, order.settings.speed, order.settings.until_ns)
+    observe: Callable[[Observed], None] = journal.add if journal else lambda _: None
+    stop = asyncio.Event()
+    defects = _stop_on_defects(stop)
+    _stop_on_signals_and_silence(stop)
+    try:
+        upstream = Upstream(
+            order.recording, order.settings, authority=order.authority, observe=observe
+        )
+        for descriptor, port, tls in order.listeners:
+            upstream.listen(socket.socket(fileno=descriptor), port=port, tls=tls)
+        gc.collect()
+        gc.freeze()  # the recording is never garbage; looking at it again would cost a pause
+        heard = say({"ready": True, "origin_ns": upstream.origin_ns})
+        rounds = round(STATUS_INTERVAL_S / FLUSH_INTERVAL_S)
+        while heard and not stop.is_set():
+            for _ in range(rounds):
+                if journal:
+                    journal.flush_some()
+                if await _happens(stop, FLUSH_INTERVAL_S):
+                    break
+            heard = say(upstream.status())
+        await upstream.close()
+    finally:
+        if journal:
+            journal.close()
+    if defects:  # a server that failed once has not played the recording
+        raise defects[0]
+
+
+async def _happens(event: asyncio.Event, within_s: float) -> bool:
+    try:
+        async with asyncio.timeout(within_s):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
+def _stop_on_defects(stop: asyncio.Event) -> list[Exception]:
+    """Let an exception that nobody expected end the server instead of hanging one connection."""
+    found: list[Exception] = []
+
+    def note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, Exception) and not isinstance(error, OSError):
+            found.append(error)
+            stop.set()
+        else:
+            loop.default_exception_handler(context)
+
+    asyncio.get_running_loop().set_exception_handler(note)
+    return found
+
+
+def _stop_on_signals_and_silence(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    mode = os.fstat(sys.stdin.fileno()).st_mode
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(
+        mode
+    ):  # not the null device, which is always at its end
+
+        def read() -> None:
+            if not os.read(sys.stdin.fileno(), 4096):
+                loop.remove_reader(sys.stdin.fileno())
+                stop.set()
+
+        loop.add_reader(sys.stdin.fileno(), read)
+
+
+def _say(line: Mapping[str, Any]) -> bool:
+    try:
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        sys.stdout = None  # or Python complains again at its exit
+        return False
+    return True
+
+
+def new_event_loop() -> asyncio.AbstractEventLoop:
+    """Return the fastest event loop that is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+def main(arguments: list[str]) -> int:
+    """Run as a program; returns the exit status."""
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m perfscan.replay.server.serve CONFIG.json\n")
+        return 2
+    try:
+        order = read_order(Path(arguments[0]))
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            runner.run(serve(order, _say))
+    except PerfscanError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,109 @@
+"""When recorded things are due again. Pure: whoever asks says what time it is."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+
+from perfscan.replay.keys import host_key
+from perfscan.replay.model import Open, Recording
+from perfscan.replay.server.streams import StreamEvent, StreamPlan
+
+
+class Pace:
+    """Turns recorded durations into those of this run."""
+
+    def __init__(self, speed: float) -> None:
+        self.speed = speed
+
+    def __call__(self, recorded_ns: int) -> int:
+        """Return how long something takes that took ``recorded_ns``."""
+        return recorded_ns if self.speed == 1 else round(recorded_ns / self.speed)
+
+
+def answer_due(arrived_ns: int, usable_ns: int, service_ns: int) -> int:
+    """Return when the first byte of an answer is due.
+
+    ``usable_ns`` is when the connection would have been set up (accept plus its recorded cost): a
+    request that came earlier, since loopback is quicker than the real way, waits for that first.
+    """
+    return max(arrived_ns, usable_ns) + service_ns
+
+
+class ConnectionCosts:
+    """What each new connection costs: the n-th to a host what the n-th recorded one cost.
+
+    Later ones draw from that host's recorded costs, by seed, host and n, so that both sides of a
+    comparison draw the same. A host whose connections were not timed costs nothing.
+    """
+
+    def __init__(self, recording: Recording, seed: int) -> None:
+        self._seed = seed
+        self._recorded: Mapping[str, Sequence[int]] = _recorded_costs(recording)
+        self._opened: Counter[str] = Counter()
+
+    def next_ns(self, host: str) -> int:
+        """Return the cost of the next connection to ``host`` (a :func:`host_key`)."""
+        recorded = self._recorded.get(host)
+        if not recorded:
+            return 0
+        number = self._opened[host]
+        self._opened[host] += 1
+        if number < len(recorded):
+            return recorded[number]
+        return random.Random(f"{self._seed}/{host}/{number}").choice(recorded)
+
+
+def _recorded_costs(recording: Recording) -> dict[str, list[int]]:
+    costs: dict[str, list[int]] = defaultdict(list)
+    if recording.header.latency != "recorded":
+        return costs
+    opens = (event for event in recording.events if isinstance(event, Open))
+    for opened in sorted(opens, key=lambda event: event.at_ns):
+        if opened.connect_ns is not None or opened.tls_ns is not None:
+            costs[host_key(opened)].append((opened.connect_ns or 0) + (opened.tls_ns or 0))
+    return costs
+
+
+class StreamPlayer:
+    """The position of one recorded stream. Once started it does not wait for anybody."""
+
+    def __init__(self, plan: StreamPlan, pace: Pace, until_ns: int | None = None) -> None:
+        self.plan = plan
+        self.started_ns: int | None = None
+        self._pace = pace
+        end_ns = None if until_ns is None else plan.recorded_ns + until_ns
+        self._events = [event for event in plan.events if end_ns is None or event.at_ns <= end_ns]
+        self._position = 0
+
+    def start(self, now_ns: int) -> bool:
+        """Let the stream's clock run from now on; False where it does already."""
+        if self.started_ns is not None:
+            return False
+        self.started_ns = now_ns
+        return True
+
+    @property
+    def left(self) -> Sequence[StreamEvent]:
+        """What is still to come."""
+        return self._events[self._position :]
+
+    def next_due_ns(self) -> int | None:
+        """Return when the next event is due; None before the start and after the last."""
+        if self._position == len(self._events):
+            return None
+        return self._due_ns(self._events[self._position])
+
+    def take_due(self, now_ns: int) -> list[tuple[StreamEvent, int]]:
+        """Return the events that are due by now, each with when it was, and move on."""
+        taken: list[tuple[StreamEvent, int]] = []
+        while (due_ns := self.next_due_ns()) is not None and due_ns <= now_ns:
+            taken.append((self._events[self._position], due_ns))
+            self._position += 1
+        return taken
+
+    def _due_ns(self, event: StreamEvent) -> int | None:
+        if self.started_ns is None:
+            return None
+        return self.started_ns + self._pace(max(0, event.at_ns - self.plan.recorded_ns))

@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import pytest
+
+from perfscan.replay.keys import read_request
+from perfscan.replay.model import (
+    Event,
+    Failure,
+    Headers,
+    MatchRules,
+    Open,
+    Recording,
+    RecordingHeader,
+    Request,
+    Response,
+)
+from perfscan.replay.server.answers import MISS_STATUS, Answer
+from perfscan.replay.server.matching import Matcher
+
+MS = 1_000_000
+
+
+def recording(
+    *pairs: tuple[Request, Response | Failure | None], latency: str = "recorded"
+) -> Recording:
+    events: list[Event] = [Open(1, 0, "https", "api.example", 443)]
+    for pair in pairs:
+        events += [event for event in pair if event is not None]
+    header = RecordingHeader(latency="recorded" if latency == "recorded" else "not recorded")
+    return Recording(header, tuple(sorted(events, key=lambda event: event.at_ns)))
+
+
+def exchange(
+    number: int,
+    target: str,
+    answer: object,
+    *,
+    status: int = 200,
+    took_ms: int = 100,
+    body: object = None,
+    headers: Headers = (),
+) -> tuple[Request, Response]:
+    at_ns = number * 1000 * MS
+    sent = b"" if body is None else json.dumps(body).encode()
+    text = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+    return (
+        Request(number, 1, at_ns, "POST" if sent else "GET", target, (), sent),
+        Response(
+            number, 1, at_ns + took_ms * MS, at_ns + (took_ms + 5) * MS, status, headers, text
+        ),
+    )
+
+
+def ask(
+    matcher: Matcher,
+    target: str,
+    body: object = None,
+    host: str = "api.example",
+    rules: MatchRules | None = None,
+) -> Answer:
+    sent = b"" if body is None else json.dumps(body).encode()
+    method = "POST" if sent else "GET"
+    return matcher.answer(read_request(method, host, target, (), sent, rules or MatchRules()))
+
+
+def bodies(answers: Iterable[Answer]) -> list[object]:
+    return [json.loads(answer.body) for answer in answers]
+
+
+def test_the_nth_request_gets_the_nth_answer_in_the_nth_time() -> None:
+    matcher = Matcher(
+        recording(
+            exchange(1, "/order", "open", took_ms=50), exchange(2, "/order", "filled", took_ms=70)
+        )
+    )
+    first, second = ask(matcher, "/order"), ask(matcher, "/order")
+    assert bodies([first, second]) == ["open", "filled"]
+    assert [first.service_ns, second.service_ns] == [50 * MS, 70 * MS]
+    assert [first.recorded, second.recorded] == [1, 2]
+    assert first.body_ns == 5 * MS
+    assert {first.outcome, second.outcome} == {"hit"}
+
+
+def test_other_requests_do_not_use_up_the_answers_of_one() -> None:
+    matcher = Matcher(recording(exchange(1, "/a", 1), exchange(2, "/b", 2), exchange(3, "/a", 3)))
+    answers = [ask(matcher, target) for target in ("/b", "/a", "/a")]
+    assert bodies(answers) == [2, 1, 3]
+    assert matcher.unused == 0
+
+
+def test_after_the_last_the_last_successful_answer_stands() -> None:
+    matcher = Matcher(
+        recording(
+            exchange(1, "/a", "good", took_ms=10),
+            exchange(2, "/a", "best", took_ms=20),
+            exchange(3, "/a", "too many", status=429, took_ms=30),
+        )
+    )
+    answers = [ask(matcher, "/a") for _ in range(40)]
+    assert bodies(answers[:3]) == ["good", "best", "too many"]
+    assert {answer.outcome for answer in answers[3:]} == {"extra"}
+    assert set(map(str, bodies(answers[3:]))) == {"best"}
+    assert {answer.service_ns for answer in answers[3:]} == {10 * MS, 20 * MS, 30 * MS}
+
+
+def test_extra_answers_take_the_same_time_on_both_sides() -> None:
+    def times(seed: int) -> list[int]:
+        pairs = [exchange(number, "/a", number, took_ms=number) for number in range(1, 9)]
+        matcher = Matcher(recording(*pairs), seed=seed)
+        return [ask(matcher, "/a").service_ns for _ in range(30)]
+
+    assert times(1) == times(1)
+    assert times(1) != times(2)
+
+
+def test_where_nothing_succeeded_the_last_answer_stands() -> None:
+    matcher = Matcher(recording(exchange(1, "/a", "no", status=503)))
+    assert [ask(matcher, "/a").status for _ in range(3)] == [503, 503, 503]
+
+
+def test_a_miss_is_unmistakable_and_names_the_nearest() -> None:
+    matcher = Matcher(recording(exchange(1, "/v1/a", 1)))
+    answer = ask(matcher, "/v1/b")
+    assert (answer.outcome, answer.status, answer.recorded) == ("miss", MISS_STATUS, None)
+    assert json.loads(answer.body)["error"] == "not in the recording"
+    assert answer.miss is not None
+    assert answer.miss.request == "GET api.example/v1/b"
+    assert answer.miss.nearest == ("GET api.example/v1/a: path: sent '/v1/b', recorded '/v1/a'",)
+
+
+def test_a_used_up_recording_goes_on_refusing() -> None:
+    matcher = Matcher(recording(exchange(1, "/a", 1)))
+    ask(matcher, "/a")
+    assert {ask(matcher, f"/new/{number}").outcome for number in range(20)} == {"miss"}
+    assert ask(Matcher(recording()), "/").outcome == "miss"
+
+
+def test_another_host_is_a_miss_unless_any_host_will_do() -> None:
+    traffic = recording(exchange(1, "/a", 1))
+    assert ask(Matcher(traffic), "/a", host="127.0.0.1:8000").outcome == "miss"
+    lenient = Matcher(traffic, any_host=True)
+    assert ask(lenient, "/a", host="127.0.0.1:8000").outcome == "hit"
+    assert ask(lenient, "/b", host="127.0.0.1:8000").outcome == "miss"
+
+
+def rpc(method: str, *params: object, number: object = 1) -> dict[str, object]:
+    return {"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}
+
+
+def result(value: object, number: object = 1) -> dict[str, object]:
+    return {"jsonrpc": "2.0", "result": value, "id": number}
+
+
+def test_the_id_of_a_json_rpc_call_is_echoed() -> None:
+    answer = b'{"result": {"id": 1, "price": 1.10}, "id": 1}'
+    matcher = Matcher(recording(exchange(1, "/", answer, body=rpc("get", "a"))))
+    found = ask(matcher, "/", rpc("get", "a", number="mine"))
+    assert found.body == b'{"result": {"id": 1, "price": 1.10}, "id": "mine"}'
+
+
+def test_a_batch_is_answered_from_single_calls_in_any_order() -> None:
+    matcher = Matcher(
+        recording(
+            exchange(1, "/", result("A"), body=rpc("get", "a"), took_ms=30),
+            exchange(2, "/", result("B"), body=rpc("get", "b"), took_ms=80),
+        )
+    )
+    answer = ask(matcher, "/", [rpc("get", "b", number=5), rpc("get", "a", number=6)])
+    assert json.loads(answer.body) == [result("B", 5), result("A", 6)]
+    assert (answer.outcome, answer.service_ns) == ("hit", 80 * MS)
+    assert matcher.unused == 0
+
+
+def test_single_calls_are_answered_from_a_batch() -> None:
+    batch = [rpc("get", "a", number=1), rpc("get", "b", number=2)]
+    answers = [result("B", 2), result("A", 1)]
+    matcher = Matcher(recording(exchange(1, "/", answers, body=batch)))
+    assert bodies([ask(matcher, "/", rpc("get", "b", number=9))]) == [result("B", 9)]
+    assert bodies([ask(matcher, "/", rpc("get", "a", number=9))]) == [result("A", 9)]
+
+
+def test_an_unknown_element_misses_alone() -> None:
+    matcher = Matcher(recording(exchange(1, "/", result("A"), body=rpc("get", "a"))))
+    answer = ask(matcher, "/", [rpc("get", "a", number=1), rpc("get", "z", number=2)])
+    first, second = json.loads(answer.body)
+    assert first == result("A")
+    assert second["id"] == 2
+    assert "not in the recording" in second["error"]["message"]
+    assert answer.outcome == "miss"
+    assert answer.miss is not None
+
+
+def test_a_refused_element_refuses_its_batch() -> None:
+    matcher = Matcher(
+        recording(
+            exchange(1, "/", result("A"), body=rpc("get", "a")),
+            exchange(2, "/", b"slow down", body=rpc("get", "b"), status=429),
+            exchange(3, "/", result("B"), body=rpc("get", "b")),
+        )
+    )
+    batch = [rpc("get", "a", number=1), rpc("get", "b", number=2)]
+    refused, again = ask(matcher, "/", batch), ask(matcher, "/", batch)
+    assert (refused.status, refused.body) == (429, b"slow down")
+    assert json.loads(again.body) == [result("A", 1), result("B", 2)]
+
+
+def test_where_a_body_may_differ_its_own_answer_is_preferred() -> None:
+    rules = MatchRules(ignore_body=("$.text",))
+    matcher = Matcher(
+        recording(
+            exchange(1, "/send", 1, body={"chat": 1, "text": "a"}, took_ms=10),
+            exchange(2, "/send", 2, body={"chat": 1, "text": "b"}, took_ms=20),
+        ),
+        rules,
+    )
+    texts = ["b", "changed", "a"]
+    answers = [ask(matcher, "/send", {"chat": 1, "text": text}, rules=rules) for text in texts]
+    assert bodies(answers[:2]) == [2, 1]
+    assert [answer.outcome for answer in answers] == ["hit", "hit", "extra"]
+    assert ask(matcher, "/send", {"chat": 2, "text": "b"}, rules=rules).outcome == "miss"
+
+
+def test_an_exchange_that_broke_breaks_again() -> None:
+    sent, _ = exchange(1, "/a", 1)
+    broken = Failure(1, sent.at_ns + 40 * MS, "connection reset", exchange=1)
+    matcher = Matcher(recording((sent, broken), exchange(2, "/a", "later")))
+    first, second, third = (ask(matcher, "/a") for _ in range(3))
+    assert (first.broke, first.service_ns) == (True, 40 * MS)
+    assert bodies([second, third]) == ["later", "later"]
+
+
+def test_an_exchange_without_end_is_left_out() -> None:
+    sent, _ = exchange(1, "/a", 1)
+    assert ask(Matcher(recording((sent, None))), "/a").outcome == "miss"
+
+
+def test_framing_headers_are_not_repeated() -> None:
+    headers = (("Content-Type", "x"), ("Content-Length", "9"), ("Transfer-Encoding", "chunked"))
+    matcher = Matcher(recording(exchange(1, "/a", 1, headers=headers)))
+    assert ask(matcher, "/a").headers == (("Content-Type", "x"),)
+
+
+@pytest.mark.parametrize(("asked_for_it", "closes"), [(False, True), (True, False)])
+def test_a_connection_is_closed_as_the_service_did(asked_for_it: bool, closes: bool) -> None:
+    sent, answer = exchange(1, "/a", 1, headers=(("Connection", "close"),))
+    if asked_for_it:
+        sent = Request(1, 1, sent.at_ns, "GET", "/a", (("connection", "Close"),))
+    assert ask(Matcher(recording((sent, answer))), "/a").closes is closes
+
+
+def test_without_recorded_latency_nothing_waits() -> None:
+    matcher = Matcher(recording(exchange(1, "/a", 1), latency="not recorded"))
+    answer = ask(matcher, "/a")
+    assert (answer.service_ns, answer.body_ns) == (0, 0)
