@@ -76,10 +76,10 @@ def per_item(total: str) -> str:
 def describe(name: str) -> Metric:
     """Describe a metric; what is not in the catalogue is a scenario's own count."""
     if name == per_item("cpu_s"):
-        return Metric("CPU time per item", "ms", role="cost", total="cpu_s")
+        return Metric("CPU time / item", "ms", role="cost", total="cpu_s")
     if name.endswith(_PER_ITEM):
         total = name.removesuffix(_PER_ITEM)
         about = describe(total)
-        return replace(about, label=f"{about.label} per item", counted=False, total=total)
+        return replace(about, label=f"{about.label} / item", counted=False, total=total)
     own = Metric(name.replace("_", " ").capitalize(), "count", role="traffic", counted=True)
     return METRICS.get(name, own)

@@ -1,0 +1,102 @@
+"""Words and exit codes of ``perfscan bench`` and ``perfscan demo``, without running a bot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from perfscan.cli.bench import next_free, status_of, write_text
+from perfscan.cli.demo import bundled
+from perfscan.cli.main import execute
+from perfscan.cli.status import Status
+from perfscan.errors import InputError
+
+
+@dataclass
+class Metric:
+    target_met: str | None = None
+
+
+@dataclass
+class Comparison:
+    verdict: str
+    metrics: tuple[Metric, ...] = ()
+
+
+@dataclass
+class Result:
+    comparison: Comparison
+    interrupted: bool = False
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status"),
+    [
+        ("faster", Status.OK),
+        ("no change found", Status.OK),
+        ("slower", Status.FINDINGS),
+        ("mixed", Status.FINDINGS),
+        ("inconclusive", Status.INCONCLUSIVE),
+        ("replies differ", Status.DIFFERENT_WORK),
+    ],
+)
+def test_each_verdict_has_its_exit_code(verdict: str, status: Status) -> None:
+    assert status_of(Result(Comparison(verdict)), None) == status
+
+
+def test_a_missed_target_fails_a_faster_bot() -> None:
+    missed = Comparison("faster", (Metric("met"), Metric("missed")))
+    unproven = Comparison("faster", (Metric("met"), Metric("not proven")))
+    assert status_of(Result(missed), None) == Status.FINDINGS
+    assert status_of(Result(unproven), None) == Status.OK
+
+
+def test_ci_may_choose_what_inconclusive_means() -> None:
+    result = Result(Comparison("inconclusive"))
+    assert status_of(result, "pass") == Status.OK
+    assert status_of(result, "fail") == Status.FINDINGS
+    assert status_of(Result(Comparison("replies differ")), "pass") == Status.DIFFERENT_WORK
+
+
+def test_interrupted_beats_every_verdict() -> None:
+    assert status_of(Result(Comparison("faster"), interrupted=True), None) == Status.INTERRUPTED
+
+
+def test_an_earlier_result_is_never_overwritten_unasked(tmp_path: Path) -> None:
+    first = tmp_path / "run.json"
+    assert next_free(first) == first
+    first.write_text("{}")
+    (tmp_path / "run-2.json").write_text("{}")
+    assert next_free(first) == tmp_path / "run-3.json"
+
+
+def test_a_report_in_a_missing_folder_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot write the report"):
+        write_text(tmp_path / "missing" / "report.md", "")
+
+
+def test_an_unknown_bot_names_those_there_are() -> None:
+    with pytest.raises(InputError, match="pool_alerts"):
+        bundled("no_such_bot")
+    assert bundled("pool_alerts").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("bench", "replay", "missing.yaml"), "missing.yaml"),
+        (("bench", "replay", "missing.yaml", "--inconclusive", "maybe"), "'pass' or 'fail'"),
+        (("bench", "replay", "missing.yaml", "--pairs", "0"), "--pairs"),
+        (("bench", "rpelay"), "rpelay"),
+    ],
+)
+def test_wrong_words_are_one_line(
+    words: tuple[str, ...], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(list(words)) == Status.BAD_INPUT
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert expected in printed.err
+    assert len(printed.err.splitlines()) <= 2

@@ -1,0 +1,40 @@
+"""What a bench prints while it runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from perfscan.cli.progress import Progress
+from perfscan.replay.model import Item, Run
+from perfscan.replay.trial import StatusReport
+
+
+def run(*, ok: bool = True) -> Run:
+    items = (Item("a", 0, "handled", 5.0), Item("b", 0, "missed", None))
+    problem = "" if ok else "killed by SIGKILL"
+    return Run("optimized", 2, 1, ok, {"item_latency_all_ms.p95": 1234.5}, items, problem=problem)
+
+
+def test_without_a_terminal_there_are_only_plain_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with Progress("toy · 6 pairs", 12, 80.0, StatusReport()) as progress:
+        progress.land(run())
+        progress.land(run(ok=False))
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "\r" not in printed.err
+    assert printed.err.splitlines() == [
+        "toy · 6 pairs · 12 runs · about 80 s",
+        "run 1/12 · pair 3 optimized: 1 of 2 items, p95 1,234 ms",
+        "run 2/12 · pair 3 optimized: killed by SIGKILL",
+    ]
+
+
+def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress("toy", 12, 80.0, StatusReport(), quiet=True) as progress:
+        progress.land(run())
+        progress.note("warning")
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,119 @@
+"""The order of a bench: warm-up, rounds, what happens when something goes wrong."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from perfscan.errors import NotMeasurableError
+from perfscan.replay import runner
+from perfscan.replay.model import Miss, Run
+from perfscan.replay.runner import Plan, run_bench
+from perfscan.replay.schedule import Slot
+from perfscan.replay.trial import Setup, StatusReport, Watch
+
+SETUP = Setup(
+    scenario=cast(Any, None),
+    recording=cast(Any, None),
+    folder=Path("runs"),
+    prepared={},
+    authority=cast(Any, None),
+)
+
+
+def finished(slot: Slot, problem: str = "") -> Run:
+    return Run(slot.side, slot.pair, slot.position, not problem, {}, (), problem=problem)
+
+
+class Trials:
+    """Stands in for real runs and remembers what was asked for."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.made: list[tuple[Slot, Setup]] = []
+        self.failing: dict[str, Run] = {}
+        self.raising: BaseException | None = None
+        self._lock = threading.Lock()
+        monkeypatch.setattr(runner, "run_trial", self.run)
+
+    def run(self, slot: Slot, setup: Setup, watch: Watch) -> Run:
+        with self._lock:
+            self.made.append((slot, setup))
+        if self.raising and setup.folder == SETUP.folder and slot.pair == 1:
+            raise self.raising
+        if setup.folder != SETUP.folder and slot.side in self.failing:
+            return self.failing[slot.side]
+        return finished(slot)
+
+
+@pytest.fixture
+def trials(monkeypatch: pytest.MonkeyPatch) -> Trials:
+    return Trials(monkeypatch)
+
+
+def test_a_brief_warm_up_comes_first_and_does_not_count(trials: Trials) -> None:
+    landed: list[Run] = []
+    outcome = run_bench(Plan(2), SETUP, StatusReport(), landed.append)
+
+    warm, measured = trials.made[:2], trials.made[2:]
+    assert all(setup.until_s == runner.WARM_UP_S for _, setup in warm)
+    assert all(setup.until_s is None for _, setup in measured)
+    sides = [slot.side for slot, _ in measured]
+    assert sides == ["original", "optimized", "optimized", "original"]
+    assert len(landed) == len(outcome.runs) == 4
+    assert not outcome.interrupted
+
+
+def test_a_shorter_bench_has_a_shorter_warm_up(trials: Trials) -> None:
+    run_bench(Plan(1), replace(SETUP, until_s=2.0), StatusReport(), lambda _: None)
+    assert {setup.until_s for _, setup in trials.made} == {2.0}
+
+
+def test_with_lanes_both_sides_of_a_pair_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    meeting = threading.Barrier(4, timeout=20)
+
+    def meet(slot: Slot, setup: Setup, _: Watch) -> Run:
+        if setup.folder == SETUP.folder:
+            meeting.wait()  # breaks unless two whole pairs are under way together
+        return finished(slot)
+
+    monkeypatch.setattr(runner, "run_trial", meet)
+    assert len(run_bench(Plan(2, lanes=2), SETUP, StatusReport(), lambda _: None).runs) == 4
+
+
+def test_a_bot_that_fails_its_warm_up_ends_the_bench(trials: Trials) -> None:
+    failed = replace(finished(Slot("optimized", 0, 1), "ended (exit status 1)"), log="a\nboom\n")
+    trials.failing["optimized"] = failed
+    with pytest.raises(NotMeasurableError, match=r"optimized bot failed.*exit status 1.*boom"):
+        run_bench(Plan(6), SETUP, StatusReport(), lambda _: None)
+    assert len(trials.made) == 2
+
+
+def test_leaving_the_recording_names_the_nearest_request(trials: Trials) -> None:
+    missed = replace(
+        finished(Slot("original", 0, 0), "the recording does not hold GET a"),
+        misses=(Miss("GET a", ("GET b: path differs",)),),
+    )
+    trials.failing["original"] = missed
+    with pytest.raises(NotMeasurableError, match=r"GET a.*nearest recorded: GET b"):
+        run_bench(Plan(6), SETUP, StatusReport(), lambda _: None)
+
+
+def test_interrupting_returns_what_is_finished(trials: Trials) -> None:
+    trials.raising = KeyboardInterrupt()
+    landed: list[Run] = []
+    outcome = run_bench(Plan(3), SETUP, StatusReport(), landed.append)
+    assert outcome.interrupted
+    assert [run.pair for run in outcome.runs] == [0, 0]
+    assert len(landed) == 2
+
+
+def test_any_other_error_goes_on_to_the_caller(trials: Trials) -> None:
+    trials.raising = NotMeasurableError("service redis did not answer")
+    landed: list[Run] = []
+    with pytest.raises(NotMeasurableError, match="redis"):
+        run_bench(Plan(3), SETUP, StatusReport(), landed.append)
+    assert len(landed) == 2, "what had finished was handed over before"
