@@ -9,14 +9,21 @@ from perfscan.analyzers.registry import all_rules
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- rules -->\n", "<!-- /rules -->"
+HEAD = "| Rule | Severity | What |\n|:--|:--|:--|\n"
 
 
 def table() -> str:
     """Return one row per rule, in the order of their numbers."""
-    return "".join(
-        f"| `{rule.id}` {rule.name} | {rule.severity} | {rule.manual.summary.rstrip('.')} |\n"
+    return HEAD + "".join(
+        f"| `{rule.id}` {rule.name} | {rule.severity} | {_noun(rule.manual.summary)} |\n"
         for rule in sorted(all_rules(), key=lambda rule: (len(rule.id), rule.id))
     )
+
+
+def _noun(summary: str) -> str:
+    """Turn ``Report sleeps that ...`` into ``Sleeps that ...``: a table needs no verb."""
+    text = summary.rstrip(".").removeprefix("Report ").removeprefix("a ").removeprefix("an ")
+    return text[:1].upper() + text[1:]
 
 
 def with_table(text: str) -> str:
