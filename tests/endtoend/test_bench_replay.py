@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -128,24 +129,24 @@ def started(toy: Toy, *words: str) -> Iterator[subprocess.Popen[str]]:
         process.wait()
 
 
-def measured_bot(bench: subprocess.Popen[str], skip: str = "warm-up") -> psutil.Process:
-    """Wait for a bot of a measured run, not of the warm-up."""
+def measured(bench: subprocess.Popen[str], word: str) -> psutil.Process:
+    """Wait for a process of a measured run, not of the warm-up, with ``word`` in its command."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and bench.poll() is None:
         for child in psutil.Process(bench.pid).children(recursive=True):
             try:
-                home, words = child.cwd(), child.cmdline()
+                words = " ".join([child.cwd(), *child.cmdline()])
             except psutil.Error:
                 continue
-            if words[-1:] == ["bot.py"] and skip not in home and "enter.py" not in " ".join(words):
+            if word in words and "warm-up" not in words and "enter.py" not in words:
                 return child
         time.sleep(0.05)
-    raise AssertionError(f"no bot came up: {bench.communicate()}")
+    raise AssertionError(f"no {word} came up: {bench.communicate()}")
 
 
 def test_a_killed_bot_is_one_line_and_loses_nothing(toy: Toy) -> None:
     with started(toy, "--pairs", "2") as bench:
-        measured_bot(bench).kill()
+        measured(bench, "bot.py").kill()
         out, err = bench.communicate(timeout=120)
     assert bench.returncode == 3, (out, err)
     assert "killed by SIGKILL" in out + err
@@ -154,6 +155,59 @@ def test_a_killed_bot_is_one_line_and_loses_nothing(toy: Toy) -> None:
     problems = sorted(run["problem"] for side in runs.values() for run in side["runs"])
     assert problems[:3] == ["", "", ""], problems
     assert problems[3].startswith("the bot ended by itself (killed by SIGKILL)")
+
+
+def test_a_stopped_service_is_one_line_and_loses_nothing(toy: Toy) -> None:
+    text = toy.scenario.read_text("utf-8")
+    changed = text.replace(
+        '"directory": "optimized"', '"services": ["redis"], "directory": "optimized"'
+    )
+    toy.scenario.write_text(changed, "utf-8")
+    with started(toy, "--pairs", "1") as bench:
+        measured(bench, "redis-server").kill()
+        out, err = bench.communicate(timeout=120)
+    assert bench.returncode == 3, (out, err)
+    assert "service redis stopped (killed by SIGKILL)" in out + err
+    assert "Traceback" not in err
+    sides = read(toy.folder / "run.json")["implementations"]
+    assert [run["ok"] for side in ("original", "optimized") for run in sides[side]["runs"]] == [
+        True, False
+    ]  # fmt: skip
+
+
+WITHOUT_NAMESPACES = """
+import sys
+from perfscan.replay import namespace, network
+namespace.unavailable = network.unavailable = lambda: "forbidden for this test"
+from perfscan.cli.main import execute
+sys.exit(execute(sys.argv[1:]))
+"""
+
+
+def test_without_namespaces_the_hook_guards_and_the_report_says_so(toy: Toy) -> None:
+    attempt = (
+        "    try: urllib.request.urlopen('http://127.0.0.2:9/hit', timeout=2)\n"
+        "    except OSError: pass\n"
+        "    try: urllib.request.urlopen('https://metrics.example.org/hit', timeout=2)\n"
+        "    except OSError: pass\n"
+    )
+    toy.change("    alert(key, price)", attempt + "    alert(key, price)")
+    words = ("bench", "replay", str(toy.scenario), *BRIEF, "-o", "run.json", "--report", "r.md")
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", WITHOUT_NAMESPACES, *words],
+        cwd=toy.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    assert "no network namespace (forbidden for this test)" in done.stderr
+    run = read(toy.folder / "run.json")
+    assert run["equivalence"]["same"] is True
+    assert run["equivalence"]["optimized"]["handled"] == 8
+    report = (toy.folder / "r.md").read_text("utf-8")
+    assert "NoNamespaceGuard" in report
+    assert "metrics.example.org" in report
 
 
 def test_interrupting_keeps_what_is_finished(toy: Toy) -> None:
@@ -175,7 +229,7 @@ def test_interrupting_keeps_what_is_finished(toy: Toy) -> None:
 
 def test_nothing_is_left_running(toy: Toy) -> None:
     with started(toy, "--pairs", "40") as bench:
-        measured_bot(bench)
+        measured(bench, "bot.py")
         family = psutil.Process(bench.pid).children(recursive=True)
         os.kill(bench.pid, signal.SIGINT)
         bench.communicate(timeout=60)
