@@ -55,7 +55,7 @@ def run(order: Order) -> Result:
     """Carry out ``order``. The result is on disk after every run, also when interrupted."""
     scenario = _with_after(read_scenario(order.scenario), order.after)
     recording = read_recording(scenario.recording)
-    lanes = min(order.lanes or scenario.lanes, order.pairs)
+    lanes = order.lanes or scenario.lanes
     notebook = _Notebook(order, scenario, recording, lanes)
     with ExitStack() as stack:
         folder = _folder(order.keep, stack)
@@ -80,7 +80,7 @@ def run(order: Order) -> Result:
         report = StatusReport()
         progress = stack.enter_context(
             Progress(
-                f"{scenario.title} · {order.pairs} pairs, {_manner(lanes)}",
+                f"{scenario.title} · {order.pairs} pairs, {_manner(order.pairs, lanes)}",
                 2 * order.pairs,
                 _expected_seconds(order, lanes, recording, scenario),
                 report,
@@ -143,7 +143,7 @@ class _Notebook:
         runs = tuple(sorted(self._runs, key=lambda run: (run.pair, run.slot)))
         circumstances = Circumstances(
             speed=order.speed,
-            lanes=self._lanes,
+            lanes=min(self._lanes, order.pairs),
             isolated=isolated,
             truncated=self._recording.truncated,
             interrupted=interrupted,
@@ -156,7 +156,7 @@ class _Notebook:
         method: dict[str, Any] = {
             "pairs": order.pairs,
             "order": "side by side" if self._lanes > 1 else "A B B A",
-            "lanes": self._lanes,
+            "lanes": min(self._lanes, order.pairs),
             "speed": order.speed,
             "until_s": order.until_s,
             "seed": order.seed,
@@ -214,8 +214,10 @@ def scan_folder(folder: Path) -> dict[str, Any]:
     return document
 
 
-def _manner(lanes: int) -> str:
-    return f"{lanes} side by side" if lanes > 1 else "one bot at a time"
+def _manner(pairs: int, lanes: int) -> str:
+    if lanes == 1:
+        return "one bot at a time"
+    return f"{lanes} at a time, side by side" if 1 < lanes < pairs else "side by side"
 
 
 def _expected_seconds(order: Order, lanes: int, recording: Recording, scenario: Scenario) -> float:
