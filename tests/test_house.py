@@ -100,6 +100,12 @@ def test_rules_and_importers_do_not_import_each_other() -> None:
             assert not [module for module in imported(path) if module.startswith(own)], path
 
 
+@pytest.mark.parametrize(("one", "other"), [("recorder", "server"), ("server", "recorder")])
+def test_recorder_and_server_are_strangers(one: str, other: str) -> None:
+    for path in (ROOT / "replay" / one).glob("*.py"):
+        assert not [name for name in imported(path) if name.startswith(f"perfscan.replay.{other}")]
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; from perfscan.cli.main import execute; execute(['--help']);"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from perfscan.replay.exchanges import DEFAULT_PORTS
 from perfscan.replay.model import Scheme
-from perfscan.replay.recorder.wire import HttpRequest, header
+from perfscan.replay.wire import HttpRequest, header
 
 TLS_HANDSHAKE = 0x16
 

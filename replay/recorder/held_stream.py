@@ -16,7 +16,7 @@ from websockets.protocol import Side
 from perfscan.replay.model import Close, Failure, Message, Open
 from perfscan.replay.recorder.capture import Capture
 from perfscan.replay.recorder.upstream import Upstream
-from perfscan.replay.recorder.wire import HttpResponse, MessageReader, WireError
+from perfscan.replay.wire import HttpResponse, MessageReader, WireError
 
 CHUNK = 1 << 16
 GOING_AWAY = 1001

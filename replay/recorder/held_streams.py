@@ -30,7 +30,7 @@ from perfscan.replay.model import Close, Failure, Open, Request, Response
 from perfscan.replay.recorder.capture import Capture
 from perfscan.replay.recorder.held_stream import CHUNK, Opening, Stream, Visit
 from perfscan.replay.recorder.upstream import Dialer, Upstream
-from perfscan.replay.recorder.wire import (
+from perfscan.replay.wire import (
     HttpRequest,
     HttpResponse,
     ResponseReader,

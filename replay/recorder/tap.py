@@ -33,7 +33,7 @@ from perfscan.replay.recorder.accepting import TLS_HANDSHAKE, Connection, open_s
 from perfscan.replay.recorder.capture import Capture
 from perfscan.replay.recorder.held_streams import HeldStreams
 from perfscan.replay.recorder.upstream import Dialer, Upstream
-from perfscan.replay.recorder.wire import (
+from perfscan.replay.wire import (
     HttpRequest,
     MessageReader,
     RequestReader,

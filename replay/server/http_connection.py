@@ -21,11 +21,11 @@ from perfscan.replay.model import (
     Scheme,
     Served,
 )
-from perfscan.replay.recorder.wire import HttpRequest, RequestReader, WireError, header
 from perfscan.replay.server.answers import Answer
 from perfscan.replay.server.playback import Playback
 from perfscan.replay.server.timeline import answer_due
 from perfscan.replay.server.websocket_connection import WebSocketConnection, upgrade
+from perfscan.replay.wire import HttpRequest, RequestReader, WireError, header
 
 HEAD_LIMIT = 256 * 1024
 """Bytes of one request's head; real servers stop at 8 to 64 KiB."""

@@ -13,12 +13,12 @@ from websockets.utils import accept_key
 
 from perfscan.replay.keys import Key, message_key
 from perfscan.replay.model import Headers, Message, Miss, Party, Request, Served
-from perfscan.replay.recorder.wire import HttpRequest, header
 from perfscan.replay.server.nearest import describe, nearest
 from perfscan.replay.server.playback import Playback
 from perfscan.replay.server.stations import Handshake, websocket_key
 from perfscan.replay.server.streams import Push, frame_of
 from perfscan.replay.server.transcript import Acknowledgement, rpc_id_of
+from perfscan.replay.wire import HttpRequest, header
 
 _NOT_REPEATED = frozenset(
     [

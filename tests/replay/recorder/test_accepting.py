@@ -10,7 +10,7 @@ import pytest
 
 from perfscan.replay.model import Scheme
 from perfscan.replay.recorder.accepting import Connection, peek, split_host
-from perfscan.replay.recorder.wire import HttpRequest
+from perfscan.replay.wire import HttpRequest
 
 
 @pytest.mark.parametrize(

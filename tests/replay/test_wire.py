@@ -10,7 +10,7 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import Side
 
-from perfscan.replay.recorder.wire import (
+from perfscan.replay.wire import (
     HttpRequest,
     HttpResponse,
     MessageReader,
