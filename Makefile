@@ -24,7 +24,7 @@ check: $(VENV)/.check ## Formatter, linter, types
 	$(BIN)/python tools/typecheck_tree.py
 	$(BIN)/mypy
 	set -e; for bot in fixtures/bots/*/optimized; do \
-		(cd $$bot && $(abspath $(BIN))/mypy --strict --config-file "" --explicit-package-bases .); \
+		(cd $$bot && $(abspath $(BIN))/mypy --strict --config-file "" --cache-dir $(abspath .mypy_cache)/bots --explicit-package-bases .); \
 	done
 
 wheel: $(VENV)/.check ## Build the wheel and test it in a clean environment
