@@ -110,6 +110,10 @@ def _folder(keep: Path | None, stack: ExitStack) -> Path:
         keep.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot keep runs here: {error.strerror}", where=str(keep)) from error
+    if any(keep.iterdir()):
+        raise InputError(
+            "this folder holds something already", where=str(keep), remedy="name a new one"
+        )
     return keep.resolve()
 
 

@@ -268,6 +268,16 @@ def test_a_recording_cut_in_half_is_used_as_far_as_it_goes(toy: Toy, perfscan: P
     assert "Traceback" not in done.err
 
 
+def test_what_was_kept_before_is_not_mixed_with_new_runs(toy: Toy, perfscan: Perfscan) -> None:
+    kept = toy.folder / "kept"
+    kept.mkdir()
+    (kept / "journal.jsonl").write_text("earlier", "utf-8")
+    done = perfscan("bench", "replay", toy.scenario, *BRIEF, "--keep", kept)
+    assert done.status == 2
+    assert "holds something already" in done.err
+    assert (kept / "journal.jsonl").read_text("utf-8") == "earlier"
+
+
 def test_a_recording_that_is_none_is_one_line(toy: Toy, perfscan: Perfscan) -> None:
     (toy.folder / "traffic.jsonl").write_bytes(b"\0\1\2 not a recording")
     done = perfscan("bench", "replay", toy.scenario, *BRIEF)
