@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
-from endtoend.toy import Perfscan, Toy, perfscan_command
+from endtoend.toy import Perfscan, Toy, heed_interrupts, perfscan_command
 
 pytestmark = pytest.mark.endtoend
 BRIEF = ("--pairs", "1", "--no-scan")
@@ -115,18 +115,18 @@ def test_a_host_outside_the_recording_is_refused_and_named(toy: Toy, perfscan: P
 
 @contextmanager
 def started(toy: Toy, *words: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
+    with subprocess.Popen(
         perfscan_command("bench", "replay", toy.scenario, "--no-scan", "-o", "run.json", *words),
         cwd=toy.folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+        preexec_fn=heed_interrupts,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def measured(bench: subprocess.Popen[str], word: str) -> psutil.Process:
@@ -164,7 +164,9 @@ def test_a_stopped_service_is_one_line_and_loses_nothing(toy: Toy) -> None:
     )
     toy.scenario.write_text(changed, "utf-8")
     with started(toy, "--pairs", "1") as bench:
-        measured(bench, "redis-server").kill()
+        redis = measured(bench, "redis-server")
+        measured(bench, "bot.py")  # it starts once Redis answers
+        redis.kill()
         out, err = bench.communicate(timeout=120)
     assert bench.returncode == 3, (out, err)
     assert "service redis stopped (killed by SIGKILL)" in out + err

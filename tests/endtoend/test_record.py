@@ -391,6 +391,7 @@ def start(folder: Path, service: Service) -> subprocess.Popen[str]:
         stdin=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        preexec_fn=heed_interrupts,
     )
     assert process.stdout is not None
     for _ in range(3):
