@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from endtoend import service as service_module
+from endtoend.toy import heed_interrupts
 
 from perfscan.replay.exchanges import Exchange, exchanges, websockets
 from perfscan.replay.model import Close, Failure, Message, Open, Recording

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -150,6 +151,11 @@ class Done:
 
 
 Perfscan = Callable[..., Done]
+
+
+def heed_interrupts() -> None:
+    """Undo what a background job of a shell inherits: an ignored SIGINT."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def perfscan_command(*words: str | Path) -> list[str]:
