@@ -189,7 +189,7 @@ def test_an_ascii_terminal_and_hostile_source(tmp_path: Path) -> None:
     source = BLOCKING.replace("https://a", "https://価格\x1b[31m")
     (tmp_path / "bot.py").write_text(source)
     done = subprocess.run(
-        [sys.executable, "-m", "perfscan", "analyze", str(tmp_path), "--select", "PS101"],
+        [sys.executable, "-P", "-m", "perfscan", "analyze", str(tmp_path), "--select", "PS101"],
         capture_output=True,
         env={"PYTHONIOENCODING": "ascii", "PATH": ""},
         cwd=tmp_path,
@@ -213,7 +213,9 @@ def test_help_loads_no_analyser() -> None:
         "import sys; from perfscan.cli.main import execute; execute(['--help']); "
         f"print([name for name in {heavy.split()!r} if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines()[-1] == "[]"
 
 

@@ -42,7 +42,7 @@ SHOWN = [
 
 def scan(side: str) -> tuple[int, dict[str, Any]]:
     done = subprocess.run(
-        [sys.executable, "-m", "perfscan", "analyze", str(BOT / side), "--format", "json"],
+        [sys.executable, "-P", "-m", "perfscan", "analyze", str(BOT / side), "--format", "json"],
         capture_output=True,
         text=True,
         cwd=ROOT,
