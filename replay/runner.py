@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from perfscan.errors import NotMeasurableError
 from perfscan.replay.model import Run
 from perfscan.replay.processes import machine_load
-from perfscan.replay.schedule import Slot, pair_slots, rounds
+from perfscan.replay.schedule import Slot, rounds
 from perfscan.replay.trial import Setup, StatusReport, Watch, run_trial
 
 WARM_UP_S = 8.0
@@ -25,7 +25,6 @@ class Plan:
 
     pairs: int
     lanes: int = 1
-    sides: tuple[str, ...] = ("original", "optimized")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +58,7 @@ def run_bench(plan: Plan, setup: Setup, report: StatusReport, land: Land) -> Out
     try:
         _warm_up(plan, setup, watch)
         for turn in rounds(plan.pairs, plan.lanes):
-            _run_side_by_side(
-                [slot for slot in turn if slot.side in plan.sides], setup, watch, keep
-            )
+            _run_side_by_side(turn, setup, watch, keep)
     except KeyboardInterrupt:
         interrupted = True
     after = machine_load()
@@ -81,10 +78,8 @@ def _warm_up(plan: Plan, setup: Setup, watch: Watch) -> None:
     """Run each side briefly and throw the figures away; a bot that cannot start shows here."""
     until_s = min(WARM_UP_S * setup.speed, setup.until_s or float("inf"))
     brief = replace(setup, until_s=until_s, settle_s=0.0, folder=setup.folder / "warm-up")
-    slots = [slot for slot in pair_slots(0) if slot.side in plan.sides]
-    groups = [slots] if plan.lanes > 1 else [[slot] for slot in slots]
-    for group in groups:
-        _run_side_by_side(group, brief, watch, _demand_start)
+    for turn in rounds(1, plan.lanes):
+        _run_side_by_side(turn, brief, watch, _demand_start)
 
 
 def _demand_start(run: Run) -> None:
@@ -108,8 +103,6 @@ def _demand_start(run: Run) -> None:
 
 def _run_side_by_side(slots: Sequence[Slot], setup: Setup, watch: Watch, land: Land) -> None:
     """Run ``slots`` at the same time. On any exception the others are stopped before it leaves."""
-    if not slots:
-        return
     with ThreadPoolExecutor(len(slots), thread_name_prefix="run") as pool:
         pending: set[Future[Run]] = {pool.submit(run_trial, slot, setup, watch) for slot in slots}
         try:

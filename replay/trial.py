@@ -91,9 +91,12 @@ def run_trial(slot: Slot, setup: Setup, watch: Watch) -> Run:
     with ExitStack() as stack:
         home = fresh_copy(setup.prepared[slot.side], folder / "bot")
         trial = _start(stack, side, setup, folder, home)
-        problem = _follow(trial, slot, setup, watch)
         started_ns = trial.server.run_time(trial.started_monotonic_ns)
-        if not trial.stop() and not problem:
+        try:
+            problem = _follow(trial, slot, setup, watch)
+        finally:
+            orderly = trial.stop()
+        if not orderly and not problem:
             problem = f"the bot ignored SIGTERM for {STOP_PATIENCE_S:.0f} s and was killed"
     watch.report.finish(slot)
     observation = read_observation(folder / "journal.jsonl")
@@ -160,7 +163,6 @@ def _start(
     environment = _environment(side, services, network, setup.authority, folder, home)
     started_ns = time.monotonic_ns()
     bot = _start_bot(side, setup.python, environment, network, folder, home)
-    stack.callback(stop, bot, STOP_PATIENCE_S)
     return _Trial(bot, server, tuple(services), ProcessTree(bot.pid), started_ns)
 
 
