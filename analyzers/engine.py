@@ -40,7 +40,7 @@ from perfscan.analyzers.project import Program
 from perfscan.analyzers.registry import Hit, Rule, all_rules
 from perfscan.analyzers.source import Unreadable, decode, parse, read
 from perfscan.analyzers.startup import StartUp
-from perfscan.analyzers.suppress import Suppressions, read_suppressions, without_suppressed
+from perfscan.analyzers.suppress import Suppressions, read_suppressions, sift
 
 _STACK = 5_000
 """Deep enough for real code; Python's own 1,000 is not, for chains of calls and comparisons."""
@@ -102,15 +102,16 @@ def _scan(
     weighed = [_weighed(finding, by_path[finding.path].role) for finding in placed]
     named = with_fingerprints(sorted(weighed, key=_order), sources)
     comments = _suppressions([facts for _, facts in files], texts, errors)
-    kept, suppressed = without_suppressed(named, comments)
-    left = {finding.path for finding in kept}
+    sifted = sift(named, comments, {rule.id for rule in rules})
+    left = {finding.path for finding in sifted.kept}
     return Analysis(
         root=str(found.root),
         files=len(files),
         lines=sum(facts.lines for _, facts in files),
-        findings=tuple(kept),
+        findings=sifted.kept,
         errors=tuple(sorted(errors, key=lambda error: (error.path, error.line or 0))),
-        suppressed=suppressed,
+        ignored=sifted.ignored,
+        unused_ignores=sifted.unused,
         sources={path: lines for path, lines in sources.items() if path in left},
     )
 

@@ -83,6 +83,25 @@ class FileError:
 
 
 @dataclass(frozen=True, slots=True)
+class Ignored:
+    """A finding that a comment in the source silences, and the reason given there."""
+
+    finding: Finding
+    reason: str
+    """Empty when the comment gives none."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnusedIgnore:
+    """A comment that silences nothing."""
+
+    path: str
+    line: int
+    rules: tuple[str, ...]
+    """Those it names in vain; empty for a comment that means every rule."""
+
+
+@dataclass(frozen=True, slots=True)
 class Analysis:
     """A finished scan. Findings are ordered by path, line and rule."""
 
@@ -91,6 +110,7 @@ class Analysis:
     lines: int
     findings: tuple[Finding, ...]
     errors: tuple[FileError, ...] = ()
-    suppressed: int = 0
+    ignored: tuple[Ignored, ...] = ()
+    unused_ignores: tuple[UnusedIgnore, ...] = ()
     sources: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     """Lines of the files with findings, for excerpts; keyed by Finding.path."""

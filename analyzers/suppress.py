@@ -6,66 +6,107 @@ import io
 import re
 import tokenize
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from perfscan.analyzers.model import FileError, Finding
+from perfscan.analyzers.model import FileError, Finding, Ignored, UnusedIgnore
 
 _DIRECTIVE = re.compile(
-    r"#\s*perfscan:\s*(?P<verb>[\w-]+)\s*(?P<bracket>\[)?(?P<rules>[^\]#]*(?P<end>\]))?"
+    r"#\s*perfscan:\s*(?P<verb>[\w-]+)\s*(?P<bracket>\[)?(?P<rules>(?(bracket)[^\]#]*(?P<end>\])?))"
+    r"(?P<reason>[^#]*)"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Suppressions:
-    """What the comments of one file silence; ``None`` in place of rules means every rule."""
+class Ignore:
+    """One comment that silences findings."""
 
-    whole_file: frozenset[str] | None = frozenset()
-    lines: Mapping[int, frozenset[str] | None] = field(default_factory=dict)
+    line: int
+    rules: frozenset[str] | None
+    """None: every rule."""
+    whole_file: bool
+    reason: str
+
+    def silences(self, finding: Finding) -> bool:
+        """Tell whether it names the rule and stands on the finding's first or last line."""
+        here = self.whole_file or self.line in (finding.span.line, finding.span.end_line)
+        return here and (self.rules is None or finding.rule in self.rules)
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressions:
+    """The comments of one file, and what is wrong with some of them."""
+
+    ignores: tuple[Ignore, ...] = ()
     warnings: tuple[FileError, ...] = ()
     """Comments that silence nothing, or less than their author thinks."""
 
-    def silences(self, finding: Finding) -> bool:
-        """Say whether a comment on the first or last line of the finding names its rule."""
-        nothing: frozenset[str] = frozenset()
-        at = (finding.span.line, finding.span.end_line)
-        candidates = [self.whole_file, *(self.lines.get(line, nothing) for line in at)]
-        return any(rules is None or finding.rule in rules for rules in candidates)
 
+class Sifted(NamedTuple):
+    """Findings after the comments were heeded."""
 
-NOTHING = Suppressions()
+    kept: tuple[Finding, ...]
+    ignored: tuple[Ignored, ...]
+    unused: tuple[UnusedIgnore, ...]
 
 
 def read_suppressions(path: str, source: str, known_rules: Collection[str]) -> Suppressions:
     """Read the suppression comments of one file; text inside strings is not a comment."""
     if "perfscan:" not in source:
-        return NOTHING
-    whole_file: frozenset[str] | None = frozenset()
-    lines: dict[int, frozenset[str] | None] = {}
+        return Suppressions()
+    ignores: list[Ignore] = []
     warnings: list[FileError] = []
-    for number, comment in _comments(source):
+    for line, comment in _comments(source):
         directive = _DIRECTIVE.match(comment)
         if directive is None:
             continue
         rules, complaint = _understand(directive, known_rules)
         if complaint:
-            warnings.append(FileError(path, number, complaint, named=False))
-        if directive["verb"] == "ignore-file":
-            whole_file = _union(whole_file, rules)
+            warnings.append(FileError(path, line, complaint, named=False))
+        if rules is None or rules:
+            whole_file = directive["verb"] == "ignore-file"
+            ignores.append(Ignore(line, rules, whole_file, directive["reason"].strip()))
+    return Suppressions(tuple(ignores), tuple(warnings))
+
+
+def sift(
+    findings: Sequence[Finding],
+    suppressions: Mapping[str, Suppressions],
+    ran: Collection[str],
+) -> Sifted:
+    """Take out the findings that a comment silences, and name the comments that silence nothing.
+
+    A comment is called unused only for rules in ``ran``: of the others it is not known.
+    """
+    kept: list[Finding] = []
+    ignored: list[Ignored] = []
+    used: set[tuple[str, Ignore, str]] = set()
+    for finding in findings:
+        comments = suppressions.get(finding.path, Suppressions()).ignores
+        silencing = [ignore for ignore in comments if ignore.silences(finding)]
+        used.update((finding.path, ignore, finding.rule) for ignore in silencing)
+        if silencing:
+            ignored.append(Ignored(finding, silencing[0].reason))
         else:
-            lines[number] = rules
-    return Suppressions(whole_file, lines, tuple(warnings))
-
-
-def without_suppressed(
-    findings: Sequence[Finding], suppressions: Mapping[str, Suppressions]
-) -> tuple[list[Finding], int]:
-    """Return the findings that no comment silences, and how many were silenced."""
-    kept = [
-        finding
-        for finding in findings
-        if not suppressions.get(finding.path, NOTHING).silences(finding)
+            kept.append(finding)
+    unused = [
+        UnusedIgnore(path, ignore.line, rules)
+        for path in sorted(suppressions)
+        for ignore in suppressions[path].ignores
+        if (rules := _unused_rules(path, ignore, used, ran)) is not None
     ]
-    return kept, len(findings) - len(kept)
+    return Sifted(tuple(kept), tuple(ignored), tuple(unused))
+
+
+def _unused_rules(
+    path: str, ignore: Ignore, used: Collection[tuple[str, Ignore, str]], ran: Collection[str]
+) -> tuple[str, ...] | None:
+    """Return the rules that a comment names in vain (none named: all), None when it has a use."""
+    if ignore.rules is None:
+        in_use = any((path, ignore, rule) in used for rule in ran)
+        return None if in_use else ()
+    idle = sorted(r for r in ignore.rules if r in ran and (path, ignore, r) not in used)
+    return tuple(idle) or None
 
 
 def _comments(source: str) -> Iterator[tuple[int, str]]:
@@ -94,7 +135,3 @@ def _understand(
     if unknown:
         return rules, f"`perfscan: {verb}` names unknown rules: {', '.join(unknown)}"
     return rules, "" if rules else f"`perfscan: {verb}[]` names no rule and silences nothing"
-
-
-def _union(first: frozenset[str] | None, second: frozenset[str] | None) -> frozenset[str] | None:
-    return None if first is None or second is None else first | second

@@ -19,6 +19,13 @@ def render(analysis: Analysis, *, version: str, seconds: float, cached_files: in
         "root": analysis.root,
         "summary": _summary(analysis, seconds, cached_files),
         "findings": [_finding(finding) for finding in analysis.findings],
+        "ignored": [
+            {**_place(ignored.finding), "reason": ignored.reason} for ignored in analysis.ignored
+        ],
+        "unused_ignores": [
+            {"path": unused.path, "line": unused.line, "rules": list(unused.rules)}
+            for unused in analysis.unused_ignores
+        ],
         "errors": [_error(error) for error in analysis.errors],
     }
     return json.dumps(document, indent=2) + "\n"
@@ -33,7 +40,7 @@ def _summary(analysis: Analysis, seconds: float, cached_files: int) -> dict[str,
         "findings": len(analysis.findings),
         "by_rule": dict(sorted(by_rule.items())),
         "by_severity": {str(severity): by_severity[severity] for severity in reversed(Severity)},
-        "suppressed": analysis.suppressed,
+        "suppressed": len(analysis.ignored),
         "seconds": round(seconds, 3),
         "cached_files": cached_files,
         "errors": len(analysis.errors),
@@ -61,6 +68,15 @@ def _finding(finding: Finding) -> dict[str, Any]:
         ],
         "estimate": None,  # needs recorded traffic
         "measured": None,  # needs a replay
+        "fingerprint": finding.fingerprint,
+    }
+
+
+def _place(finding: Finding) -> dict[str, Any]:
+    return {
+        "rule": finding.rule,
+        "path": finding.path,
+        "line": finding.span.line,
         "fingerprint": finding.fingerprint,
     }
 

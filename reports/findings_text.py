@@ -189,8 +189,8 @@ def _totals(
         severities = Counter(finding.severity for finding in findings)
         parts = (f"{severities[one]} {one}" for one in reversed(Severity) if severities[one])
         notes.append(", ".join(parts))
-    if analysis.suppressed:
-        notes.append(f"{analysis.suppressed} ignored by comments")
+    if analysis.ignored:
+        notes.append(f"{len(analysis.ignored)} ignored by comments")
     if hidden_possible:
         notes.append(f"{hidden_possible} possible hidden (show: --show-possible)")
     if analysis.errors:

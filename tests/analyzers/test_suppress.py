@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from perfscan.analyzers.model import Confidence, Finding, Severity, Span
-from perfscan.analyzers.suppress import read_suppressions, without_suppressed
+from perfscan.analyzers.model import Confidence, Finding, Severity, Span, UnusedIgnore
+from perfscan.analyzers.suppress import Sifted, read_suppressions, sift
 
 KNOWN = {"PS101", "PS102", "PS301"}
 
@@ -25,7 +25,7 @@ def finding(rule: str, line: int, end_line: int | None = None) -> Finding:
 
 def silenced(source: str, *findings: Finding) -> list[bool]:
     suppressions = read_suppressions("bot.py", source, KNOWN)
-    return [suppressions.silences(one) for one in findings]
+    return [any(ignore.silences(one) for ignore in suppressions.ignores) for one in findings]
 
 
 def test_named_rules_on_the_line() -> None:
@@ -92,7 +92,38 @@ def test_a_source_that_cannot_be_tokenized_keeps_what_came_before() -> None:
     assert silenced('a()  # perfscan: ignore\n"""', finding("PS101", 1)) == [True]
 
 
-def test_counting() -> None:
-    suppressions = {"bot.py": read_suppressions("bot.py", "a()  # perfscan: ignore\n", KNOWN)}
-    kept, count = without_suppressed([finding("PS101", 1), finding("PS101", 2)], suppressions)
-    assert ([one.span.line for one in kept], count) == ([2], 1)
+def sifted(source: str, *findings: Finding, ran: set[str] = KNOWN) -> Sifted:
+    return sift(findings, {"bot.py": read_suppressions("bot.py", source, KNOWN)}, ran)
+
+
+def test_what_is_ignored_keeps_its_reason() -> None:
+    source = "a()  # perfscan: ignore[PS101] runs once a day\n"
+    found = sifted(source, finding("PS101", 1), finding("PS101", 2))
+    assert [one.span.line for one in found.kept] == [2]
+    assert [(one.finding.span.line, one.reason) for one in found.ignored] == [
+        (1, "runs once a day")
+    ]
+    assert found.unused == ()
+
+
+@pytest.mark.parametrize(
+    ("comment", "idle"),
+    [
+        ("ignore[PS102]", ("PS102",)),
+        ("ignore[PS101, PS102, PS301]", ("PS102", "PS301")),
+        ("ignore-file[PS301]", ("PS301",)),
+    ],
+)
+def test_a_comment_that_silences_nothing_is_named(comment: str, idle: tuple[str, ...]) -> None:
+    found = sifted(f"a()  # perfscan: {comment}\n", finding("PS101", 1))
+    assert found.unused == (UnusedIgnore("bot.py", 1, idle),)
+
+
+def test_a_comment_for_every_rule_is_unused_only_when_nothing_was_found_there() -> None:
+    source = "a()  # perfscan: ignore\nb()  # perfscan: ignore\n"
+    assert sifted(source, finding("PS101", 1)).unused == (UnusedIgnore("bot.py", 2, ()),)
+
+
+def test_of_rules_that_did_not_run_nothing_is_said() -> None:
+    source = "a()  # perfscan: ignore[PS102]\n"
+    assert sifted(source, finding("PS101", 1), ran={"PS101"}).unused == ()

@@ -7,9 +7,11 @@ from perfscan.analyzers.model import (
     Confidence,
     FileError,
     Finding,
+    Ignored,
     Severity,
     Span,
     TraceStep,
+    UnusedIgnore,
 )
 from perfscan.reports.findings_json import render
 
@@ -33,7 +35,8 @@ ANALYSIS = Analysis(
     lines=30,
     findings=(FINDING,),
     errors=(FileError("bot/old.py", None, "is not UTF-8", named=True),),
-    suppressed=1,
+    ignored=(Ignored(FINDING, "runs once a day"),),
+    unused_ignores=(UnusedIgnore("bot/main.py", 8, ("PS102",)),),
 )
 
 
@@ -75,6 +78,16 @@ def test_the_document_by_the_contract() -> None:
                 "fingerprint": "0123456789abcdef",
             }
         ],
+        "ignored": [
+            {
+                "rule": "PS101",
+                "path": "bot/price.py",
+                "line": 4,
+                "fingerprint": "0123456789abcdef",
+                "reason": "runs once a day",
+            }
+        ],
+        "unused_ignores": [{"path": "bot/main.py", "line": 8, "rules": ["PS102"]}],
         "errors": [{"path": "bot/old.py", "line": None, "message": "is not UTF-8"}],
     }
 

@@ -10,6 +10,7 @@ from perfscan.analyzers.model import (
     Confidence,
     FileError,
     Finding,
+    Ignored,
     Severity,
     Span,
     TraceStep,
@@ -75,7 +76,7 @@ def analysis() -> Analysis:
         lines=12345,
         findings=findings,
         errors=(FileError("bot/old.py", 3, "Missing parentheses in call to 'print'", named=False),),
-        suppressed=2,
+        ignored=(Ignored(finding(), "short"), Ignored(finding(), "")),
         sources={"bot/price.py": PRICE, "bot/odd.py": HOSTILE},
     )
 
