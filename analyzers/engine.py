@@ -19,11 +19,13 @@ from perfscan.analyzers.facts import (
     Block,
     Call,
     Class,
+    Comparison,
     FileFacts,
     Function,
     Import,
     Jump,
     Read,
+    Subscript,
 )
 from perfscan.analyzers.fingerprint import with_fingerprints
 from perfscan.analyzers.heat import HotRegions
@@ -55,6 +57,8 @@ _FACTS: dict[type[Any], Callable[[FileFacts], Iterable[Any]]] = {
     Class: lambda facts: facts.classes,
     Import: lambda facts: facts.imports,
     Read: lambda facts: facts.reads,
+    Subscript: lambda facts: facts.subscripts,
+    Comparison: lambda facts: facts.comparisons,
     FileFacts: lambda facts: (facts,),
 }
 

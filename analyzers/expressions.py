@@ -6,9 +6,17 @@ import ast
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from perfscan.analyzers.facts import Await, Block, Place, Read, Value
+from perfscan.analyzers.facts import Await, Block, Comparison, Place, Read, Subscript, Value
 
 UNKNOWN = Value("other", "?")
+_STAR = Value("star")
+_EQUALITY = (ast.Eq, ast.NotEq, ast.In, ast.NotIn)
+_MADE = {
+    ast.ListComp: "list",
+    ast.SetComp: "set",
+    ast.DictComp: "dict",
+    ast.GeneratorExp: "generator",
+}
 _LITERALS = {
     "list": "$list",
     "dict": "$dict",
@@ -55,6 +63,8 @@ class Expressions:
         """Rows of ``Call``; lists until the file is done because awaits come after."""
         self.awaits: list[Await] = []
         self.reads: list[Read] = []
+        self.subscripts: list[Subscript] = []
+        self.comparisons: list[Comparison] = []
         self.owner = -1
         self._dispatch: dict[type, Callable[[Any, str], Value]] = {
             ast.Name: self._name,
@@ -181,6 +191,9 @@ class Expressions:
         base = self.value(node.value, "receiver")
         index = self.value(node.slice, "argument")
         names = names_of((base, index))
+        if type(node.ctx) is ast.Load:
+            ref, order = self._reference(base), len(self.calls)
+            self.subscripts.append(Subscript(ref, index, self.block, place_of(node), order))
         step = (
             "" if isinstance(node.slice, ast.Slice) else ".[]"
         )  # a slice is the same kind of thing
@@ -191,9 +204,9 @@ class Expressions:
         return Value(type(node).__name__.lower(), "", None, items, names_of(items))
 
     def _dict(self, node: ast.Dict, use: str) -> Value:
-        keys = [self.value(key, "element") for key in node.keys if key is not None]
+        keys = tuple([self.value(key, "element") if key else _STAR for key in node.keys])
         items = tuple([self.value(item, "element") for item in node.values])
-        return Value("dict", "", None, items, names_of((*keys, *items)))
+        return Value("dict", "", None, items, names_of((*keys, *items)), -1, keys)
 
     def _fstring(self, node: ast.JoinedStr, use: str) -> Value:
         items = tuple([self.value(part, "element") for part in node.values])
@@ -224,6 +237,10 @@ class Expressions:
 
     def _compare(self, node: ast.Compare, use: str) -> Value:
         items = tuple([self.value(item, use) for item in (node.left, *node.comparators)])
+        for op, left, right in zip(node.ops, items, items[1:], strict=False):
+            if isinstance(op, _EQUALITY):
+                name, place, order = type(op).__name__, place_of(node), len(self.calls)
+                self.comparisons.append(Comparison(name, left, right, self.block, place, order))
         return Value("compare", type(node.ops[0]).__name__, None, items, names_of(items))
 
     def _conditional(self, node: ast.IfExp, use: str) -> Value:
@@ -251,15 +268,16 @@ class Expressions:
             self.bind(generator.target, "for", Value("element", "", None, (iterable,)), node)
             for condition in generator.ifs:
                 self.value(condition, "test")
+        keys: tuple[Value, ...] = ()
         if isinstance(node, ast.DictComp):
-            self.value(node.key, "element")
+            keys = (self.value(node.key, "element"),)
             element = self.value(node.value, "element")
         else:
             element = self.value(node.elt, "element")
         value = self.blocks[inner].value
         names = names_of((element, value) if value else (element,))
         self.block = outer
-        return Value("comp", "", None, (element,), names, inner)
+        return Value("comp", _MADE[type(node)], None, (element,), names, inner, keys)
 
     def _yield(self, node: ast.Yield | ast.YieldFrom, use: str) -> Value:
         value = self.value(node.value, "yielded") if node.value else None

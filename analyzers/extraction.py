@@ -96,6 +96,8 @@ class _Extraction(Bindings):
             tuple([cls for cls in self.classes if cls]),
             tuple(self.imports),
             tuple(self.reads),
+            tuple(self.subscripts),
+            tuple(self.comparisons),
         )
 
     # Blocks.
@@ -178,9 +180,10 @@ class _Extraction(Bindings):
         for alias in node.names:
             bound = alias.asname or alias.name.partition(".")[0]
             module = alias.name if alias.asname else bound
-            self.imports.append(Import(module, "", bound, 0, self.block, node.lineno))
+            place = place_of(node)
+            self.imports.append(Import(module, "", bound, 0, self.block, node.lineno, place))
             if module != alias.name:  # "import a.b" binds a, but loads a.b
-                self.imports.append(Import(alias.name, "", "", 0, self.block, node.lineno))
+                self.imports.append(Import(alias.name, "", "", 0, self.block, node.lineno, place))
 
     def _import_from(self, node: ast.ImportFrom) -> None:
         for alias in node.names:
@@ -192,6 +195,7 @@ class _Extraction(Bindings):
                     node.level,
                     self.block,
                     node.lineno,
+                    place_of(node),
                 )
             )
 

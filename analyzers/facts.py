@@ -32,13 +32,17 @@ class Value(NamedTuple):
 
     kind: str
     ref: str = ""
-    """The reference of a ``ref``; the operator of a ``binary`` or ``compare``; ``""`` else."""
+    """The reference of a ``ref``; the operator of a ``binary`` or ``compare``; what a ``comp``
+    makes: ``list``, ``set``, ``dict`` or ``generator``; ``:`` for a slice; ``""`` else."""
     const: str | int | float | bool | None = None
     items: tuple[Value, ...] = ()
     names: tuple[str, ...] = ()
     """Every plain name that the expression reads."""
     block: int = -1
     """The block of a ``comp`` or ``lambda``."""
+    keys: tuple[Value, ...] = ()
+    """The keys of a ``dict``, one for each item (``**mapping`` has a ``star``), and of a ``comp``
+    that makes a dict."""
 
 
 class Block(NamedTuple):
@@ -130,6 +134,35 @@ class Read(NamedTuple):
     order: int
 
 
+class Subscript(NamedTuple):
+    """A subscript that is read: ``df.iloc[i]`` has the ref ``df.iloc`` and the key ``i``.
+
+    Slices are meant, too (``key.ref`` is ``:``). Bound ones are ``Assign``s with a ``key``.
+    """
+
+    ref: str
+    """What the subscript is taken of."""
+    key: Value
+    block: int
+    place: Place
+    order: int
+
+
+class Comparison(NamedTuple):
+    """``left op right`` where op, as in ``ast``, is In, NotIn, Eq or NotEq; chains are taken apart.
+
+    Those in comprehensions are meant, too, in the block of their ``for``.
+    """
+
+    op: str
+    left: Value
+    right: Value
+    block: int
+    place: Place
+    """Of the whole chain."""
+    order: int
+
+
 class Param(NamedTuple):
     """A parameter; kind: plain, args (``*a``), keyword, kwargs (``**k``)."""
 
@@ -189,6 +222,8 @@ class Import(NamedTuple):
     level: int
     block: int
     line: int
+    place: Place = NOWHERE
+    """The statement."""
 
 
 class FileFacts(NamedTuple):
@@ -206,5 +241,7 @@ class FileFacts(NamedTuple):
     classes: tuple[Class, ...]
     imports: tuple[Import, ...]
     reads: tuple[Read, ...] = ()
+    subscripts: tuple[Subscript, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
     comments: bool = False
     """The text speaks of perfscan, so there may be suppression comments."""

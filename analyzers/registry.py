@@ -12,8 +12,8 @@ A rule is one module ``analyzers/rules/<name with underscores>.py`` with one dec
             yield Hit(call.place, call.block, message="...", fix="...")
 
 ``on`` names what the function is asked about, once for each of them in the scan: a fact (``Call``,
-``Block``, ``Function``, ``Assign``, ``Jump``, ``Await``, ``Class``, ``Import``, ``Read``) or a
-tuple of them, ``FileFacts``
+``Block``, ``Function``, ``Assign``, ``Jump``, ``Await``, ``Class``, ``Import``, ``Read``,
+``Subscript``, ``Comparison``) or a tuple of them, ``FileFacts``
 (once a file) or ``Program`` (once a scan; then ``where`` is the view of the first file and hits
 name their file). ``where`` (context.Where) answers everything about names, types, loops, who runs
 the code and how often. The engine adds id, name, path, symbol, fingerprint and the ``why``.

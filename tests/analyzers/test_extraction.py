@@ -214,6 +214,46 @@ def test_reads_are_attributes_that_are_not_called() -> None:
     assert [read.ref for read in facts.reads] == ["a.b.c", "self.w.y"]
 
 
+def test_subscripts_are_read_with_their_key() -> None:
+    facts = facts_of("y = df.iloc[i]\nz = rows[1:]\nd[k] = f()[0]")
+    assert [(s.ref, s.key.kind, s.key.ref) for s in facts.subscripts] == [
+        ("df.iloc", "ref", "i"),
+        ("rows", "other", ":"),
+        ("@0", "const", ""),
+    ]
+
+
+def test_comparisons_for_equality_are_taken_apart() -> None:
+    facts = facts_of("[x for x in xs if x.id not in seen]\na == b in c\na < b\na is None")
+    assert [(c.op, c.left.ref, c.right.ref) for c in facts.comparisons] == [
+        ("NotIn", "x.id", "seen"),
+        ("Eq", "a", "b"),
+        ("In", "b", "c"),
+    ]
+    assert facts.blocks[facts.comparisons[0].block].kind == "comp"
+
+
+def test_dicts_keep_their_keys() -> None:
+    options = facts_of("x = {'rate': True, **more}").assigns[0].value
+    assert [(key.kind, key.const) for key in options.keys] == [("const", "rate"), ("star", None)]
+    assert [item.ref for item in options.items] == ["", "more"]
+
+
+@pytest.mark.parametrize(
+    ("source", "made"),
+    [
+        ("[a for a in b]", "list"),
+        ("{a for a in b}", "set"),
+        ("{a: 1 for a in b}", "dict"),
+        ("(a for a in b)", "generator"),
+    ],
+)
+def test_comprehensions_say_what_they_make(source: str, made: str) -> None:
+    value = facts_of(f"x = {source}").assigns[-1].value
+    assert (value.kind, value.ref) == ("comp", made)
+    assert [key.ref for key in value.keys] == (["a"] if made == "dict" else [])
+
+
 def test_facts_travel_between_processes() -> None:
     facts = facts_of("class A:\n    x: int = f(1)\nfor i in range(3): print(i)")
     assert pickle.loads(pickle.dumps(facts)) == facts
