@@ -11,6 +11,7 @@ from perfscan.analyzers.heat import Heat, HotRegions
 from perfscan.analyzers.knowledge import Client, Effect, Knowledge
 from perfscan.analyzers.model import Confidence, Severity, TraceStep
 from perfscan.analyzers.project import FunctionId, Program, Site, SiteId
+from perfscan.analyzers.registry import threshold
 from perfscan.analyzers.startup import StartUp
 from perfscan.analyzers.things import Things
 
@@ -28,6 +29,10 @@ class Where:
         self.index = index
         self.file: FileFacts = program.files[index]
         self.knowledge: Knowledge = program.knowledge
+
+    def threshold(self, rule: str, limit: str) -> int:
+        """Return a limit of the rule called ``rule``, as configured or as declared."""
+        return threshold(rule, limit, self.program.thresholds)
 
     # What is called.
 

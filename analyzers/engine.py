@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from perfscan.analyzers.context import Where, symbol_of
@@ -39,7 +40,8 @@ from perfscan.analyzers.model import (
     Span,
 )
 from perfscan.analyzers.project import Program
-from perfscan.analyzers.registry import Hit, Rule, all_rules
+from perfscan.analyzers.registry import Hit, Rule, Thresholds, all_rules
+from perfscan.analyzers.selection import choose
 from perfscan.analyzers.source import Unreadable, decode, parse, read
 from perfscan.analyzers.startup import StartUp
 from perfscan.analyzers.suppress import Suppressions, read_suppressions, sift
@@ -71,18 +73,20 @@ def analyze(
     select: Collection[str] = (),
     ignore: Collection[str] = (),
     possible: bool = False,
+    thresholds: Thresholds = MappingProxyType({}),
     progress: Callable[[int, int], None] | None = None,
 ) -> Analysis:
     """Scan the Python files at or below ``paths`` (relative ones start at ``root``).
 
     ``select`` and ``ignore`` are rule ids or their beginnings (``PS1`` is every PS1xx rule);
-    ``possible`` keeps findings for which only a name speaks. ``progress`` is told (done, all)
+    ``possible`` keeps findings for which only a name speaks; ``thresholds`` are limits set by a
+    configuration. ``progress`` is told (done, all)
     files. Raises InputError for a path that does not exist and for a selection of no rule.
     """
-    rules = choose(select, ignore)
+    rules = choose(all_rules(), select, ignore)
     found = discover(paths, root)
     with _quick_allocation():
-        return _scan(found, rules, knowledge or load_knowledge(), possible, progress)
+        return _scan(found, rules, knowledge or load_knowledge(), possible, thresholds, progress)
 
 
 def _scan(
@@ -90,11 +94,12 @@ def _scan(
     rules: Sequence[Rule],
     knowledge: Knowledge,
     possible: bool,
+    thresholds: Thresholds,
     progress: Callable[[int, int], None] | None,
 ) -> Analysis:
     errors = list(found.errors)
     files = _extract_all(found.files, errors, progress)
-    program = Program([facts for _, facts in files], knowledge)
+    program = Program([facts for _, facts in files], knowledge, thresholds)
     findings = run_rules(program, rules, possible)
     program.dissolve()
     by_path = {facts.path: source for source, facts in files}
@@ -123,51 +128,6 @@ def _scan(
 def _weighed(finding: Finding, role: Role) -> Finding:
     """Lower what is found in tests and set-up scripts: no bot waits for it."""
     return finding if role is Role.BOT else replace(finding, severity=Severity.INFO)
-
-
-def choose(select: Collection[str], ignore: Collection[str]) -> tuple[Rule, ...]:
-    """Return the rules whose id begins as ``select`` says (all when empty) and not as ``ignore``.
-
-    Raises InputError when an entry stands for no rule.
-    """
-    from perfscan.errors import InputError
-
-    rules = all_rules()
-    for option, entries in (("--select", select), ("--ignore", ignore)):
-        for entry in entries:
-            if not any(_begins(rule, entry) for rule in rules):
-                raise InputError(
-                    f"{option} {entry}: there is no such rule", remedy=_nearest(entry, rules)
-                )
-    return tuple(
-        rule
-        for rule in rules
-        if (not select or any(_begins(rule, entry) for entry in select))
-        and not any(_begins(rule, entry) for entry in ignore)
-    )
-
-
-def _nearest(entry: str, rules: Sequence[Rule]) -> str:
-    from difflib import get_close_matches
-
-    names = {key.lower(): rule for rule in rules for key in (rule.name, rule.id)}
-    close = get_close_matches(entry.lower(), sorted(names), n=1, cutoff=0.5)
-    if not close:
-        return "see perfscan rules"
-    return f"did you mean {names[close[0]].id} ({names[close[0]].name})? see perfscan rules"
-
-
-def _begins(rule: Rule, entry: str) -> bool:
-    return (
-        rule.id == entry
-        or rule.name == entry
-        or (rule.id.startswith(entry) and len(entry) >= 2 and _family(rule.id, entry))
-    )
-
-
-def _family(id: str, entry: str) -> bool:
-    """PS1 is PS1xx and not PS10xx: the family is the number without its last two digits."""
-    return entry == "PS" or id[:-2] == entry
 
 
 def run_rules(program: Program, rules: Sequence[Rule], possible: bool) -> list[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import MappingProxyType
 from typing import TypeVar, cast
 
 from perfscan.analyzers.blocking import find_awaited_io, find_blocking
@@ -13,6 +14,7 @@ from perfscan.analyzers.knowledge import Effect, Knowledge
 from perfscan.analyzers.model import Confidence
 from perfscan.analyzers.modules import Modules
 from perfscan.analyzers.names import Names
+from perfscan.analyzers.registry import Thresholds
 from perfscan.analyzers.sites import FunctionId, Site, SiteId, argument_of
 from perfscan.analyzers.things import Thing, Things
 
@@ -28,9 +30,15 @@ _RUNS_ARGUMENT_NOW = ("builtins.", "functools.reduce", "itertools.")
 class Program:
     """The linked program. Everything is computed on construction and never changes."""
 
-    def __init__(self, files: Sequence[FileFacts], knowledge: Knowledge) -> None:
+    def __init__(
+        self,
+        files: Sequence[FileFacts],
+        knowledge: Knowledge,
+        thresholds: Thresholds = MappingProxyType({}),
+    ) -> None:
         self.files = tuple(files)
         self.knowledge = knowledge
+        self.thresholds = thresholds
         self.modules = Modules([f.path for f in files], knowledge.roots)
         self.names = Names(files, self.modules, knowledge)
         self.sites: list[list[Site]] = []

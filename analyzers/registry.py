@@ -24,9 +24,10 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import textwrap
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from perfscan.analyzers.facts import Place
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from perfscan.analyzers.context import Where
 
 _Rule = TypeVar("_Rule", bound=Callable[..., Iterator["Hit"]])
+
+Thresholds = Mapping[tuple[str, str], int]
+"""(rule name, limit name) to what a configuration sets it to."""
 
 SECTIONS = (
     "What it does",
@@ -92,6 +96,9 @@ class Rule:
     fixable: Literal["safe", "unsafe", "no"]
     manual: Manual
     check: Callable[[Any, Where], Iterator[Hit]]
+    thresholds: Mapping[str, int] = field(default_factory=dict)
+    """Limits that a configuration may set, with what they are otherwise; ask
+    ``where.threshold(rule name, limit name)`` for the one that counts."""
 
 
 _rules: dict[str, Rule] = {}
@@ -104,6 +111,7 @@ def rule(
     *,
     on: type[Any] | tuple[type[Any], ...],
     fixable: Literal["safe", "unsafe", "no"] = "no",
+    thresholds: Mapping[str, int] = MappingProxyType({}),
 ) -> Callable[[_Rule], _Rule]:
     """Register the decorated function as a rule; its docstring is the manual."""
 
@@ -112,7 +120,7 @@ def rule(
             raise ValueError(f"two rules are called {id}")
         manual = parse_manual(check.__doc__ or "", id)
         facts = on if isinstance(on, tuple) else (on,)
-        _rules[id] = Rule(id, name, severity, facts, fixable, manual, check)
+        _rules[id] = Rule(id, name, severity, facts, fixable, manual, check, thresholds)
         return check
 
     return register
@@ -126,6 +134,17 @@ def all_rules() -> tuple[Rule, ...]:
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{package.__name__}.{module.name}")
     return tuple(sorted(_rules.values(), key=lambda rule: (int(rule.id[2:]), rule.id)))
+
+
+def threshold(rule_name: str, limit: str, configured: Thresholds) -> int:
+    """Return a limit as configured, else as its rule declares it."""
+    return configured.get((rule_name, limit), _declared(rule_name, limit))
+
+
+@cache
+def _declared(rule_name: str, limit: str) -> int:
+    (default,) = [rule.thresholds[limit] for rule in all_rules() if rule.name == rule_name]
+    return default
 
 
 def parse_manual(docstring: str, id: str) -> Manual:

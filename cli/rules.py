@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from perfscan.errors import InputError
-
 if TYPE_CHECKING:
     from perfscan.analyzers.registry import Rule
 
@@ -24,7 +22,7 @@ class Format(StrEnum):
 def rules(
     rule: Annotated[
         str | None,
-        typer.Argument(help="Id or name; default: all rules.", show_default=False),
+        typer.Argument(help="Id, name or family (PS1); default: all rules.", show_default=False),
     ] = None,
     format: Annotated[Format, typer.Option(help="How to print.")] = Format.TEXT,
 ) -> None:
@@ -33,30 +31,18 @@ def rules(
     Example: perfscan rules PS101
     """
     from perfscan.analyzers.registry import all_rules
+    from perfscan.analyzers.selection import choose
 
     catalogue = all_rules()
-    chosen = catalogue if rule is None else (find_rule(rule, catalogue),)
+    chosen = catalogue if rule is None else choose(catalogue, [rule])
+    single = len(chosen) == 1
     if format is Format.JSON:
         text = _json(chosen)
     elif format is Format.MARKDOWN:
-        text = _markdown_table(chosen) if rule is None else _markdown_page(chosen[0])
+        text = _markdown_page(chosen[0]) if single else _markdown_table(chosen)
     else:
-        text = _text_table(chosen) if rule is None else _text_page(chosen[0])
+        text = _text_page(chosen[0]) if single else _text_table(chosen)
     typer.echo(text.rstrip("\n"))
-
-
-def find_rule(wanted: str, catalogue: tuple[Rule, ...]) -> Rule:
-    """Return the rule with this id or name; raise InputError with the nearest one."""
-    from difflib import get_close_matches
-
-    by_key = {key.lower(): rule for rule in catalogue for key in (rule.id, rule.name)}
-    found = by_key.get(wanted.lower())
-    if found is not None:
-        return found
-    close = get_close_matches(wanted.lower(), sorted(by_key), n=1, cutoff=0.5)
-    nearest = by_key[close[0]] if close else None
-    remedy = f"did you mean {nearest.id} ({nearest.name})?" if nearest else "see perfscan rules"
-    raise InputError(f"there is no rule {wanted}", remedy=remedy)
 
 
 def _json(chosen: tuple[Rule, ...]) -> str:

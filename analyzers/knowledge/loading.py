@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
@@ -17,6 +18,7 @@ from perfscan.analyzers.knowledge.schema import (
     Runs,
     Timeout,
 )
+from perfscan.analyzers.plain_data import Node
 from perfscan.errors import InputError
 
 _T = TypeVar("_T")
@@ -27,66 +29,6 @@ _MARKERS = {
     "decorator_method": "decorator_method",
     "override": "override",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A YAML value with the place to name in an error."""
-
-    value: Any
-    file: str
-    path: str = ""
-
-    def fail(self, what: str, remedy: str | None = None) -> InputError:
-        """Return the error that names this place."""
-        where = f"{self.file}: {self.path}" if self.path else self.file
-        return InputError(what, where=where, remedy=remedy)
-
-    def mapping(self, allowed: Iterable[str]) -> dict[str, Node]:
-        """Return the fields; an unknown key is an error."""
-        if not isinstance(self.value, Mapping):
-            raise self.fail("expected a mapping")
-        known = set(allowed)
-        for key in self.value:
-            if key not in known:
-                raise self.fail(f"unknown key {key!r}", f"use one of {', '.join(sorted(known))}")
-        return {key: self.at(f".{key}", value) for key, value in self.value.items()}
-
-    def items(self) -> list[Node]:
-        """Return the elements of a list; nothing for null."""
-        if self.value is None:
-            return []
-        if not isinstance(self.value, list):
-            raise self.fail("expected a list")
-        return [self.at(f"[{i}]", value) for i, value in enumerate(self.value)]
-
-    def strings(self) -> tuple[str, ...]:
-        """Return a list of strings; one string stands for a list of one."""
-        if isinstance(self.value, str):
-            return (self.value,)
-        return tuple([item.text() for item in self.items()])
-
-    def text(self) -> str:
-        """Return a string."""
-        if not isinstance(self.value, str) or not self.value.strip():
-            raise self.fail("expected a text")
-        return self.value
-
-    def truth(self) -> bool:
-        """Return a boolean."""
-        if not isinstance(self.value, bool):
-            raise self.fail("expected true or false")
-        return self.value
-
-    def choice(self, choices: tuple[str, ...]) -> str:
-        """Return one of ``choices``."""
-        if self.value not in choices:
-            raise self.fail(f"{self.value!r} is not known here", f"use {', '.join(choices)}")
-        return cast(str, self.value)
-
-    def at(self, step: str, value: Any) -> Node:
-        """Return the node one step below."""
-        return Node(value, self.file, (self.path + step).lstrip("."))
 
 
 _LIBRARY = (
@@ -106,6 +48,8 @@ def load_file(path: Path) -> tuple[list[Library], list[Callback]]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         document = yaml.load(path.read_text("utf-8"), Loader=loader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot be read: {error}", where=str(path)) from error
     except yaml.YAMLError as error:
         first = " ".join(str(error).split())
         raise InputError(f"is not valid YAML: {first}", where=str(path)) from error
@@ -113,6 +57,27 @@ def load_file(path: Path) -> tuple[list[Library], list[Callback]]:
     libraries = [_library(n) for n in fields["libraries"].items()] if "libraries" in fields else []
     callbacks = [_callback(n) for n in fields["callbacks"].items()] if "callbacks" in fields else []
     return libraries, callbacks
+
+
+def blocking_library(node: Node) -> Library:
+    """Return what a project says of one blocking call: ``{call: mylib.fetch, instead: ...}``.
+
+    A method is named by its class, ``mylib.Client.fetch``, and meant on instances of it.
+    """
+    fields = node.mapping(("call", "instead", "cost"))
+    if "call" not in fields:
+        raise node.fail("a blocking call needs its dotted name", "add call: package.function")
+    path = fields["call"].text().removesuffix("()")
+    if not re.fullmatch(r"\w+(\.(\w+|\*))+", path):
+        raise fields["call"].fail(f"{path!r} is no dotted name", "write package.function")
+    root, owner, method = path.partition(".")[0], *path.rpartition(".")[::2]
+    cost = cast(Cost, _pick(fields, "cost", get_args(Cost), "network"))
+    instead = fields["instead"].text() if "instead" in fields else ""
+    effects = [Effect(path, root, cost, False, instead, None, "docs", on_instance=False)]
+    if owner.rpartition(".")[2][:1].isupper():
+        bound = f"{owner}().{method}"
+        effects.append(Effect(bound, root, cost, False, instead, None, "docs", on_instance=True))
+    return Library(root, (root,), "docs", instead, (), (), tuple(effects), (), ())
 
 
 @dataclass(frozen=True, slots=True)

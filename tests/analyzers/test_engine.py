@@ -3,11 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from perfscan.analyzers.engine import analyze, choose
+from perfscan.analyzers.engine import analyze
 from perfscan.analyzers.facts import Call, Value
 from perfscan.analyzers.model import Confidence, Severity
-from perfscan.analyzers.registry import all_rules
-from perfscan.errors import InputError
 
 BLOCKING = "import time\n\n\nasync def f():\n    time.sleep(1)\n"
 
@@ -107,24 +105,6 @@ def test_a_fix_is_offered_only_where_it_can_be_made(tmp_path: Path) -> None:
 def test_an_empty_folder_is_a_clean_scan(tmp_path: Path) -> None:
     scan = analyze([tmp_path], root=tmp_path)
     assert (scan.files, scan.findings, scan.errors) == (0, (), ())
-
-
-@pytest.mark.parametrize("entry", ["PS102", "blocking-sleep", "PS1", "PS"])
-def test_rules_are_chosen_by_id_name_and_family(entry: str) -> None:
-    assert "PS102" in {rule.id for rule in choose([entry], [])}
-    assert "PS102" not in {rule.id for rule in choose([], [entry])}
-
-
-def test_a_family_is_not_a_longer_number() -> None:
-    chosen = {rule.id for rule in choose(["PS1"], [])}
-    everything = {rule.id for rule in all_rules()}
-    assert chosen == {id for id in everything if len(id) == 5 and id.startswith("PS1")}
-
-
-@pytest.mark.parametrize("entry", ["PS999", "", "P", "blocking", "ps102x"])
-def test_a_selection_of_nothing_is_refused(entry: str) -> None:
-    with pytest.raises(InputError):
-        choose([entry], [])
 
 
 def test_progress_is_told(tmp_path: Path) -> None:

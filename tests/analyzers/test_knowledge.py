@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from perfscan.analyzers.knowledge import Knowledge, load_knowledge
+from perfscan.analyzers.knowledge.loading import load_file
 from perfscan.errors import InputError
 
 LIBRARY = """
@@ -31,7 +32,7 @@ callbacks:
 def known(text: str, folder: Path) -> Knowledge:
     file = folder / "shop.yaml"
     file.write_text(text, "utf-8")
-    return load_knowledge([file])
+    return Knowledge(*load_file(file))
 
 
 @pytest.fixture
