@@ -133,15 +133,15 @@ def is_short_lived(growth: Growth, heat: Heat, where: Where) -> bool:
     methods = where.program.names.scopes[where.index].methods.get(owner, {})
     if _PASSING.intersection(methods):
         return True
-    sites = _constructions(where.program).get((where.index, owner), ())
+    sites = constructions(where.program).get((where.index, owner), ())
     if sites:
-        return not all(_builds_once(site, where) for site in sites)
+        return not all(builds_once(site, where) for site in sites)
     inside = where.class_of(heat.block) if heat.file == where.index and heat.block >= 0 else None
     driven = inside is not None and inside.number == cls.number
     return not driven and (heat.block >= 0 or bool(heat.via))
 
 
-def _builds_once(site: SiteId, where: Where, depth: int = 0) -> bool:
+def builds_once(site: SiteId, where: Where, depth: int = 0) -> bool:
     """Tell whether start-up code makes the object, or an object that lives as long as the bot."""
     view = where.sibling(site[0])
     call = view.file.calls[site[1]]
@@ -151,13 +151,13 @@ def _builds_once(site: SiteId, where: Where, depth: int = 0) -> bool:
     if function is None or view.starting(call):
         return True
     if function.name == "__init__" and depth < _NESTED:
-        above = _constructions(where.program).get((site[0], function.owner), ())
-        return all(_builds_once(outer, where, depth + 1) for outer in above)
+        above = constructions(where.program).get((site[0], function.owner), ())
+        return all(builds_once(outer, where, depth + 1) for outer in above)
     return _STARTING.match(function.name) is not None
 
 
 @lru_cache(maxsize=2)
-def _constructions(program: Program) -> dict[tuple[int, int], list[SiteId]]:
+def constructions(program: Program) -> dict[tuple[int, int], list[SiteId]]:
     """Return the calls that make an instance of each scanned class."""
     found: dict[tuple[int, int], list[SiteId]] = {}
     for file, sites in enumerate(program.sites):
