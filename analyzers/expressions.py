@@ -293,7 +293,7 @@ def annotation_of(node: ast.expr | None) -> Value | None:
     """Return what an annotation says of a type: ``ref``, ``boolean`` (a union), ``list`` or None.
 
     ``Optional[X]``, ``Annotated[X, ...]`` and the like are looked through; containers become
-    ``list`` of what they hold; string annotations are parsed.
+    ``list`` of what they hold, with their own name as ``ref``; string annotations are parsed.
     """
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         try:
@@ -318,7 +318,7 @@ def _generic(node: ast.Subscript) -> Value | None:
         return _union(*[annotation_of(part) for part in wanted])
     if name in _CONTAINERS:
         item = annotation_of(inner[-1 if name in _MAPPINGS else 0]) if inner else None
-        return Value("list", "", None, (item,), item.names) if item else None
+        return Value("list", name, None, (item,), item.names) if item else None
     return annotation_of(node.value)
 
 

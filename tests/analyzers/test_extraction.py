@@ -170,8 +170,8 @@ def test_items_and_enumerate_bind_the_element() -> None:
         ("'a.B'", "ref", "a.B"),
         ("Optional[a.B]", "ref", "a.B"),
         ("a.B | C", "boolean", ""),
-        ("list[a.B]", "list", ""),
-        ("dict[str, a.B]", "list", ""),
+        ("list[a.B]", "list", "list"),
+        ("dict[str, a.B]", "list", "dict"),
         ("Annotated[a.B, 'x']", "ref", "a.B"),
     ],
 )
