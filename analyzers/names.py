@@ -15,6 +15,8 @@ from perfscan.analyzers.things import Memo, Thing, Things, union
 
 _BUILTINS = frozenset(dir(builtins))
 _MAX_PATH = 160
+_COMPUTING = ("pathlib.", "pandas.", "numpy.", "polars.")
+"""Libraries whose operators give a value of the same kind."""
 
 ArgumentsOf = Callable[[int, int, int], Things]
 """(file, function, parameter) to what callers pass; empty until the call graph is known."""
@@ -66,9 +68,9 @@ class Names:
             return (Thing("function", "", file, index),)
         if kind == "star":
             return self.evaluate(file, value.items[0], block, order)
-        if kind == "binary" and value.ref == "Div":  # a path stays a path
-            left = self.evaluate(file, value.items[0], block, order)
-            return tuple([thing for thing in left if thing.path.startswith("pathlib.")])
+        if kind == "binary":  # a path stays a path, a table a table
+            items = union(self.evaluate(file, item, block, order) for item in value.items)
+            return tuple([thing for thing in items if thing.path.startswith(_COMPUTING)])
         if kind in {"const", "fstring"} and value.const is not None:
             return (Thing("external", f"builtins.{type(value.const).__name__}()"),)
         return ()

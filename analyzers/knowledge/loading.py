@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
@@ -37,7 +37,7 @@ _LIBRARY = (
 )  # fmt: skip
 _CLASS = (
     "name", "client", "async", "blocks", "pure", "constructor", "properties", "cost",
-    "replacement", "timeout", "timeout_at",
+    "replacement", "timeout", "timeout_at", "keeps",
 )  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def _library(node: Node) -> Library:
         evidence,
         defaults.replacement,
         _pairs(fields.get("aliases")),
-        _pairs(fields.get("factories")),
+        (*_pairs(fields.get("factories")), *_kept(_items(fields, "classes"))),
         tuple([_function(n, defaults) for n in _items(fields, "functions")]),
         tuple(classes),
         _roles(fields.get("roles")),
@@ -159,6 +159,15 @@ def _classes(node: Node, defaults: _Defaults) -> list[Client]:
         )
         for name in fields["name"].strings()
     ]
+
+
+def _kept(classes: list[Node]) -> Iterator[tuple[str, str]]:
+    """Yield a factory for each method that returns another instance of its own class."""
+    for node in classes:
+        fields = node.mapping(_CLASS)
+        for name in fields["name"].strings():
+            for method in _strings(fields, "keeps"):
+                yield f"{name}().{method}", name
 
 
 def _callback(node: Node) -> Callback:
