@@ -1,4 +1,4 @@
-"""Which files a scan reads: Python sources, without what nobody on the project wrote."""
+"""Which files a scan reads: sources, without what nobody on the project wrote."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from perfscan.analyzers.gitignore import GitIgnore, repository_of
 from perfscan.analyzers.model import FileError
+from perfscan.analyzers.texts import is_text
 from perfscan.errors import InputError
 
 SKIPPED_FOLDERS = frozenset(
@@ -60,6 +61,8 @@ class Discovery:
     root: Path
     files: tuple[SourceFile, ...]
     errors: tuple[FileError, ...] = ()
+    texts: tuple[SourceFile, ...] = ()
+    """SQL and lists of requirements, ordered by path as well."""
 
 
 def discover(paths: Sequence[Path], cwd: Path) -> Discovery:
@@ -81,7 +84,10 @@ def discover(paths: Sequence[Path], cwd: Path) -> Discovery:
             role = _role(place.relative_to(root))
             found[place] = SourceFile(place, _posix(place, root), True, role)
     ordered = sorted(found.values(), key=lambda source: source.path)
-    return Discovery(root, tuple(ordered), tuple(sorted(errors, key=lambda error: error.path)))
+    texts = [source for source in ordered if is_text(source.file)]
+    files = [source for source in ordered if not is_text(source.file)]
+    complaints = tuple(sorted(errors, key=lambda error: error.path))
+    return Discovery(root, tuple(files), complaints, tuple(texts))
 
 
 def _existing(path: Path, cwd: Path) -> Path:
@@ -138,7 +144,7 @@ def _walk(top: Path, root: Path, errors: list[FileError]) -> Iterator[Path]:
         for name in sorted(files):
             file = here / name
             if (
-                name.endswith(".py")
+                (name.endswith(".py") or is_text(file))
                 and not _left_out(file)
                 and not ignore.hides(file, folder=False)
             ):

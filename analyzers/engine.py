@@ -45,6 +45,7 @@ from perfscan.analyzers.selection import choose
 from perfscan.analyzers.source import Unreadable, decode, parse, read
 from perfscan.analyzers.startup import StartUp
 from perfscan.analyzers.suppress import Suppressions, read_suppressions, sift
+from perfscan.analyzers.texts import TextFile, decode_text
 
 _STACK = 5_000
 """Deep enough for real code; Python's own 1,000 is not, for chains of calls and comparisons."""
@@ -99,18 +100,22 @@ def _scan(
 ) -> Analysis:
     errors = list(found.errors)
     files = _extract_all(found.files, errors, progress)
-    program = Program([facts for _, facts in files], knowledge, thresholds)
+    beside = [(source, text) for source in found.texts if (text := _read_text(source, errors))]
+    program = Program(
+        [facts for _, facts in files], knowledge, thresholds, [text for _, text in beside]
+    )
     findings = run_rules(program, rules, possible)
     program.dissolve()
-    by_path = {facts.path: source for source, facts in files}
+    by_path = {source.path: source for source, _ in (*files, *beside)}
     wanted = {finding.path for finding in findings}
     wanted |= {facts.path for _, facts in files if facts.comments}
-    texts = {path: _text_of(by_path[path]) for path in sorted(wanted)}
+    texts = {text.path: text.text for _, text in beside}
+    texts |= {path: _text_of(by_path[path]) for path in sorted(wanted - texts.keys())}
     sources = {path: tuple(text.split("\n")) for path, text in texts.items()}
     placed = [_placed(finding, sources[finding.path]) for finding in findings]
     weighed = [_weighed(finding, by_path[finding.path].role) for finding in placed]
     named = with_fingerprints(sorted(weighed, key=_order), sources)
-    comments = _suppressions([facts for _, facts in files], texts, errors)
+    comments = _suppressions(texts, errors)
     sifted = sift(named, comments, {rule.id for rule in rules})
     left = {finding.path for finding in sifted.kept}
     return Analysis(
@@ -163,9 +168,9 @@ def _finding(program: Program, rule: Rule, index: int, hit: Hit) -> Finding:
         name=rule.name,
         severity=rule.severity if hit.severity is None else hit.severity,
         confidence=hit.confidence,
-        path=program.files[index].path,
+        path=hit.text or program.files[index].path,
         span=Span(line, column, end_line, end_column),
-        symbol=symbol_of(program, index, hit.block),
+        symbol="" if hit.text else symbol_of(program, index, hit.block),
         message=hit.message,
         why=" ".join(rule.manual.why.split()),
         fix=hit.fix,
@@ -235,15 +240,18 @@ def extract_file(source: SourceFile) -> FileFacts | Unreadable:
         return Unreadable("is nested too deeply to be scanned", None)
 
 
-def _suppressions(
-    files: Sequence[FileFacts], texts: Mapping[str, str], errors: list[FileError]
-) -> dict[str, Suppressions]:
+def _read_text(source: SourceFile, errors: list[FileError]) -> TextFile | None:
+    data = read(source.file)
+    if isinstance(data, Unreadable):
+        errors.append(FileError(source.path, None, data.message, source.named))
+        return None
+    return TextFile(source.path, decode_text(data))
+
+
+def _suppressions(texts: Mapping[str, str], errors: list[FileError]) -> dict[str, Suppressions]:
     ids = frozenset(rule.id for rule in all_rules())
-    found: dict[str, Suppressions] = {}
-    for facts in files:
-        if facts.comments:
-            found[facts.path] = read_suppressions(facts.path, texts[facts.path], ids)
-            errors.extend(found[facts.path].warnings)
+    found = {path: read_suppressions(path, text, ids) for path, text in texts.items()}
+    errors.extend(warning for read in found.values() for warning in read.warnings)
     return found
 
 

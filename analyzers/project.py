@@ -16,6 +16,7 @@ from perfscan.analyzers.modules import Modules
 from perfscan.analyzers.names import Names
 from perfscan.analyzers.registry import Thresholds
 from perfscan.analyzers.sites import FunctionId, Site, SiteId, argument_of
+from perfscan.analyzers.texts import TextFile
 from perfscan.analyzers.things import Thing, Things
 
 __all__ = ["FunctionId", "Program", "Site", "SiteId"]
@@ -35,10 +36,12 @@ class Program:
         files: Sequence[FileFacts],
         knowledge: Knowledge,
         thresholds: Thresholds = MappingProxyType({}),
+        texts: Sequence[TextFile] = (),
     ) -> None:
         self.files = tuple(files)
         self.knowledge = knowledge
         self.thresholds = thresholds
+        self.texts = tuple(texts)
         self.modules = Modules([f.path for f in files], knowledge.roots)
         self.names = Names(files, self.modules, knowledge)
         self.sites: list[list[Site]] = []

@@ -31,7 +31,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from perfscan.analyzers.facts import Place
-from perfscan.analyzers.model import Confidence, Severity, TraceStep
+from perfscan.analyzers.model import Confidence, Manual, RuleCard, Severity, TraceStep
 
 if TYPE_CHECKING:
     from perfscan.analyzers.context import Where
@@ -71,18 +71,8 @@ class Hit:
     """Instead of what the rule usually offers."""
     file: int | None = None
     """The index of the file when it is not the one that the rule was asked about."""
-
-
-@dataclass(frozen=True, slots=True)
-class Manual:
-    """A rule's docstring, taken apart. Examples are dedented source text."""
-
-    summary: str
-    what: str
-    why: str
-    bad: str
-    good: str
-    fine: str
+    text: str = ""
+    """The path when it stands in one of ``program.texts``, not in a Python file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +89,12 @@ class Rule:
     thresholds: Mapping[str, int] = field(default_factory=dict)
     """Limits that a configuration may set, with what they are otherwise; ask
     ``where.threshold(rule name, limit name)`` for the one that counts."""
+
+
+    @property
+    def card(self) -> RuleCard:
+        """What reports may say of the rule."""
+        return RuleCard(self.id, self.name, self.severity, self.fixable, self.manual)
 
 
 _rules: dict[str, Rule] = {}

@@ -56,7 +56,8 @@ def read_suppressions(path: str, source: str, known_rules: Collection[str]) -> S
         return Suppressions()
     ignores: list[Ignore] = []
     warnings: list[FileError] = []
-    for line, comment in _comments(source):
+    comments = _comments(source) if path.endswith(".py") else _plain_comments(source)
+    for line, comment in comments:
         directive = _DIRECTIVE.match(comment)
         if directive is None:
             continue
@@ -116,6 +117,14 @@ def _comments(source: str) -> Iterator[tuple[int, str]]:
                 yield token.start[0], token.string
     except (tokenize.TokenError, SyntaxError):  # the parser reports it; keep what came before
         return
+
+
+def _plain_comments(source: str) -> Iterator[tuple[int, str]]:
+    """Yield the comments about perfscan in a file that is not Python."""
+    for number, line in enumerate(source.split("\n"), start=1):
+        comment = _DIRECTIVE.search(line)
+        if comment is not None:
+            yield number, line[comment.start() :]
 
 
 def _understand(
