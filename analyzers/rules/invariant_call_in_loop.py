@@ -20,9 +20,9 @@ def invariant_call_in_loop(call: Call, where: Where) -> Iterator[Hit]:
     """Report calls in a loop that give the same result in every turn.
 
     What it does:
-        Looks, in loops over data, for `re.compile`, `os.getenv`, `Decimal("0.1")`, `json.loads` of
-        a constant, `datetime.strptime` of fixed text and `web3.eth.contract` when none of their
-        arguments changes from turn to turn.
+        Looks, in loops over data, for `re.compile`, `os.getenv`, `json.loads` of a constant,
+        `datetime.strptime` of fixed text and `web3.eth.contract` when none of their arguments
+        changes from turn to turn; for `Decimal("0.1")` in loops within loops.
 
     Why it costs a bot:
         Parsing an ABI takes milliseconds, the others microseconds; the loop pays for each item
@@ -50,10 +50,14 @@ def invariant_call_in_loop(call: Call, where: Where) -> Iterator[Hit]:
         When an argument depends on the turn, in loops over a few constants, and in endless loops
         that wait, where one call a turn does not show.
     """
-    if call.func.rpartition(".")[2] not in _LAST or "invariant" not in where.roles(call):
+    if call.func.rpartition(".")[2] not in _LAST:
         return
-    loop = next((loop for loop in where.loops(call.block) if loop.kind != "while"), None)
-    if loop is None or where.is_constant(loop) or not _is_fixed(call, loop, where):
+    loops = [loop for loop in where.data_loops(call.block) if loop.kind != "while"]
+    roles = where.roles(call) if loops else frozenset()
+    if not ("invariant" in roles or ("invariant_cheap" in roles and len(loops) > 1)):
+        return
+    loop = loops[0]
+    if not _is_fixed(call, loop, where):
         return
     name = where.path(call).replace("().", ".")
     yield Hit(

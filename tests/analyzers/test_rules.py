@@ -12,6 +12,8 @@ from perfscan.analyzers.registry import Rule, all_rules
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "rules"
 RULES = Path(perfscan.analyzers.rules.__file__).parent
+REPEATED = re.compile(r"^(.*)  # and (\d+) lines like this$", re.MULTILINE)
+"""How a manual spells out what is too long for one."""
 MARK = re.compile(r"# (?P<ids>PS\d+(?:, PS\d+)*)$")
 
 
@@ -51,7 +53,8 @@ def test_fixture_yields_exactly_the_marked_lines(rule: Rule) -> None:
 @pytest.mark.parametrize("side", ["bad", "good"])
 def test_manual_examples(rule: Rule, side: str, tmp_path: Path) -> None:
     example = tmp_path / "example.py"
-    example.write_text(getattr(rule.manual, side) + "\n", "utf-8")
+    text = REPEATED.sub(lambda m: f"{m[1]}\n" * (int(m[2]) + 1), getattr(rule.manual, side))
+    example.write_text(text + "\n", "utf-8")
     found = found_lines(example, rule.id)
     assert bool(found) == (side == "bad")
 
