@@ -51,15 +51,14 @@ def giant_hot_function(function: Function, where: Where) -> Iterator[Hit]:
     """
     if function.statements <= where.threshold("giant-hot-function", "statements"):
         return
-    label = _driver(function, where)
-    if label is None or not _waits(function, where):
+    driver = _driver(function, where)
+    if driver is None or not _waits(function, where):
         return
     yield Hit(
         function.place,
         function.block,
         message=(
-            f"{function.qualname}() has {function.statements} statements, I/O among them, and "
-            f"runs in each turn of the {label}"
+            f"{function.qualname}() has {function.statements} statements, I/O among them, and {driver}"
         ),
         fix="Split it where it waits: one function for each service that it asks.",
         confidence=Confidence.PROBABLE,
@@ -67,13 +66,15 @@ def giant_hot_function(function: Function, where: Where) -> Iterator[Hit]:
 
 
 def _driver(function: Function, where: Where) -> str | None:
-    """Return the loop in the function, or what calls it directly, for each turn or message."""
+    """Return what makes the function hot: a loop in it, or what calls it directly."""
     blocks = where.file.blocks
     for (file, block), heat in where.hot_regions.loops.items():
         if file == where.index and blocks[block].function == function.number:
-            return heat.label
+            return f"holds the {heat.label}"
     heat = where.hot_regions.functions.get((where.index, function.number))
-    return heat.label if heat is not None and len(heat.via) <= 1 else None
+    if heat is None or len(heat.via) > 1:
+        return None
+    return f"runs for each turn of the {heat.label}" if heat.via else f"is the {heat.label}"
 
 
 def _waits(function: Function, where: Where) -> bool:

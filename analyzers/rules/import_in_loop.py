@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 from perfscan.analyzers.context import Where
@@ -15,8 +16,8 @@ def import_in_loop(entry: Import, where: Where) -> Iterator[Hit]:
     """Report imports inside loops and message handlers.
 
     What it does:
-        Looks for `import` statements in loops over data, in endless loops, and in functions that a
-        framework runs for each message or that receive messages.
+        Looks for `import` statements in loops over data and in endless loops, and for those of the
+        standard library in functions that a framework runs for each message.
 
     Why it costs a bot:
         Each run looks the module up and binds the name again, about a microsecond; the first one
@@ -39,17 +40,15 @@ def import_in_loop(entry: Import, where: Where) -> Iterator[Hit]:
     When it is fine:
         Under `TYPE_CHECKING`, in `try` for a module that may be missing, behind a condition that
         is seldom true, for modules of the project itself that would import each other in a circle,
-        and in functions that run once.
+        and for other libraries outside of loops: loading them when they are needed keeps the start
+        short.
     """
     if entry.block == 0 or not entry.bound:
         return
-    if next(where.around(entry.block, "try", "except"), None) is not None:
+    if next(where.around(entry.block, "try", "except", "if", "else", "case"), None) is not None:
         return
     driver = _driver(entry, where)
     if driver is None or _is_own(entry, where):
-        return
-    guarded = next(where.around(entry.block, "if", "case"), None) is not None
-    if guarded:
         return
     module = entry.module or "." * entry.level
     yield Hit(
@@ -57,6 +56,8 @@ def import_in_loop(entry: Import, where: Where) -> Iterator[Hit]:
         entry.block,
         message=f"{module} is imported again in each run of the {driver}",
         fix="Move the import to the top of the module.",
+        # Of others it is not known whether they are installed everywhere.
+        fixable="safe" if entry.module.partition(".")[0] in sys.stdlib_module_names else "unsafe",
     )
 
 
@@ -66,7 +67,10 @@ def _driver(entry: Import, where: Where) -> str | None:
     if loop is not None:
         return _label(loop, where)
     heat = where.hot(entry.block)
-    return heat.label if heat is not None and not heat.via else None
+    if heat is None or heat.via:
+        return None
+    cheap = entry.module.partition(".")[0] in sys.stdlib_module_names
+    return heat.label if cheap or heat.block >= 0 else None
 
 
 def _label(loop: Block, where: Where) -> str:

@@ -67,6 +67,7 @@ def invariant_call_in_loop(call: Call, where: Where) -> Iterator[Hit]:
             f"{name}() gives the same result in every turn of the loop at line {loop.place[0]}"
         ),
         fix="Call it once above the loop, or once for the module.",
+        severity=None if "invariant" in roles else Severity.INFO,
         confidence=where.confidence(call),
     )
 

@@ -48,7 +48,10 @@ def slow_json_hot(call: Call, where: Where) -> Iterator[Hit]:
     When it is fine:
         On quiet streams, and outside of them.
     """
-    if not call.func.endswith(("loads", "dumps")) or where.path(call) not in _JSON:
+    if not call.func.endswith(("loads", "dumps")):
+        return
+    paths = where.paths(call)
+    if not paths or not _JSON.issuperset(paths):
         return
     heat = where.hot(call.block)
     if heat is None or len(heat.via) > _NEAR or not _is_stream(heat, where):
@@ -56,7 +59,7 @@ def slow_json_hot(call: Call, where: Where) -> Iterator[Hit]:
     yield Hit(
         call.place,
         call.block,
-        message=f"{where.path(call)}() runs for each message of the {heat.label}",
+        message=f"{paths[0]}() runs for each message of the {heat.label}",
         fix=f"Use orjson.{call.func.rpartition('.')[2]} or msgspec: several times faster.",
     )
 
