@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 from perfscan.analyzers.model import Finding
 from perfscan.errors import InputError
@@ -23,15 +23,6 @@ class Entry:
     path: str
     symbol: str
     message: str
-
-
-class Compared(NamedTuple):
-    """A scan against a baseline."""
-
-    new: tuple[Finding, ...]
-    accepted: tuple[Finding, ...]
-    stale: tuple[Entry, ...]
-    """Entries that the scan looked for and did not find: repaired, or rewritten."""
 
 
 def baseline_text(findings: Sequence[Finding]) -> str:
@@ -68,30 +59,25 @@ def read_baseline(file: Path) -> tuple[Entry, ...]:
 _REMAKE = "make it anew with --write-baseline"
 
 
-def compare(
+def stale_entries(
     findings: Sequence[Finding],
     entries: Sequence[Entry],
     *,
     ran: Collection[str],
     scanned: Collection[str],
-) -> Compared:
-    """Divide ``findings`` into new and accepted ones, and find the entries that are stale.
+) -> tuple[Entry, ...]:
+    """Return the entries that a scan looked for and did not find: repaired, or rewritten.
 
-    An entry can be stale only when its rule is in ``ran`` and its file is, or lies below, one of
-    the ``scanned`` paths (relative to the root; ``.`` is the root).
+    Looked for were those whose rule is in ``ran`` and whose file is, or lies below, one of the
+    ``scanned`` paths (relative to the root; ``.`` is the root).
     """
-    known = {entry.fingerprint for entry in entries}
     present = {finding.fingerprint for finding in findings}
-    return Compared(
-        new=tuple(finding for finding in findings if finding.fingerprint not in known),
-        accepted=tuple(finding for finding in findings if finding.fingerprint in known),
-        stale=tuple(
-            entry
-            for entry in entries
-            if entry.fingerprint not in present
-            and entry.rule in ran
-            and any(PurePosixPath(entry.path).is_relative_to(path) for path in scanned)
-        ),
+    return tuple(
+        entry
+        for entry in entries
+        if entry.fingerprint not in present
+        and entry.rule in ran
+        and any(PurePosixPath(entry.path).is_relative_to(path) for path in scanned)
     )
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from perfscan.analyzers.knowledge.loading import blocking_library
@@ -37,7 +36,7 @@ class Configuration:
     """Patterns of .gitignore's syntax for files that are left out unless they are named."""
     per_path_ignores: tuple[tuple[str, frozenset[str]], ...] = ()
     """Pattern of paths, ids of the rules that are not reported there."""
-    thresholds: Thresholds = MappingProxyType({})
+    thresholds: Thresholds = field(default_factory=dict)
     fail_on: str = ""
     baseline: Path | None = None
     blocking: tuple[Library, ...] = ()
@@ -124,7 +123,7 @@ def _per_path(node: Node | None) -> tuple[tuple[str, frozenset[str]], ...]:
 
 def _thresholds(node: Node | None) -> Thresholds:
     if node is None:
-        return MappingProxyType({})
+        return {}
     rules: dict[str, Rule] = {rule.name: rule for rule in all_rules() if rule.thresholds}
     return {
         (name, limit): value.count()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Literal
@@ -83,6 +84,29 @@ class FileError:
 
 
 @dataclass(frozen=True, slots=True)
+class Manual:
+    """A rule's docstring, taken apart. Examples are dedented source text."""
+
+    summary: str
+    what: str
+    why: str
+    bad: str
+    good: str
+    fine: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCard:
+    """What a report may say of a rule."""
+
+    id: str
+    name: str
+    severity: Severity
+    fixable: Literal["safe", "unsafe", "no"]
+    manual: Manual
+
+
+@dataclass(frozen=True, slots=True)
 class Ignored:
     """A finding that a comment in the source silences, and the reason given there."""
 
@@ -112,5 +136,7 @@ class Analysis:
     errors: tuple[FileError, ...] = ()
     ignored: tuple[Ignored, ...] = ()
     unused_ignores: tuple[UnusedIgnore, ...] = ()
+    withheld: Mapping[str, int] = field(default_factory=dict)
+    """How many findings are not listed, by reason: possible, path, baseline or old."""
     sources: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     """Lines of the files with findings, for excerpts; keyed by Finding.path."""

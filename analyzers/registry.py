@@ -90,7 +90,6 @@ class Rule:
     """Limits that a configuration may set, with what they are otherwise; ask
     ``where.threshold(rule name, limit name)`` for the one that counts."""
 
-
     @property
     def card(self) -> RuleCard:
         """What reports may say of the rule."""

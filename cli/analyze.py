@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from perfscan.cli.findings_output import Format, rendered, style_for, write
+from perfscan.cli.scan_settings import configured, own_knowledge
 from perfscan.cli.status import Status
-from perfscan.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from perfscan.analyzers.configuration import Configuration
     from perfscan.analyzers.model import Analysis
-    from perfscan.reports.findings_text import Detail, Style
-
-
-class Format(StrEnum):
-    """Output formats of a scan."""
-
-    TEXT = "text"
-    JSON = "json"
+    from perfscan.reports.findings_text import Detail
 
 
 class FailOn(StrEnum):
@@ -51,9 +45,31 @@ def analyze(
         typer.Option(help="Only these rules: PS101, blocking-sleep, or PS1 for all PS1xx."),
     ] = None,
     ignore: Annotated[list[str] | None, typer.Option(help="All but these rules.")] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(help="Leave out paths that match, as a line of .gitignore would."),
+    ] = None,
     fail_on: Annotated[
-        FailOn, typer.Option(help="Exit with 1 for findings of this severity or worse.")
-    ] = FailOn.HIGH,
+        FailOn | None,
+        typer.Option(
+            help="Exit with 1 for findings of this severity or worse; default: high.",
+            show_default=False,
+        ),
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="Report only what this file does not accept.")
+    ] = None,
+    write_baseline: Annotated[
+        Path | None, typer.Option(help="Accept today's findings: write them to this file.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="GITREF", help="Report only what came since this branch or commit."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Configuration; default: perfscan.yaml or pyproject.toml above here."),
+    ] = None,
     statistics: Annotated[bool, typer.Option("--statistics", help="Only counts by rule.")] = False,
     everything: Annotated[
         bool, typer.Option("--all", help="Every finding with its source, informational ones too.")
@@ -77,48 +93,106 @@ def analyze(
     """
     from time import perf_counter
 
-    from perfscan.analyzers.engine import analyze as scan
-    from perfscan.reports import findings_text
-
     started = perf_counter()
-    analysis = scan(
-        paths or [Path()],
-        root=Path.cwd(),
-        select=_ids(select),
-        ignore=_ids(ignore),
-        possible=True,
+    cwd = Path.cwd()
+    configuration = configured(
+        cwd,
+        config,
+        select=select or (),
+        ignore=ignore or (),
+        exclude=exclude or (),
+        fail_on=fail_on or "",
+        baseline=baseline,
     )
-    kept, hidden = (analysis, 0) if show_possible else _without_possible(analysis)
+    named = paths or [Path()]
+    analysis = _scan(named, cwd, configuration, show_possible=show_possible)
+    if since is not None:
+        analysis = _since(analysis, since, named, cwd, configuration)
+    if write_baseline is not None:
+        _write_baseline(analysis, write_baseline)
+    elif configuration.baseline is not None:
+        analysis = _compare(analysis, configuration.baseline, named, cwd, configuration)
+    detail = _detail(statistics=statistics, quiet=quiet, verbose=verbose, all_=everything)
     seconds = perf_counter() - started
-    if format is Format.JSON:
-        from perfscan import __version__
-        from perfscan.reports import findings_json
-
-        text = findings_json.render(kept, version=__version__, seconds=seconds)
-    else:
-        text = findings_text.render(
-            kept,
-            seconds=seconds,
-            detail=_detail(statistics=statistics, quiet=quiet, verbose=verbose, all_=everything),
-            style=_style(output),
-            hidden_possible=hidden,
-        )
-    _complain(kept)
-    _write(text, output)
-    return _status(kept, fail_on)
+    text = rendered(analysis, format, seconds=seconds, detail=detail, style=style_for(output))
+    _complain(analysis)
+    write(text, output)
+    limit = FailOn.NEVER if write_baseline else FailOn(configuration.fail_on)
+    return _status(analysis, limit)
 
 
-def _ids(entries: list[str] | None) -> list[str]:
-    return [part.strip() for entry in entries or () for part in entry.split(",") if part.strip()]
+def _scan(
+    paths: list[Path], cwd: Path, configuration: Configuration, *, show_possible: bool
+) -> Analysis:
+    from perfscan.analyzers.engine import analyze as scan
+    from perfscan.analyzers.withhold import without_ignored_paths, without_possible
+
+    analysis = scan(
+        paths,
+        root=cwd,
+        knowledge=own_knowledge(configuration),
+        select=configuration.select,
+        ignore=configuration.ignore,
+        possible=True,
+        thresholds=configuration.thresholds,
+    )
+    shown = analysis if show_possible else without_possible(analysis)
+    return without_ignored_paths(shown, configuration.per_path_ignores, configuration.folder)
 
 
-def _without_possible(analysis: Analysis) -> tuple[Analysis, int]:
-    from dataclasses import replace
+def _since(
+    analysis: Analysis, revision: str, paths: list[Path], cwd: Path, configuration: Configuration
+) -> Analysis:
+    """Leave out what the same scan finds in the sources as they were at ``revision``."""
+    from perfscan.analyzers.git_tree import tree_at
+    from perfscan.analyzers.withhold import without_known
 
-    from perfscan.analyzers.model import Confidence
+    with tree_at(revision, cwd) as tree:
+        then = tree.then(cwd.resolve())
+        places = [tree.then((cwd / path).resolve()) for path in paths]
+        existing = [place for place in places if place.exists()]
+        if not existing or not then.exists():
+            return analysis
+        before = _scan(existing, then, configuration, show_possible=True)
+    return without_known(analysis, "old", {finding.fingerprint for finding in before.findings})
 
-    kept = tuple(f for f in analysis.findings if f.confidence is not Confidence.POSSIBLE)
-    return replace(analysis, findings=kept), len(analysis.findings) - len(kept)
+
+def _write_baseline(analysis: Analysis, file: Path) -> None:
+    from perfscan.analyzers.baseline import baseline_text
+
+    write(baseline_text(analysis.findings), str(file))
+    accepted = len(analysis.findings)
+    noun = "finding" if accepted == 1 else "findings"
+    typer.echo(f"{file}: {accepted} {noun} accepted", err=True)
+
+
+def _compare(
+    analysis: Analysis, file: Path, paths: list[Path], cwd: Path, configuration: Configuration
+) -> Analysis:
+    """Leave out what the baseline accepts; say on stderr which of its entries are stale."""
+    from perfscan.analyzers.baseline import read_baseline, stale_entries
+    from perfscan.analyzers.registry import all_rules
+    from perfscan.analyzers.selection import choose
+    from perfscan.analyzers.withhold import without_known
+
+    entries = read_baseline(file)
+    ran = {rule.id for rule in choose(all_rules(), configuration.select, configuration.ignore)}
+    scanned = [_below(cwd / path, Path(analysis.root)) for path in paths]
+    stale = stale_entries(analysis.findings, entries, ran=ran, scanned=scanned)
+    for entry in stale:
+        typer.echo(f"stale: {entry.path}: {entry.rule} in {entry.symbol} is gone", err=True)
+    if stale:
+        noun = "entry" if len(stale) == 1 else "entries"
+        typer.echo(f"warning: {file}: {len(stale)} stale {noun}", err=True)
+        typer.echo(f"  help: perfscan analyze --write-baseline {file}", err=True)
+    return without_known(analysis, "baseline", {entry.fingerprint for entry in entries})
+
+
+def _below(path: Path, root: Path) -> str:
+    import os
+
+    place = Path(os.path.normpath(path))
+    return place.relative_to(root).as_posix() if place.is_relative_to(root) else place.as_posix()
 
 
 def _detail(*, statistics: bool, quiet: bool, verbose: bool, all_: bool) -> Detail:
@@ -133,29 +207,18 @@ def _detail(*, statistics: bool, quiet: bool, verbose: bool, all_: bool) -> Deta
     return next((detail for asked, detail in wanted if asked), Detail.NORMAL)
 
 
-def _style(output: str) -> Style:
-    """Colour and width of the terminal; plain and 80 columns for files and pipes."""
-    from perfscan.reports.findings_text import Style
-
-    if output != "-":
-        return Style()
-    encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
-    unicode = encoding.startswith("utf")
-    if not sys.stdout.isatty():
-        return Style(unicode=unicode)
-    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    width = max(40, min(shutil.get_terminal_size((80, 24)).columns, 120))
-    return Style(width=width, colour=not plain, unicode=unicode)
-
-
 def _complain(analysis: Analysis) -> None:
-    """Say on stderr what was not scanned, one line each, and what to do."""
+    """Say on stderr what was not scanned and which comments are idle, one line each."""
     from perfscan.reports.excerpt import inert
 
     for error in analysis.errors:
         place = error.path if error.line is None else f"{error.path}:{error.line}"
         label = "error" if error.named else "warning"
         typer.echo(f"{label}: {inert(f'{place}: {error.message}')}", err=True)
+    for unused in analysis.unused_ignores:
+        comment = f"perfscan: ignore{_bracketed(unused.rules)}"
+        place = inert(f"{unused.path}:{unused.line}")
+        typer.echo(f"warning: {place}: `{comment}` silences nothing; remove it", err=True)
     if any(error.named for error in analysis.errors):
         typer.echo("  help: repair the file or leave it out of the command", err=True)
     if not analysis.files and not analysis.errors:
@@ -163,19 +226,8 @@ def _complain(analysis: Analysis) -> None:
         typer.echo("  help: name the files; folders skip what .gitignore hides", err=True)
 
 
-def _write(text: str, output: str) -> None:
-    if output == "-":
-        encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-        typer.echo(text.encode(encoding, "backslashreplace").decode(encoding), nl=False)
-        return
-    try:
-        Path(output).write_text(text, "utf-8")
-    except OSError as error:
-        raise InputError(
-            f"cannot be written: {error.strerror or error}",
-            where=output,
-            remedy="choose another file with -o",
-        ) from error
+def _bracketed(rules: Collection[str]) -> str:
+    return f"[{', '.join(rules)}]" if rules else ""
 
 
 def _status(analysis: Analysis, fail_on: FailOn) -> int:

@@ -88,7 +88,6 @@ def _findings(folder: Path) -> str:
         seconds=perf_counter() - started,
         detail=Detail.NORMAL,
         style=Style(),
-        hidden_possible=0,
     )
 
 

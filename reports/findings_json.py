@@ -31,6 +31,12 @@ def render(analysis: Analysis, *, version: str, seconds: float, cached_files: in
     return json.dumps(document, indent=2) + "\n"
 
 
+def render_lines(analysis: Analysis) -> str:
+    """Return one finding a line, keys sorted, for ``jq`` and ``diff``; empty when clean."""
+    records = (json.dumps(_finding(finding), sort_keys=True) for finding in analysis.findings)
+    return "".join(f"{record}\n" for record in records)
+
+
 def _summary(analysis: Analysis, seconds: float, cached_files: int) -> dict[str, Any]:
     by_rule = Counter(finding.rule for finding in analysis.findings)
     by_severity = Counter(finding.severity for finding in analysis.findings)
@@ -41,6 +47,7 @@ def _summary(analysis: Analysis, seconds: float, cached_files: int) -> dict[str,
         "by_rule": dict(sorted(by_rule.items())),
         "by_severity": {str(severity): by_severity[severity] for severity in reversed(Severity)},
         "suppressed": len(analysis.ignored),
+        "withheld": dict(analysis.withheld),
         "seconds": round(seconds, 3),
         "cached_files": cached_files,
         "errors": len(analysis.errors),

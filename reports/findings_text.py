@@ -64,6 +64,14 @@ class Style:
 
 PLAIN = Style()
 
+WITHHELD = {
+    "possible": "possible hidden (show: --show-possible)",
+    "path": "hidden by per-path-ignores",
+    "baseline": "in the baseline",
+    "old": "there before the change",
+}
+"""Why findings are not shown, by the keys of ``Analysis.withheld``."""
+
 
 def render(
     analysis: Analysis,
@@ -71,7 +79,6 @@ def render(
     seconds: float,
     detail: Detail = Detail.NORMAL,
     style: Style = PLAIN,
-    hidden_possible: int = 0,
 ) -> str:
     """Return the report, newline included; empty for a clean scan at ``Detail.CONCISE``."""
     if detail is Detail.CONCISE:
@@ -80,7 +87,7 @@ def render(
         lines = list(_groups(analysis, detail, style)) if detail >= Detail.NORMAL else []
         if analysis.findings:
             lines += [*_table(analysis.findings, style), ""]
-        lines += _totals(analysis, seconds, detail, hidden_possible, style)
+        lines += _totals(analysis, seconds, detail, style)
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -177,9 +184,7 @@ def _table(findings: Sequence[Finding], style: Style) -> Iterator[str]:
         yield f"{group[0].rule:<{rule_width}}  {len(group):>5}  {highest}  {group[0].name}"
 
 
-def _totals(
-    analysis: Analysis, seconds: float, detail: Detail, hidden_possible: int, style: Style
-) -> Iterator[str]:
+def _totals(analysis: Analysis, seconds: float, detail: Detail, style: Style) -> Iterator[str]:
     findings = analysis.findings
     found = f"Found {_count(len(findings), 'finding')}" if findings else "No findings"
     size = f"{_count(analysis.files, 'file')} ({_count(analysis.lines, 'line')})"
@@ -191,8 +196,7 @@ def _totals(
         notes.append(", ".join(parts))
     if analysis.ignored:
         notes.append(f"{len(analysis.ignored)} ignored by comments")
-    if hidden_possible:
-        notes.append(f"{hidden_possible} possible hidden (show: --show-possible)")
+    notes += [f"{number} {WITHHELD[reason]}" for reason, number in analysis.withheld.items()]
     if analysis.errors:
         places = ", ".join(sorted({inert(error.path) for error in analysis.errors}))
         notes.append(f"{_count(len(analysis.errors), 'warning')} about {places}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from perfscan.analyzers.baseline import baseline_text, compare, read_baseline
+from perfscan.analyzers.baseline import baseline_text, read_baseline, stale_entries
 from perfscan.analyzers.engine import analyze
 from perfscan.analyzers.model import Confidence, Finding, Severity, Span
 from perfscan.errors import InputError
@@ -47,12 +47,12 @@ def test_the_order_of_the_findings_does_not_show() -> None:
     assert baseline_text([FINDING, OTHER]) == baseline_text([OTHER, FINDING])
 
 
-def test_new_accepted_and_stale(tmp_path: Path) -> None:
+def test_an_entry_without_its_finding_is_stale(tmp_path: Path) -> None:
     entries = read_baseline(kept(tmp_path, FINDING, OTHER))
     fresh = replace(FINDING, fingerprint="cc")
-    found = compare([FINDING, fresh], entries, ran=ALL, scanned=["."])
-    assert (found.new, found.accepted) == ((fresh,), (FINDING,))
-    assert [entry.fingerprint for entry in found.stale] == ["bb"]
+    found = stale_entries([FINDING, fresh], entries, ran=ALL, scanned=["."])
+    assert [entry.fingerprint for entry in found] == ["bb"]
+    assert stale_entries([], entries, ran=ALL, scanned=["bot/main.py"]) == (entries[1],)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_what_was_not_looked_for_is_not_stale(
     ran: set[str], scanned: list[str], tmp_path: Path
 ) -> None:
     entries = read_baseline(kept(tmp_path, OTHER))
-    assert compare([], entries, ran=ran, scanned=scanned).stale == ()
+    assert stale_entries([], entries, ran=ran, scanned=scanned) == ()
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,8 @@ def test_it_survives_lines_that_move(tmp_path: Path) -> None:
     moved = analyze([source], root=tmp_path).findings
     assert [finding.span.line for finding in moved] == [6]
     # The comment is part of the line, so the finding counts as rewritten; without it, as the same.
-    assert compare(moved, entries, ran=ALL, scanned=["."]).new == moved
+    assert len(stale_entries(moved, entries, ran=ALL, scanned=["."])) == 1
     source.write_text(f"# a\n# b\nX = 1\n{body}", "utf-8")
     moved = analyze([source], root=tmp_path).findings
-    assert compare(moved, entries, ran=ALL, scanned=["."]) == ((), moved, ())
+    assert [one.fingerprint for one in moved] == [entry.fingerprint for entry in entries]
+    assert stale_entries(moved, entries, ran=ALL, scanned=["."]) == ()

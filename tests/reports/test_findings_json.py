@@ -36,6 +36,7 @@ ANALYSIS = Analysis(
     findings=(FINDING,),
     errors=(FileError("bot/old.py", None, "is not UTF-8", named=True),),
     ignored=(Ignored(FINDING, "runs once a day"),),
+    withheld={"old": 2},
     unused_ignores=(UnusedIgnore("bot/main.py", 8, ("PS102",)),),
 )
 
@@ -52,6 +53,7 @@ def test_the_document_by_the_contract() -> None:
             "by_rule": {"PS101": 1},
             "by_severity": {"critical": 1, "high": 0, "medium": 0, "low": 0, "info": 0},
             "suppressed": 1,
+            "withheld": {"old": 2},
             "seconds": 0.123,
             "cached_files": 0,
             "errors": 1,

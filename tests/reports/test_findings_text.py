@@ -134,9 +134,9 @@ def test_the_worst_rule_comes_first_and_informational_ones_are_counted() -> None
 
 
 def test_hidden_possible_findings_are_announced() -> None:
-    assert "3 possible hidden (show: --show-possible)" in render(
-        CLEAN, seconds=0, hidden_possible=3
-    )
+    hiding = replace(CLEAN, withheld={"possible": 3, "baseline": 2})
+    report = render(hiding, seconds=0)
+    assert "3 possible hidden (show: --show-possible); 2 in the baseline." in report
 
 
 def test_a_finding_without_source_still_shows_its_place() -> None:
