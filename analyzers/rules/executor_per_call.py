@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from perfscan.analyzers.context import Where
@@ -15,6 +16,10 @@ _POOLS = frozenset({"ThreadPoolExecutor", "ProcessPoolExecutor", "Pool", "Thread
 _HANDS_OVER = frozenset(
     {"submit", "map", "starmap", "imap", "imap_unordered", "apply", "apply_async", "map_async"}
 )
+
+_ENDS = re.compile(r"_*(shutdown|stop|close|aclose|teardown|cleanup)", re.IGNORECASE)
+_FAR = 3
+"""Further from the loop or handler, whether the pool is started each time is a guess."""
 
 
 @rule("PS208", "executor-per-call", Severity.MEDIUM, on=Call)
@@ -105,7 +110,10 @@ def _hands_over(entered: Block, call: Call, where: Where) -> bool:
 
 def _repeated_by(call: Call, where: Where) -> str:
     """Return what makes the pool again and again, "" when it is kept or made once."""
+    function = where.function(call.block)
     if fate(call, where) != "local" or where.starting(call):
+        return ""
+    if function is not None and _ENDS.match(function.name):
         return ""
     entered = _with_of(call, where)
     if entered is not None and used_for_long(entered.number, where):
@@ -113,4 +121,7 @@ def _repeated_by(call: Call, where: Where) -> str:
     if where.data_loops(call.block):
         return "in every turn of a loop"
     heat = where.hot(call.block)
-    return f"for every turn of the {heat.label}" if heat is not None else ""
+    if heat is None or heat.kind == "offload" or len(heat.via) > _FAR:
+        return ""
+    turns = "every turn of" if heat.kind in {"loop", "receive"} else "every run of"
+    return f"for {turns} the {heat.label}"

@@ -99,16 +99,13 @@ def _risk(call: Call, releases: list[Call], where: Where) -> str:
     later = [release for release in releases if release.number > call.number]
     if not later:
         return ""
-    release = later[-1]
-    for other in where.file.calls[call.number + 1 : release.number]:
-        if (
-            other not in later
-            and where.block(other.block).function == where.block(call.block).function
-        ):
-            return f"{other.func.lstrip('@0123456789.')}() raises"
-    first, last = call.place[0], release.place[0]
+    first, last = call.place[0], later[-1].place[0]
     for jump in where.file.jumps:
         if jump.kind in {"return", "raise"} and first < jump.place[0] < last:
             if not any(inner.block == jump.block for inner in later):
                 return f"line {jump.place[0]} leaves the function"
+    here = where.block(call.block).function
+    for other in where.file.calls[call.number + 1 : later[-1].number]:
+        if other not in later and where.block(other.block).function == here:
+            return f"{other.func.lstrip('@0123456789.')}() raises"
     return ""

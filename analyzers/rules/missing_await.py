@@ -13,6 +13,9 @@ from perfscan.analyzers.registry import Hit, rule
 _SEE_THROUGH = frozenset({"staticmethod", "classmethod", "abstractmethod", "override", "final"})
 """Decorators that leave a coroutine a coroutine; any other may turn it into something else."""
 
+_OF_COROUTINES = frozenset({"close", "send", "throw"})
+"""Methods of coroutines themselves: ``coroutine.close()`` on a parameter is not awaited."""
+
 
 @rule("PS205", "missing-await", Severity.CRITICAL, on=Call, fixable="safe")
 def missing_await(call: Call, where: Where) -> Iterator[Hit]:
@@ -77,7 +80,7 @@ def _makes_coroutine(call: Call, where: Where) -> Confidence | None:
         sure = site.effect.is_async and site.confidence is not Confidence.POSSIBLE
         return site.confidence if sure else None
     functions = [thing for thing in site.things if thing.kind == "function"]
-    if not functions or len(functions) < len(site.things):
+    if not functions or len(functions) < len(site.things) or _is_of_coroutine(call, where):
         return None
     for thing in functions:
         function = where.program.files[thing.file].functions[thing.number]
@@ -85,3 +88,10 @@ def _makes_coroutine(call: Call, where: Where) -> Confidence | None:
         if not function.is_async or function.is_generator or not plain:
             return None
     return Confidence.DEFINITE if len(functions) == 1 else Confidence.PROBABLE
+
+
+def _is_of_coroutine(call: Call, where: Where) -> bool:
+    receiver, _, method = call.func.rpartition(".")
+    function = where.function(call.block)
+    params = {param.name for param in function.params} if function is not None else set()
+    return method in _OF_COROUTINES and receiver in params - {"self", "cls"}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from perfscan.analyzers.blocking import is_sink
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.coroutines import awaits_in, in_coroutine, suspending_blocks
-from perfscan.analyzers.facts import Await, Block, Jump
+from perfscan.analyzers.facts import Await, Block, Call, Jump, Value
 from perfscan.analyzers.model import Severity
 from perfscan.analyzers.registry import Hit, rule
 
@@ -19,6 +19,11 @@ _GLANCES = frozenset(
     }
 )  # fmt: skip
 """Calls that look at something and change nothing, so that the next turn sees the same."""
+
+_TAKES = frozenset(
+    {"pop", "popleft", "popitem", "get_nowait", "remove", "clear", "next", "read", "heappop"}
+)
+"""Calls that use something up: a turn with one of them is one turn nearer to the end."""
 
 
 @rule("PS206", "starved-loop", Severity.CRITICAL, on=Block)
@@ -57,14 +62,20 @@ def starved_loop(loop: Block, where: Where) -> Iterator[Hit]:
         return
     if (where.index, loop.number) not in where.hot_regions.loops or _blocks(loop, where):
         return
+    if _ends_itself(loop, where):
+        return
     awaits = awaits_in(loop.number, where)
     yields = {j.block for j in where.file.jumps if j.kind == "yield"}
     marked = {block.number for block in suspending_blocks(loop.number, where)} | yields
     idle = {entry.block for entry in awaits if _is_yielding(entry, where)}
     resting = marked | {entry.block for entry in awaits if not _is_yielding(entry, where)}
+    resting |= {call.block for call in where.calls_in(loop.number) if _takes(call)}
     name = where.name(loop.number)
     if not resting & where.below(loop.number) and not idle:
-        yield _hit(loop, f"the loop in {name} awaits nothing: while it turns, nothing else runs")
+        if not _may_end_by_a_method(loop, where):
+            yield _hit(
+                loop, f"the loop in {name} awaits nothing: while it turns, nothing else runs"
+            )
     elif not _passes(loop.number, resting | idle, where):
         yield _hit(loop, f"the loop in {name} turns without await when its condition is false")
     elif not _passes(loop.number, resting, where):
@@ -96,6 +107,38 @@ def _spinning(loop: Block, name: str) -> Hit:
         fix="Await what the loop waits for: a queue, an asyncio.Event, or a real pause.",
         severity=Severity.HIGH,
     )
+
+
+def _ends_itself(loop: Block, where: Where) -> bool:
+    """Tell whether the body sets what the test looks at: the loop says itself when it is over."""
+    test, inside = loop.value, where.below(loop.number)
+    if test is None or test.kind == "const":
+        return False
+    looked_at = {*test.names, *_references(test)} - {"self", "cls"}
+    return any(
+        assign.target in looked_at and assign.block in inside for assign in where.file.assigns
+    )
+
+
+def _references(value: Value) -> Iterator[str]:
+    yield value.ref
+    for item in value.items:
+        yield from _references(item)
+
+
+def _may_end_by_a_method(loop: Block, where: Where) -> bool:
+    """Tell whether a method that the loop calls may change the attribute that its test reads."""
+    test = loop.value
+    if test is None or not any(ref.startswith("self.") for ref in _references(test)):
+        return False
+    return any(
+        call.func.startswith("self.") and where.targets(call)
+        for call in where.calls_in(loop.number)
+    )
+
+
+def _takes(call: Call) -> bool:
+    return call.func.rpartition(".")[2] in _TAKES
 
 
 def _is_yielding(entry: Await, where: Where) -> bool:
