@@ -1,0 +1,92 @@
+"""PS1402: a WebSocket bot on the default event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from perfscan.analyzers.context import Where
+from perfscan.analyzers.facts import Call
+from perfscan.analyzers.model import Confidence, Severity
+from perfscan.analyzers.project import Program
+from perfscan.analyzers.registry import Hit, rule
+
+_LOOPS = frozenset({"uvloop", "winloop", "rloop", "leviathan"})
+_WINDOWS = frozenset({"MetaTrader5", "win32api", "win32gui", "pywintypes", "msvcrt", "winreg"})
+
+
+@rule("PS1402", "no-uvloop", Severity.INFO, on=Program)
+def no_uvloop(program: Program, where: Where) -> Iterator[Hit]:
+    """Report a bot that receives a WebSocket stream on the event loop of the standard library.
+
+    What it does:
+        Looks for `asyncio.run` and `run_until_complete` in a program with a coroutine that receives
+        from a WebSocket, when nothing in it imports uvloop. Reported once.
+
+    Why it costs a bot:
+        With thousands of messages a second, reading sockets and switching tasks is a large part of
+        the work; uvloop does it in C in about half the time. It takes one line. Measure it on your
+        own traffic: a bot that waits for others most of the time gains nothing.
+
+    Example:
+        import asyncio
+        import websockets
+
+        async def listen():
+            async with websockets.connect("wss://stream.example.org") as stream:
+                async for message in stream:
+                    print(message)
+
+        asyncio.run(listen())
+
+    Use instead:
+        import uvloop
+        import websockets
+
+        async def listen():
+            async with websockets.connect("wss://stream.example.org") as stream:
+                async for message in stream:
+                    print(message)
+
+        uvloop.run(listen())
+
+    When it is fine:
+        On Windows, where there is no uvloop, and on streams with few messages.
+    """
+    if program.once(_has_other_loop) or not any(_receives(where)):
+        return
+    for file, facts in enumerate(program.files):
+        view = where.sibling(file)
+        for call in facts.calls:
+            if call.func.endswith(("run", "run_until_complete")) and _runs_loop(call, view):
+                yield Hit(
+                    call.place,
+                    call.block,
+                    message="the stream of this bot is read on asyncio's own event loop",
+                    fix="Start it with uvloop.run() where uvloop is available, and compare.",
+                    confidence=Confidence.PROBABLE,
+                    file=file,
+                )
+                return
+
+
+def _has_other_loop(program: Program) -> bool:
+    """Tell whether another loop is imported, or the program is made for Windows."""
+    for facts in program.files:
+        for entry in facts.imports:
+            if entry.module.partition(".")[0] in _LOOPS | _WINDOWS:
+                return True
+        if any("WindowsSelectorEventLoopPolicy" in read.ref for read in facts.reads):
+            return True
+    return False
+
+
+def _receives(where: Where) -> Iterator[bool]:
+    """Yield, for each receiving loop, whether a coroutine runs it."""
+    for (file, block), heat in where.hot_regions.loops.items():
+        function = where.program.files[file].blocks[block].function
+        if heat.kind == "receive" and function >= 0:
+            yield where.program.files[file].functions[function].is_async
+
+
+def _runs_loop(call: Call, view: Where) -> bool:
+    return "runs_loop" in view.roles(call) and view.path(call).startswith("asyncio.")
