@@ -71,6 +71,14 @@ def shape_of_path(path: str, knowledge: Knowledge) -> Shape:
     return _after(found, rest, knowledge)
 
 
+def in_words(ref: str) -> str:
+    """Return a reference as a reader would write it: ``df[...]``, "the table" for a result."""
+    if ref.startswith("@"):
+        return "the table"
+    base = ref.removesuffix(".iloc").removesuffix(".loc")
+    return base.replace(".[]", "[...]")
+
+
 def _after(shape: Shape, steps: str, knowledge: Knowledge) -> Shape:
     """Return the shape after a path of attributes, subscripts and calls."""
     for step in _STEP.finditer(steps):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Assign, Block, Subscript, Value
-from perfscan.analyzers.frames import ROW_ACCESS, TABLES, shape_of
+from perfscan.analyzers.frames import ROW_ACCESS, TABLES, in_words, shape_of
 
 _COMPILED = ("jit", "njit", "vectorize", "guvectorize", "stencil", "compile", "cfunc", "cython")
 _READS = tuple([f".{access}" for access in ROW_ACCESS])
@@ -103,14 +103,6 @@ def _runs_over_rows(loop: Block, table: str, where: Where) -> bool:
         return loop.value is not None and loop.value.ref.endswith(".index")
     lengths = [where.call_of(argument) for argument in call.args]
     return call.func == "range" and any(made and made.func == "len" for made in lengths)
-
-
-def in_words(ref: str) -> str:
-    """Return a reference as a reader would write it: ``df[...]``, "the table" for a result."""
-    if ref.startswith("@"):
-        return "the table"
-    base = ref.removesuffix(".iloc").removesuffix(".loc")
-    return base.replace(".[]", "[...]")
 
 
 def is_compiled(block: int, where: Where) -> bool:

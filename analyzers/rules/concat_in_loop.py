@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from perfscan.analyzers.containers import is_far
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Assign, Call, Value
-from perfscan.analyzers.frames import TABLES, shape_of
+from perfscan.analyzers.frames import TABLES, in_words, shape_of
 from perfscan.analyzers.heat import Heat
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.registry import Hit, rule
@@ -60,14 +61,14 @@ def concat_in_loop(assign: Assign, where: Where) -> Iterator[Hit]:
         return
     loops = [loop for loop in where.data_loops(assign.block) if loop.kind != "comp"]
     heat = where.hot(assign.block)
-    if not loops and (heat is None or not _outlives(assign, where)):
+    if not loops and (heat is None or is_far(heat) or not _outlives(assign, where)):
         return
     ticking = _ticks(heat, [loop.number for loop in loops], where)
     yield Hit(
         assign.place,
         assign.block,
         message=(
-            f"{way} copies all of {_owner(assign)} "
+            f"{way} copies all of {in_words(_owner(assign))} "
             + (f"with each run of the {heat.label}" if ticking and heat else "in every turn")
         ),
         fix=_fix(way.startswith("numpy."), ticking),
@@ -157,17 +158,21 @@ def _sets_next_row(assign: Assign, where: Where) -> str:
 
 
 def _starts_anew(assign: Assign, where: Where) -> bool:
-    """Tell whether the innermost loop itself makes the table, so that it never gets long."""
+    """Tell whether the table never gets long: made, picked or completed in the same turn."""
     loop = next(where.around(assign.block, "for", "while"), None)
     if loop is None:
         return False
-    inside = where.below(loop.number)
-    return any(
-        other.target == _owner(assign)
-        and other.op == "="
-        and other.block in inside
-        and other.order < assign.order
-        and _owner(assign) not in other.value.names
-        and other.block == loop.number
+    if assign.key is not None and set(assign.key.names) & set(loop.targets):
+        return True  # another table in every turn
+    turn = {block.number for block in where.around(assign.block) if block.number > loop.number}
+    turn.add(loop.number)
+    made = any(
+        other.target == assign.target and other.op == "=" and other.order < assign.order
         for other in where.file.assigns
+        if other.block in turn and _owner(assign) not in other.value.names
+    )
+    return made or any(
+        jump.block in turn and jump.block != loop.number and jump.kind in {"break", "return"}
+        for jump in where.file.jumps
+        if jump.place > assign.place
     )

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Block, FileFacts
-from perfscan.analyzers.frames import TABLES, shape_of
+from perfscan.analyzers.frames import TABLES, in_words, shape_of
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.registry import Hit, rule
-from perfscan.analyzers.row_loops import in_words, row_loops, waits_per_row
+from perfscan.analyzers.row_loops import row_loops, waits_per_row
 
 
 @rule("PS801", "row-iteration", Severity.HIGH, on=FileFacts)
