@@ -36,7 +36,9 @@ _CLASSES: dict[Shape, tuple[str, ...]] = {
 }
 """Whose methods a shape has."""
 
-_OTHER_ATTRIBUTES = frozenset({"index", "columns", "str", "dt", "shape", "size", "empty", "ta"})
+_OTHER_ATTRIBUTES = frozenset(
+    {"index", "columns", "str", "dt", "shape", "size", "empty", "ta", "style", "plot"}
+)
 ROW_ACCESS = frozenset({"iloc", "loc", "iat", "at"})
 """Attributes whose subscript reads or writes single rows and cells."""
 

@@ -3,22 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from perfscan.analyzers.context import Where
-from perfscan.analyzers.facts import Assign, Block, Call, FileFacts, Subscript, Value
+from perfscan.analyzers.facts import Assign, Block, FileFacts, Subscript, Value
 from perfscan.analyzers.frames import in_words, shape_of
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.registry import Hit, rule
-from perfscan.analyzers.row_loops import (
-    counted_loop,
-    is_compiled,
-    parts,
-    row_loops,
-    waits_per_row,
-)
+from perfscan.analyzers.row_loops import counted_loop, is_compiled, row_loops, waits_per_row
 
-_ELEMENTS = frozenset({"series", "column", "array"})
-_COMPUTING = frozenset({"binary", "compare"})
+_ARRAYS = frozenset({"series", "column", "array"})
+_REDUCING = frozenset(
+    {"max", "min", "mean", "sum", "std", "var", "median", "argmax", "argmin", "prod", "dot"}
+)
+_NUMERIC = _REDUCING | {
+    "abs",
+    "float",
+    "round",
+    "sqrt",
+    "exp",
+    "log",
+    "log2",
+    "power",
+    "maximum",
+    "minimum",
+    "fabs",
+}
+"""Functions that take a number or an array and give a number."""
+
+
+@dataclass(slots=True)
+class _Pass:
+    """A loop that goes through arrays, and what it calls their elements."""
+
+    loop: Block
+    array: str
+    elements: set[str] = field(default_factory=set)
+    """References: ``close.[]``, or the name of a target."""
+    windows: set[str] = field(default_factory=set)
+    """What is sliced by the counter."""
 
 
 @rule("PS806", "python-loop-over-array", Severity.MEDIUM, on=FileFacts)
@@ -26,8 +49,8 @@ def python_loop_over_array(file: FileFacts, where: Where) -> Iterator[Hit]:
     """Report loops that compute with the elements of an array or Series one by one.
 
     What it does:
-        Looks for loops that read or write `values[i]` of a NumPy array, a Series or `df[...].values`
-        at a counted position, or that run over such a value, and compute in their body.
+        Looks for loops that read `values[i]` or a window `values[i - 14:i]` of a NumPy array or
+        Series at a counted position, or that run over one, and compute with what they read.
 
     Why it costs a bot:
         Each element is unpacked into a Python number and packed again, 50 to 200 nanoseconds a
@@ -64,85 +87,103 @@ def python_loop_over_array(file: FileFacts, where: Where) -> Iterator[Hit]:
     """
     if not file.subscripts and not any(block.kind == "for" for block in file.blocks):
         return
-    reported = set(row_loops(where))  # these are PS801's
-    for loop, name in _loops(where):
-        if loop.number in reported or is_compiled(loop.number, where):
+    elsewhere = row_loops(where)  # these are PS801's
+    for found in _passes(where):
+        loop = found.loop
+        if loop.number in elsewhere or is_compiled(loop.number, where):
             continue
-        reported.add(loop.number)
-        if _computes(loop, where) and not waits_per_row(loop, where):
-            yield _hit(loop, name, where)
+        if _computes(found, where) and not waits_per_row(loop, where):
+            yield Hit(
+                loop.place,
+                loop.number,
+                message=f"{where.name(loop.number)} computes with {found.array} element by element",
+                fix="Work on the whole array, or compile the loop with numba.njit(cache=True).",
+                confidence=Confidence.PROBABLE,
+            )
 
 
-def _hit(loop: Block, name: str, where: Where) -> Hit:
-    return Hit(
-        loop.place,
-        loop.number,
-        message=f"{where.name(loop.number)} computes with {name} one element at a time",
-        fix="Work on the whole array, or compile the loop with numba.njit(cache=True).",
-        confidence=Confidence.PROBABLE,
-    )
-
-
-def _loops(where: Where) -> Iterator[tuple[Block, str]]:
-    """Yield the loops that go through an array or Series, and what that is called."""
-    for item in (*where.file.subscripts, *where.file.assigns):
-        if not isinstance(item, Subscript) and item.key is None:
+def _passes(where: Where) -> list[_Pass]:
+    found: dict[int, _Pass] = {}
+    for subscript in where.file.subscripts:
+        key = _position(subscript.key)
+        loop = counted_loop(key, subscript.block, where) if key is not None else None
+        if loop is None or loop.kind != "for" or not _is_array(subscript, where):
             continue
-        ref, key = parts(item)
-        if key is None or not key.names or key.kind not in {"ref", "binary", "tuple"}:
-            continue
-        loop = counted_loop(key, item.block, where)
-        if loop is not None and loop.kind == "for" and _is_array(ref, item, where):
-            yield loop, in_words(ref)
+        entry = found.setdefault(loop.number, _Pass(loop, in_words(subscript.ref)))
+        if subscript.key.ref == ":":
+            entry.windows.add(subscript.ref)
+        else:
+            entry.elements.add(f"{subscript.ref}.[]")
+    for loop, value in _direct_loops(where):
+        entry = found.setdefault(loop.number, _Pass(loop, in_words(value.ref)))
+        entry.elements.add(loop.targets[-1])
+    return list(found.values())
+
+
+def _position(key: Value) -> Value | None:
+    """Return the part of a subscript that counts: ``i`` of ``[i - 1]``, ``[i, 2]``, ``[i:j]``."""
+    if key.kind == "tuple" and key.items:
+        rest = key.items[1:]
+        return key.items[0] if all(item.kind == "const" for item in rest) else None
+    return key if key.names and (key.kind in {"ref", "binary"} or key.ref == ":") else None
+
+
+def _is_array(subscript: Subscript, where: Where) -> bool:
+    return shape_of(subscript.ref, subscript.block, subscript.order, where) in _ARRAYS
+
+
+def _direct_loops(where: Where) -> Iterator[tuple[Block, Value]]:
+    """Yield loops over an array or Series itself, ``enumerate`` looked through."""
     for block in where.file.blocks:
-        if block.kind == "for" and block.value is not None and not block.is_async:
-            value = _iterated(block.value, where)
-            if shape_of(value.ref, block.parent, 1 << 30, where) in _ELEMENTS:
-                yield block, in_words(value.ref)
+        if block.kind != "for" or block.value is None or block.is_async or not block.targets:
+            continue
+        call, value = where.call_of(block.value), block.value
+        if call is not None and call.func == "enumerate" and call.args:
+            value = call.args[0]
+        if value.kind == "ref" and shape_of(value.ref, block.parent, 1 << 30, where) in _ARRAYS:
+            yield block, value
 
 
-def _is_array(ref: str, item: Subscript | Assign, where: Where) -> bool:
-    return shape_of(ref, item.block, item.order, where) in _ELEMENTS
-
-
-def _iterated(value: Value, where: Where) -> Value:
-    """Look through ``enumerate(values)``."""
-    call = where.call_of(value)
-    if call is not None and call.func == "enumerate" and call.args:
-        return call.args[0]
-    return value
-
-
-def _computes(loop: Block, where: Where) -> bool:
-    """Tell whether the body does arithmetic and keeps the result."""
-    inside = where.below(loop.number)
+def _computes(found: _Pass, where: Where) -> bool:
+    """Tell whether the body does arithmetic on elements and keeps the result."""
+    inside = where.below(found.loop.number)
     for assign in where.file.assigns:
-        if assign.block in inside and assign.op != "for" and _is_arithmetic(assign, where):
-            return True
+        if assign.block in inside and assign.op != "for":
+            if _is_element(assign.value, found):
+                found.elements.add(assign.target)  # another name for it
+            if _kept(assign, found, where):
+                return True
     return any(
-        _appends(call) and any(_mentions(value, loop) for value in call.args)
-        for call in where.calls_in(loop.number)
+        _is_arithmetic(value, found, where)
+        for call in where.calls_in(found.loop.number)
+        if call.func.endswith(".append")
+        for value in call.args
     )
 
 
-def _is_arithmetic(assign: Assign, where: Where) -> bool:
-    counting = assign.op in {"Add=", "Sub="} and isinstance(assign.value.const, int)
-    if assign.op.endswith("=") and assign.op not in {"=", ":="} and not counting:
-        return True
-    value = assign.value
-    if value.kind == "conditional":
-        return any(item.kind in _COMPUTING for item in value.items)
-    call = where.call_of(value)
-    if call is not None:
-        return call.func in {"max", "min", "abs", "sum"} or call.func.endswith(
-            (".max", ".min", ".mean", ".std", ".sum", ".sqrt")
+def _kept(assign: Assign, found: _Pass, where: Where) -> bool:
+    if assign.op not in {"=", ":=", "del", "with", ":"} and _is_element(assign.value, found):
+        return True  # total += values[i]
+    return _is_arithmetic(assign.value, found, where)
+
+
+def _is_arithmetic(value: Value, found: _Pass, where: Where) -> bool:
+    """Tell whether an expression computes with an element, or reduces a window to a number."""
+    if value.kind in {"binary", "conditional"}:
+        return any(
+            _is_element(item, found) or _is_arithmetic(item, found, where) for item in value.items
         )
-    return value.kind == "binary"
+    call = where.call_of(value)
+    if call is None:
+        return False
+    receiver, _, verb = call.func.rpartition(".")
+    if verb in _REDUCING and {receiver, *[item.ref for item in call.args[:1]]} & found.windows:
+        return True
+    if verb not in _NUMERIC:
+        return False
+    numbers = sum(_is_element(item, found) for item in call.args)
+    return numbers > 1 or any(_is_arithmetic(item, found, where) for item in call.args)
 
 
-def _appends(call: Call) -> bool:
-    return call.func.endswith(".append")
-
-
-def _mentions(value: Value, loop: Block) -> bool:
-    return value.kind == "binary" and bool(set(value.names) & set(loop.targets))
+def _is_element(value: Value, found: _Pass) -> bool:
+    return value.kind == "ref" and value.ref in found.elements
