@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from perfscan.analyzers.context import Where
-from perfscan.analyzers.facts import Block, Call, Value
-from perfscan.analyzers.model import Confidence, Severity
+from perfscan.analyzers.coroutines import in_coroutine, spoken
+from perfscan.analyzers.facts import Assign, Block, Call, Value
+from perfscan.analyzers.model import Severity
+from perfscan.analyzers.network_reads import network_read
 from perfscan.analyzers.registry import Hit, rule
-
-_ORDERED = re.compile(
-    r"(create|place|submit|cancel|edit|amend|modify|close|open)_.*(order|position|trade)s?"
-    r"|(create|place|submit|execute|cancel)_?(order|trade|transaction|swap|tx)?"
-    r"|send.*|reply.*|answer.*|write.*|publish.*|put.*|delete.*|patch.*|edit.*|update.*|insert.*"
-    r"|buy.*|sell.*|withdraw.*|transfer.*|approve.*|swap.*|set_.*|add_.*|remove_.*|ban.*|kick.*"
-    r"|pin.*|move.*|forward.*|copy.*|post_.*|connect.*|close.*|start.*|stop.*|launch.*|login.*|subscribe.*"
-    r"|unsubscribe.*|watch_.*|recv.*|receive.*|commit|rollback|execute.*|sleep|wait.*"
-)
-"""Verbs whose order matters, or that must not run side by side: orders, chat messages, streams."""
-
-_DEPTH = 3
-"""Further down, whether a turn reaches the network at all is a guess."""
 
 _MAKES = frozenset({"=", "for", "with", ":="})
 """Operators that give a name a new value; the others build on the old one."""
-
-_READS = re.compile(r"(fetch|get|load|query|request|download|read|lookup|check|scan)(_.*)?|post")
 
 
 @rule("PS201", "sequential-await", Severity.MEDIUM, on=Block, fixable="unsafe")
@@ -71,69 +57,32 @@ def sequential_await(loop: Block, where: Where) -> Iterator[Hit]:
     """
     if loop.kind not in {"for", "comp"} or loop.is_async or where.is_constant(loop):
         return
-    function = where.function(loop.number)
-    if function is None or not function.is_async:
+    if in_coroutine(loop.number, where) is None:
         return
     calls = where.calls_in(loop.number)
     requests = [
         (call, confidence)
         for call in calls
         if next(iter(where.around(call.block, "for", "while", "comp")), None) == loop
-        and (confidence := _reads_network(call, where)) is not None
+        and (confidence := network_read(call, where)) is not None
     ]
     if not requests or _is_paced(loop, calls, where) or _ends_early(loop, where):
         return
-    call, confidence = requests[0]
     if any(_depends_on_earlier_turn(call, loop, where) for call, _ in requests):
         return
+    varying = [(call, sure) for call, sure in requests if _varies(call, loop, where)]
+    if not varying or _is_chosen(varying[0][0], where):
+        return
+    call, confidence = varying[0]
     yield Hit(
         call.place,
         call.block,
         message=(
-            f"{_name(call, where)}() is awaited for one item after another"
+            f"{spoken(call, where)}() is awaited for one item after another"
             f" in {where.name(loop.number)}, so the loop takes the sum of all round trips"
         ),
         fix="Await them together: asyncio.gather over the items, each inside an asyncio.Semaphore.",
         confidence=confidence,
-    )
-
-
-def _name(call: Call, where: Where) -> str:
-    effect = where.effect(call)
-    return effect.readable if effect is not None else call.func.lstrip("@0123456789.")
-
-
-def _reads_network(call: Call, where: Where) -> Confidence | None:
-    """Return how surely an awaited call is a network read whose order does not matter."""
-    if not (call.awaited or _is_entered(call, where)):
-        return None
-    verb = call.func.rpartition(".")[2].lstrip("_")
-    if _ORDERED.fullmatch(verb):
-        return None
-    effect = where.effect(call)
-    if effect is not None:
-        reads = effect.is_async and effect.cost == "network"
-        return where.confidence(call) if reads else None
-    for target in where.targets(call):
-        below = where.program.awaited_io.get(target)
-        helper = where.program.function(target)
-        if below is not None and below.depth <= _DEPTH and helper is not None:
-            inner = where.program.site(below.sink)
-            verbs = (helper.name.lstrip("_"), inner.call.func.rpartition(".")[2])
-            if not any(_ORDERED.fullmatch(verb) for verb in verbs):
-                return inner.confidence
-    known = where.site(call).things
-    return Confidence.POSSIBLE if not known and _READS.fullmatch(verb) else None
-
-
-def _is_entered(call: Call, where: Where) -> bool:
-    """Tell whether ``async with`` enters the call: ``async with session.get(url) as reply``."""
-    if call.use != "with":
-        return False
-    reference = f"@{call.number}"
-    return any(
-        block.kind == "with" and block.is_async and block.value and block.value.ref == reference
-        for block in where.file.blocks[call.block :]
     )
 
 
@@ -146,7 +95,7 @@ def _is_paced(loop: Block, calls: list[Call], where: Where) -> bool:
         block = where.block(number)
         if block.kind == "with" and block.is_async and block.value is not None:
             entered = where.call_of(block.value)
-            if entered is None or _reads_network(entered, where) is None:
+            if entered is None or network_read(entered, where) is None:
                 return True
     return False
 
@@ -166,6 +115,24 @@ def _depends_on_earlier_turn(call: Call, loop: Block, where: Where) -> bool:
     """
     inside = where.below(loop.number)
     assigns = [assign for assign in where.file.assigns if assign.block in inside]
+    used = _used(call, assigns)
+    return any(
+        assign.target in used
+        and (assign.op not in _MAKES or (assign.order > call.number and assign.op != "for"))
+        for assign in assigns
+    )
+
+
+def _varies(call: Call, loop: Block, where: Where) -> bool:
+    """Tell whether the request is another one in every turn: the item goes into it."""
+    inside = where.below(loop.number)
+    assigns = [assign for assign in where.file.assigns if assign.block in inside]
+    items = {assign.target for assign in assigns if assign.op == "for"} | set(loop.targets)
+    return bool(items & _used(call, assigns))
+
+
+def _used(call: Call, assigns: list[Assign]) -> set[str]:
+    """Return the names that a request is made from, those of the body's own values included."""
     used = {*call.names, *_references(call)}
     before = -1
     while len(used) > before:
@@ -173,10 +140,18 @@ def _depends_on_earlier_turn(call: Call, loop: Block, where: Where) -> bool:
         for assign in assigns:
             if assign.target in used and assign.op in _MAKES and assign.order <= call.number:
                 used.update(assign.value.names)
+    return used
+
+
+def _is_chosen(call: Call, where: Where) -> bool:
+    """Tell whether the same function also starts such calls side by side: here it chose not to."""
+    here = where.block(call.block).function
     return any(
-        assign.target in used
-        and (assign.op not in _MAKES or (assign.order > call.number and assign.op != "for"))
-        for assign in assigns
+        other.func == call.func
+        and not other.awaited
+        and other.use in {"element", "argument"}
+        and where.block(other.block).function == here
+        for other in where.file.calls
     )
 
 
