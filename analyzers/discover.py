@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -65,11 +65,18 @@ class Discovery:
     """SQL and lists of requirements, ordered by path as well."""
 
 
-def discover(paths: Sequence[Path], cwd: Path) -> Discovery:
+def _nothing(file: Path) -> bool:
+    return False
+
+
+def discover(
+    paths: Sequence[Path], cwd: Path, exclude: Callable[[Path], bool] = _nothing
+) -> Discovery:
     """Find the sources at or below ``paths``; raise ``InputError`` for one that does not exist.
 
     The root is ``cwd`` when everything lies in it, so that paths can be clicked in a terminal,
-    else the nearest folder that holds everything. A path that the user names is never skipped.
+    else the nearest folder that holds everything. ``exclude`` tells which files to leave out
+    (absolute paths); a path that the user names is never skipped.
     """
     named = [_existing(path, cwd) for path in paths]
     root = _root_of(named, cwd)
@@ -78,8 +85,9 @@ def discover(paths: Sequence[Path], cwd: Path) -> Discovery:
     for place in named:
         if place.is_dir():
             for file in _walk(place, root, errors):
-                role = _role(file.relative_to(place))
-                found.setdefault(file, SourceFile(file, _posix(file, root), False, role))
+                if not exclude(file):
+                    role = _role(file.relative_to(place))
+                    found.setdefault(file, SourceFile(file, _posix(file, root), False, role))
         else:
             role = _role(place.relative_to(root))
             found[place] = SourceFile(place, _posix(place, root), True, role)

@@ -75,17 +75,19 @@ def analyze(
     ignore: Collection[str] = (),
     possible: bool = False,
     thresholds: Thresholds = MappingProxyType({}),
+    exclude: Callable[[Path], bool] = lambda file: False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Analysis:
     """Scan the Python files at or below ``paths`` (relative ones start at ``root``).
 
     ``select`` and ``ignore`` are rule ids or their beginnings (``PS1`` is every PS1xx rule);
     ``possible`` keeps findings for which only a name speaks; ``thresholds`` are limits set by a
-    configuration. ``progress`` is told (done, all)
-    files. Raises InputError for a path that does not exist and for a selection of no rule.
+    configuration; ``exclude`` tells which files below ``paths`` to leave out. ``progress`` is
+    told (done, all) files. Raises InputError for a path that does not exist and for a selection
+    of no rule.
     """
     rules = choose(all_rules(), select, ignore)
-    found = discover(paths, root)
+    found = discover(paths, root, exclude)
     with _quick_allocation():
         return _scan(found, rules, knowledge or load_knowledge(), possible, thresholds, progress)
 

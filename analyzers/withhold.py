@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from perfscan.analyzers.model import Analysis, Confidence, Finding
+from perfscan.analyzers.path_patterns import matcher
 
 
 def withhold(analysis: Analysis, reason: str, unwanted: Callable[[Finding], bool]) -> Analysis:
@@ -34,17 +35,10 @@ def without_ignored_paths(
 
     ``ignores`` pairs patterns of .gitignore's syntax, relative to ``folder``, with rule ids.
     """
-    if not ignores:
-        return analysis
-    from pathspec import GitIgnoreSpec
-
-    specs = [(GitIgnoreSpec.from_lines([pattern]), rules) for pattern, rules in ignores]
+    matchers = [(matcher([pattern], folder), rules) for pattern, rules in ignores]
 
     def unwanted(finding: Finding) -> bool:
         file = Path(analysis.root, finding.path)
-        if not file.is_relative_to(folder):
-            return False
-        path = file.relative_to(folder).as_posix()
-        return any(finding.rule in rules and spec.match_file(path) for spec, rules in specs)
+        return any(finding.rule in rules and matches(file) for matches, rules in matchers)
 
     return withhold(analysis, "path", unwanted)

@@ -125,6 +125,7 @@ def _scan(
     paths: list[Path], cwd: Path, configuration: Configuration, *, show_possible: bool
 ) -> Analysis:
     from perfscan.analyzers.engine import analyze as scan
+    from perfscan.analyzers.path_patterns import matcher
     from perfscan.analyzers.withhold import without_ignored_paths, without_possible
 
     analysis = scan(
@@ -135,6 +136,7 @@ def _scan(
         ignore=configuration.ignore,
         possible=True,
         thresholds=configuration.thresholds,
+        exclude=matcher(configuration.exclude, configuration.folder),
     )
     shown = analysis if show_possible else without_possible(analysis)
     return without_ignored_paths(shown, configuration.per_path_ignores, configuration.folder)
@@ -151,7 +153,7 @@ def _since(
         then = tree.then(cwd.resolve())
         places = [tree.then((cwd / path).resolve()) for path in paths]
         existing = [place for place in places if place.exists()]
-        if not existing or not then.exists():
+        if not existing:
             return analysis
         before = _scan(existing, then, configuration, show_possible=True)
     return without_known(analysis, "old", {finding.fingerprint for finding in before.findings})

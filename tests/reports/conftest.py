@@ -1,4 +1,4 @@
-"""An invented bench of the pool alert bot: six pairs of twelve items, drawn from a seed."""
+"""An invented bench of the pool alert bot (six pairs of twelve items), and an invented scan."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ from typing import Any
 
 import pytest
 
+from perfscan.analyzers.model import (
+    Analysis,
+    Confidence,
+    FileError,
+    Finding,
+    Severity,
+    Span,
+    TraceStep,
+)
 from perfscan.replay.compare import compare
 from perfscan.replay.doubts import Circumstances
 from perfscan.replay.model import (
@@ -180,3 +189,52 @@ def failed(runs: tuple[Run, ...]) -> Result:
     crashed = replace(crashed, log="Traceback ```\n  | boom\n::error::x")
     made = build((*runs[:3], crashed))
     return replace(made, interrupted=True)
+
+
+@pytest.fixture
+def scan() -> Analysis:
+    """A scan whose texts try to break out of every format."""
+    finding = Finding(
+        rule="PS104",
+        name="blocking-via-helper",
+        severity=Severity.CRITICAL,
+        confidence=Confidence.DEFINITE,
+        path="bot/price, ü.py",
+        span=Span(2, 5, 2, 12),
+        symbol="bot.price:on_price",
+        message="fetch() blocks [the loop](http://x)\n::error::50 % | <b>@you",
+        why="While the call waits, nothing else runs.",
+        fix="Await it",
+        trace=(
+            TraceStep("bot/price, ü.py", 2, "bot.price:on_price"),
+            TraceStep("bot/api.py", 9, "bot.api:fetch"),
+        ),
+        fingerprint="0123456789abcdef",
+    )
+    several = replace(
+        finding,
+        severity=Severity.MEDIUM,
+        span=Span(3, 1, 5, 2),
+        message="a \x1b and a \udce9",
+        trace=(),
+        fingerprint="fedcba9876543210",
+    )
+    low = replace(several, severity=Severity.LOW, path="bot/api.py", fingerprint="00", message="m")
+    return Analysis(
+        root="/srv/bot",
+        files=2,
+        lines=30,
+        findings=(low, finding, several),
+        errors=(FileError("bot/old.py", 3, "is not valid Python <3", named=True),),
+        withheld={"baseline": 2},
+        sources={
+            "bot/price, ü.py": ("async def on_price():", "    fetch()", "x = (", ") ", ""),
+            "bot/api.py": ("a", "b", "c"),
+        },
+    )
+
+
+@pytest.fixture
+def clean() -> Analysis:
+    """A scan without findings."""
+    return Analysis(root="/srv/bot", files=1, lines=1, findings=())
