@@ -53,6 +53,11 @@ def names_of(values: Iterable[Value]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for value in values for name in value.names))
 
 
+def plain_names(target: ast.expr) -> tuple[str, ...]:
+    """Return the names that the target of a ``for`` binds."""
+    return tuple([node.id for node in ast.walk(target) if isinstance(node, ast.Name)])
+
+
 class Expressions:
     """The part of the walk that turns expressions into values and collects calls."""
 
@@ -111,7 +116,13 @@ class Expressions:
         raise NotImplementedError
 
     def open_block(
-        self, kind: str, node: Any, value: Value | None = None, *, is_async: bool = False
+        self,
+        kind: str,
+        node: Any,
+        value: Value | None = None,
+        *,
+        is_async: bool = False,
+        targets: tuple[str, ...] = (),
     ) -> int:
         """Append a block below the current one and return its index."""
         raise NotImplementedError
@@ -263,7 +274,13 @@ class Expressions:
         outer, inner = self.block, -1
         for generator in node.generators:
             iterable = self.value(generator.iter, "iterated")
-            self.block = self.open_block("comp", node, iterable, is_async=bool(generator.is_async))
+            self.block = self.open_block(
+                "comp",
+                node,
+                iterable,
+                is_async=bool(generator.is_async),
+                targets=plain_names(generator.target),
+            )
             inner = inner if inner >= 0 else self.block
             self.bind(generator.target, "for", Value("element", "", None, (iterable,)), node)
             for condition in generator.ifs:

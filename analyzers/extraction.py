@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from perfscan.analyzers.bindings import Bindings
-from perfscan.analyzers.expressions import UNKNOWN, annotation_of, place_of
+from perfscan.analyzers.expressions import UNKNOWN, annotation_of, place_of, plain_names
 from perfscan.analyzers.facts import (
     NOWHERE,
     SCOPES,
@@ -218,14 +218,13 @@ class _Extraction(Bindings):
 
     def _for(self, node: ast.For | ast.AsyncFor) -> None:
         iterable = self.value(node.iter, "iterated")
-        names = tuple([n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)])
         block = self.open_block(
             "for",
             node,
             iterable,
             is_async=isinstance(node, ast.AsyncFor),
             end=node.iter,
-            targets=names,
+            targets=plain_names(node.target),
         )
         outer, self.block = self.block, block
         self.bind(
