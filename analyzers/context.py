@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from perfscan.analyzers.blocking import Blocking
-from perfscan.analyzers.facts import LOOPS, Block, Call, Class, FileFacts, Function, Read, Value
+from perfscan.analyzers.facts import (
+    LOOPS,
+    Block,
+    Call,
+    Class,
+    FileFacts,
+    Function,
+    Place,
+    Read,
+    Value,
+)
 from perfscan.analyzers.heat import Heat, HotRegions
 from perfscan.analyzers.knowledge import Client, Effect, Knowledge
 from perfscan.analyzers.model import Confidence, Severity, TraceStep
@@ -191,6 +201,14 @@ class Where:
         by_block = self._calls_by_block
         calls = [call for inner in self.below(block) for call in by_block.get(inner, ())]
         return sorted(calls, key=lambda call: call.number)
+
+    def call_at(self, place: Place) -> Call | None:
+        """Return the outermost call that stands at ``place``."""
+        return self._calls_by_place.get(place)
+
+    @cached_property
+    def _calls_by_place(self) -> dict[Place, Call]:
+        return {call.place: call for call in self.file.calls}
 
     @cached_property
     def _calls_by_block(self) -> dict[int, list[Call]]:

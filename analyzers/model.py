@@ -52,6 +52,23 @@ class TraceStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """What one call costs, and what that takes for granted. Times in milliseconds."""
+
+    basis: Literal["recording", "cost class"]
+    cost: str
+    """The cost class of the knowledge base: network, database, file, ..."""
+    target: str = ""
+    """The address whose recorded requests were counted; ``*`` stands for anything."""
+    requests: int = 0
+    median_ms: float | None = None
+    p95_ms: float | None = None
+    total_ms: float = 0.0
+    """All of them together, as recorded."""
+    assumes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One cause, reported once, where the offending call or loop header stands."""
 
@@ -70,6 +87,11 @@ class Finding:
     fixable: Literal["safe", "unsafe", "no"] = "no"
     trace: tuple[TraceStep, ...] = ()
     fingerprint: str = ""
+    cost: str = ""
+    """Cost class of the library call that it comes to; empty when none is known."""
+    endpoint: str = ""
+    """Address that the call asks, as far as it is written down: ``https://api.x.org/v1/*``."""
+    estimate: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
 from perfscan.analyzers.model import Analysis, FileError, Finding, Severity
@@ -73,7 +74,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "trace": [
             {"path": step.path, "line": step.line, "symbol": step.symbol} for step in finding.trace
         ],
-        "estimate": None,  # needs recorded traffic
+        "estimate": asdict(finding.estimate) if finding.estimate else None,
         "measured": None,  # needs a replay
         "fingerprint": finding.fingerprint,
     }

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from perfscan.analyzers.model import Analysis, Finding, Severity
-from perfscan.reports.findings_text import worst_first
+from perfscan.reports.findings_text import cost_words, worst_first
 from perfscan.reports.table import Align, code, escape, markdown_table
 
 BUDGET = 65_536
@@ -78,6 +78,8 @@ def _places(group: Sequence[Finding]) -> Iterator[str]:
     for finding in group:
         place = code(f"{finding.path}:{finding.span.line}")
         yield f"- {place} ({finding.severity}): {escape(finding.message)}. {escape(finding.fix)}"
+        if finding.estimate is not None and finding.estimate.basis == "recording":
+            yield f"  Costs {escape(cost_words(finding.estimate))}"
         if finding.trace:
             steps = " → ".join(
                 f"{code(step.symbol.rpartition(':')[2])} ({code(f'{step.path}:{step.line}')})"

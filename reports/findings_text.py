@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from perfscan.analyzers.model import Analysis, Finding, Severity, TraceStep
+from perfscan.analyzers.model import Analysis, Estimate, Finding, Severity, TraceStep
+from perfscan.quantities import quantity
+from perfscan.reports.estimates import dearness
 from perfscan.reports.excerpt import excerpt, inert
 
 
@@ -96,11 +98,19 @@ def worst_first(findings: Sequence[Finding]) -> list[list[Finding]]:
     by_rule: dict[str, list[Finding]] = {}
     for finding in findings:
         by_rule.setdefault(finding.rule, []).append(finding)
-    groups = [
-        sorted(group, key=lambda one: (-one.severity, one.path, one.span.line, one.span.column))
-        for group in by_rule.values()
-    ]
-    return sorted(groups, key=lambda group: (-group[0].severity, -len(group), group[0].rule))
+    groups = [sorted(group, key=_dearest_first) for group in by_rule.values()]
+    return sorted(groups, key=_dearest_group_first)
+
+
+def _dearest_group_first(group: Sequence[Finding]) -> tuple[int, float, int, str]:
+    recorded = max(dearness(finding)[0] for finding in group)
+    return (-group[0].severity, -recorded, -len(group), group[0].rule)
+
+
+def _dearest_first(finding: Finding) -> tuple[int, float, int, str, int, int]:
+    recorded, rank = dearness(finding)
+    span = finding.span
+    return (-finding.severity, -recorded, -rank, finding.path, span.line, span.column)
 
 
 def _groups(analysis: Analysis, detail: Detail, style: Style) -> Iterator[str]:
@@ -158,9 +168,21 @@ def _finding(finding: Finding, lines: Sequence[str], style: Style) -> Iterator[s
             yield f"{number:>{gutter}} | {text}".rstrip()
         yield f"{'':{gutter}} | " + style.paint(found.carets, _COLOURS[finding.severity])
     yield from _wrapped(" " * gutter + " = ", finding.message, style)
+    if finding.estimate is not None and finding.estimate.basis == "recording":
+        yield from _wrapped(" " * gutter + " = costs: ", cost_words(finding.estimate), style)
     if finding.trace:
         chain = style.arrow.join(_step(step, finding.path) for step in finding.trace)
         yield from _wrapped(" " * gutter + " = reached by: ", chain, style)
+
+
+def cost_words(estimate: Estimate) -> str:
+    """Say what the recorded requests took, and what taking them for this call assumes."""
+    middle, tail = quantity(estimate.median_ms, "ms"), quantity(estimate.p95_ms, "ms")
+    return (
+        f"{middle} a call, p95 {tail}, {quantity(estimate.total_ms, 'ms')} in the recording"
+        f" ({_count(estimate.requests, 'request')} to {inert(estimate.target)};"
+        f" assumes that {estimate.assumes})"
+    )
 
 
 def _step(step: TraceStep, here: str) -> str:

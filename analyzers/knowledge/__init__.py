@@ -60,6 +60,7 @@ class Knowledge:
         self.roots = frozenset(
             [name.partition(".")[0] for library in self.libraries for name in library.imports]
         )
+        self._hosts = {library.name: library.host for library in self.libraries}
         self._canonical: dict[str, str] = {}
         self._effects: dict[str, Effect | None] = {}
         self.property_names = frozenset(
@@ -207,6 +208,10 @@ class Knowledge:
                 if any(role.startswith(prefix) for role, _ in library.roles)
             )
         return self._with_role[prefix]
+
+    def host_of(self, library: str) -> str:
+        """Return the one server that a library talks to, "" when there is none such."""
+        return self._hosts.get(library, "")
 
     def callbacks(self, how: str, target: str) -> tuple[Callback, ...]:
         """Return the callback entries of one sort for a path (or, for methods, a name)."""

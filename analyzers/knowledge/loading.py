@@ -33,7 +33,7 @@ _MARKERS = {
 
 _LIBRARY = (
     "name", "imports", "evidence", "cost", "replacement", "timeout", "aliases", "factories",
-    "functions", "classes", "roles",
+    "functions", "classes", "roles", "host",
 )  # fmt: skip
 _CLASS = (
     "name", "client", "async", "blocks", "pure", "constructor", "properties", "cost",
@@ -112,6 +112,7 @@ def _library(node: Node) -> Library:
         tuple([_function(n, defaults) for n in _items(fields, "functions")]),
         tuple(classes),
         _roles(fields.get("roles")),
+        _text(fields, "host", ""),
     )
 
 

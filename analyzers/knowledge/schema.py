@@ -92,6 +92,8 @@ class Library:
     classes: tuple[Client, ...]
     roles: tuple[tuple[str, str], ...]
     """Pairs of role and path pattern."""
+    host: str = ""
+    """The one server that the library talks to, when there is just one: ``api.telegram.org``."""
 
 
 @cache

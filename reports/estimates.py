@@ -1,0 +1,77 @@
+"""What a finding may cost: read off a recording where it holds the call, else its kind alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import median, quantiles
+
+from perfscan.analyzers.model import Analysis, Estimate, Finding
+
+KINDS = {
+    "network": "a round trip over the network",
+    "sleep": "the written time",
+    "subprocess": "the run of another program",
+    "lock": "a wait for somebody else",
+    "database": "a round trip to the database",
+    "socket": "a connection or look-up",
+    "cpu": "computing",
+    "file": "a file operation",
+}
+"""What one call of each cost class takes, the dearest first (network and sleep far above files)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """One recorded request: its URL without the query, and how long the answer took."""
+
+    url: str
+    ms: float
+
+
+def with_estimates(analysis: Analysis, recorded: Sequence[Timed]) -> Analysis:
+    """Give an estimate to each finding whose cost class is known.
+
+    A finding that names its address (``https://api.example.org/v1/*``) is estimated from the
+    recorded requests that match it; nothing is ever scaled or guessed beyond them.
+    """
+    findings = tuple(
+        replace(finding, estimate=_estimate(finding, recorded)) if finding.cost else finding
+        for finding in analysis.findings
+    )
+    return replace(analysis, findings=findings)
+
+
+def dearness(finding: Finding) -> tuple[float, int]:
+    """Return a sort key, the dearest last: recorded milliseconds, then the cost class."""
+    estimate = finding.estimate
+    total = estimate.total_ms if estimate is not None else 0.0
+    kinds = list(KINDS)
+    rank = len(kinds) - kinds.index(finding.cost) if finding.cost in KINDS else 0
+    return (total, rank)
+
+
+def _estimate(finding: Finding, recorded: Sequence[Timed]) -> Estimate:
+    times = _matching(finding.endpoint, recorded)
+    if not times:
+        why = "no recorded request matches" if recorded and finding.endpoint else "by its kind"
+        return Estimate("cost class", finding.cost, assumes=f"{why}: {KINDS[finding.cost]} a call")
+    return Estimate(
+        basis="recording",
+        cost=finding.cost,
+        target=finding.endpoint,
+        requests=len(times),
+        median_ms=median(times),
+        p95_ms=quantiles(times, n=20, method="inclusive")[-1] if len(times) > 1 else times[0],
+        total_ms=sum(times),
+        assumes="this call makes the recorded requests to that address, and no other code does",
+    )
+
+
+def _matching(endpoint: str, recorded: Sequence[Timed]) -> list[float]:
+    if not endpoint or not recorded:
+        return []
+    parts = (re.escape(part) for part in endpoint.partition("?")[0].split("*"))
+    pattern = re.compile(".*".join(parts))
+    return [timed.ms for timed in recorded if pattern.fullmatch(timed.url)]
