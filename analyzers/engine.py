@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from perfscan.analyzers.context import Where, symbol_of
+from perfscan.analyzers.context import Where
 from perfscan.analyzers.discover import Discovery, Role, SourceFile, discover
 from perfscan.analyzers.extraction import extract
 from perfscan.analyzers.facts import (
@@ -43,6 +43,7 @@ from perfscan.analyzers.project import Program
 from perfscan.analyzers.registry import Hit, Rule, Thresholds, all_rules
 from perfscan.analyzers.selection import choose
 from perfscan.analyzers.source import Unreadable, decode, parse, read
+from perfscan.analyzers.spending import Spending, spending
 from perfscan.analyzers.startup import StartUp
 from perfscan.analyzers.suppress import Suppressions, read_suppressions, sift
 from perfscan.analyzers.texts import TextFile, decode_text
@@ -146,7 +147,7 @@ def run_rules(program: Program, rules: Sequence[Rule], possible: bool) -> list[F
     for rule in rules:
         for index, hit in _hits(program, rule, views):
             if possible or hit.confidence is not Confidence.POSSIBLE:
-                findings[_finding(program, rule, index, hit)] = None
+                findings[_finding(views[index], rule, hit)] = None
     return list(findings)
 
 
@@ -163,21 +164,24 @@ def _hits(program: Program, rule: Rule, views: Sequence[Where]) -> Iterator[tupl
                     yield (index if hit.file is None else hit.file, hit)
 
 
-def _finding(program: Program, rule: Rule, index: int, hit: Hit) -> Finding:
+def _finding(where: Where, rule: Rule, hit: Hit) -> Finding:
     line, column, end_line, end_column = hit.place
+    spent = Spending() if hit.text else spending(hit, where)
     return Finding(
         rule=rule.id,
         name=rule.name,
         severity=rule.severity if hit.severity is None else hit.severity,
         confidence=hit.confidence,
-        path=hit.text or program.files[index].path,
+        path=hit.text or where.file.path,
         span=Span(line, column, end_line, end_column),
-        symbol="" if hit.text else symbol_of(program, index, hit.block),
+        symbol="" if hit.text else where.symbol(where.index, hit.block),
         message=hit.message,
         why=" ".join(rule.manual.why.split()),
         fix=hit.fix,
         fixable=rule.fixable if hit.fixable is None else hit.fixable,
         trace=hit.trace,
+        cost=spent.cost,
+        endpoint=spent.endpoint,
     )
 
 

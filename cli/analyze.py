@@ -11,6 +11,7 @@ import typer
 from perfscan.cli.findings_output import Format, rendered, style_for, write
 from perfscan.cli.scan_settings import configured, own_knowledge
 from perfscan.cli.status import Status
+from perfscan.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -66,6 +67,10 @@ def analyze(
         str | None,
         typer.Option(metavar="GITREF", help="Report only what came since this branch or commit."),
     ] = None,
+    traffic: Annotated[
+        Path | None,
+        typer.Option(help="Recording to estimate from what each finding costs, dearest first."),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(help="Configuration; default: perfscan.yaml or pyproject.toml above here."),
@@ -108,6 +113,7 @@ def analyze(
     analysis = _scan(named, cwd, configuration, show_possible=show_possible)
     if since is not None:
         analysis = _since(analysis, since, named, cwd, configuration)
+    analysis = _estimated(analysis, traffic)
     if write_baseline is not None:
         _write_baseline(analysis, write_baseline)
     elif configuration.baseline is not None:
@@ -157,6 +163,30 @@ def _since(
             return analysis
         before = _scan(existing, then, configuration, show_possible=True)
     return without_known(analysis, "old", {finding.fingerprint for finding in before.findings})
+
+
+def _estimated(analysis: Analysis, recording: Path | None) -> Analysis:
+    """Give findings what their calls took in the recording; without one, their cost class."""
+    from perfscan.reports.estimates import Timed, with_estimates
+
+    if recording is None:
+        return with_estimates(analysis, ())
+    from perfscan.replay.exchanges import exchanges
+    from perfscan.replay.recording import read_recording
+
+    traffic = read_recording(recording)
+    if traffic.header.latency != "recorded":
+        raise InputError(
+            "this recording holds no times",
+            where=str(recording),
+            remedy="record the traffic with perfscan record",
+        )
+    timed = [
+        Timed(exchange.url.partition("?")[0], exchange.service_ns / 1e6)
+        for exchange in exchanges(traffic)
+        if exchange.service_ns is not None and not exchange.is_websocket
+    ]
+    return with_estimates(analysis, timed)
 
 
 def _write_baseline(analysis: Analysis, file: Path) -> None:

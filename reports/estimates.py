@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median, quantiles
@@ -36,8 +37,13 @@ def with_estimates(analysis: Analysis, recorded: Sequence[Timed]) -> Analysis:
     A finding that names its address (``https://api.example.org/v1/*``) is estimated from the
     recorded requests that match it; nothing is ever scaled or guessed beyond them.
     """
+    callers: defaultdict[str, set[tuple[str, int]]] = defaultdict(set)
+    for finding in analysis.findings:
+        callers[finding.endpoint].add((finding.path, finding.span.line))
     findings = tuple(
-        replace(finding, estimate=_estimate(finding, recorded)) if finding.cost else finding
+        replace(finding, estimate=_estimate(finding, recorded, len(callers[finding.endpoint])))
+        if finding.cost
+        else finding
         for finding in analysis.findings
     )
     return replace(analysis, findings=findings)
@@ -52,7 +58,7 @@ def dearness(finding: Finding) -> tuple[float, int]:
     return (total, rank)
 
 
-def _estimate(finding: Finding, recorded: Sequence[Timed]) -> Estimate:
+def _estimate(finding: Finding, recorded: Sequence[Timed], callers: int) -> Estimate:
     times = _matching(finding.endpoint, recorded)
     if not times:
         why = "no recorded request matches" if recorded and finding.endpoint else "by its kind"
@@ -65,7 +71,9 @@ def _estimate(finding: Finding, recorded: Sequence[Timed]) -> Estimate:
         median_ms=median(times),
         p95_ms=quantiles(times, n=20, method="inclusive")[-1] if len(times) > 1 else times[0],
         total_ms=sum(times),
-        assumes="this call makes the recorded requests to that address, and no other code does",
+        assumes="this call alone makes the recorded requests to that address"
+        if callers == 1
+        else f"each of the {callers} places that ask this address takes as long as all together",
     )
 
 

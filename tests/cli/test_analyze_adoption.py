@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from perfscan.cli.main import execute
+from perfscan.replay.model import Open, Recording, RecordingHeader, Request, Response
+from perfscan.replay.recording import write_recording
 
 SLEEPS = "import time\n\n\nasync def tick():\n    time.sleep(1)\n"
 FETCHES = (
@@ -214,3 +216,29 @@ def test_places_in_machine_formats_count_from_the_repository(
     monkeypatch.chdir(inside)
     execute(["analyze", "--select", "PS1", "--format", "github"])
     assert "file=bots/bot.py," in capsys.readouterr().out
+
+
+def test_findings_cost_what_the_recording_shows(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "bot.py").write_text(FETCHES.replace("https://a", "https://api.example.org/v1/x"))
+    events = (
+        Open(1, 0, "https", "api.example.org", 443),
+        Request(1, 1, 1_000_000, "GET", "/v1/x?full=1"),
+        Response(1, 1, 121_000_000, 122_000_000, 200),
+    )
+    write_recording(Recording(RecordingHeader(), events), folder / "traffic.jsonl")
+    _, document, _ = scan(capsys, "--select", "PS101", "--traffic", "traffic.jsonl")
+    (finding,) = document["findings"]
+    assert (finding["estimate"]["basis"], finding["estimate"]["median_ms"]) == ("recording", 120.0)
+    _, document, _ = scan(capsys, "--select", "PS101")
+    assert document["findings"][0]["estimate"]["basis"] == "cost class"
+
+
+def test_a_recording_without_times_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    timeless = RecordingHeader(latency="not recorded")
+    write_recording(Recording(timeless, ()), folder / "traffic.jsonl")
+    assert execute(["analyze", "--traffic", "traffic.jsonl"]) == 2
+    assert "traffic.jsonl: this recording holds no times" in capsys.readouterr().err

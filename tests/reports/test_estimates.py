@@ -79,4 +79,13 @@ def test_the_text_says_what_it_assumes(scan: Analysis, finding: Finding) -> None
     told = render(with_estimates(replace(scan, findings=(finding,)), RECORDED), seconds=0)
     flat = " ".join(told.split())
     assert "costs: 200 ms a call, p95 290 ms, 400 ms in the recording (2 requests to" in flat
-    assert "assumes that this call makes the recorded requests" in flat
+    assert "assumes that this call alone makes the recorded requests" in flat
+
+
+def test_calls_that_share_an_address_share_its_requests(scan: Analysis, finding: Finding) -> None:
+    other = replace(finding, path="bot/other.py")
+    found = estimated(scan, finding, other)
+    assert [one.estimate.assumes.partition(" that ask")[0] for one in found if one.estimate] == [
+        "each of the 2 places",
+        "each of the 2 places",
+    ]
