@@ -1,0 +1,128 @@
+"""PS202: several requests in a row, none of which needs another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from perfscan.analyzers.context import Where
+from perfscan.analyzers.coroutines import spoken
+from perfscan.analyzers.facts import Call, Function
+from perfscan.analyzers.model import Confidence, Severity
+from perfscan.analyzers.network_reads import network_read
+from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.remote import is_stream
+
+_ROW = 3
+"""Two are soon written and rarely worth a gather."""
+
+_GAP = 2
+"""Lines from the end of one request to the start of the next: a blank line or a comment fits."""
+
+
+@rule("PS202", "independent-awaits", Severity.LOW, on=Function)
+def independent_awaits(function: Function, where: Where) -> Iterator[Hit]:
+    """Report three or more requests in a row that do not need each other's answers.
+
+    What it does:
+        Finds consecutive statements that each await a network read and keep its answer, when no
+        later one uses what an earlier one brought.
+
+    Why it costs a bot:
+        The answers take the sum of all round trips. Gathered, they take the longest one: with
+        three exchange calls of 200 ms each, 0.2 s instead of 0.6 s before every decision.
+
+    Example:
+        import ccxt.async_support as ccxt
+
+        exchange = ccxt.binance()
+
+        async def state(symbol):
+            ticker = await exchange.fetch_ticker(symbol)
+            book = await exchange.fetch_order_book(symbol)
+            balance = await exchange.fetch_balance()
+            return ticker, book, balance
+
+    Use instead:
+        import asyncio
+        import ccxt.async_support as ccxt
+
+        exchange = ccxt.binance()
+
+        async def state(symbol):
+            return await asyncio.gather(
+                exchange.fetch_ticker(symbol),
+                exchange.fetch_order_book(symbol),
+                exchange.fetch_balance(),
+            )
+
+    When it is fine:
+        Where the order matters, where the calls share one connection that answers in turn (a
+        database session, a WebSocket), and where a limit allows one at a time.
+    """
+    if not function.is_async:
+        return
+    requests: list[tuple[Call, Confidence]] = []
+    for call in where.calls_in(function.block):
+        if call.awaited and call.use == "assigned" and call.owner < 0:
+            sure = network_read(call, where)
+            effect = where.effect(call)
+            if sure is not None and not (effect is not None and is_stream(effect, where)):
+                requests.append((call, sure))
+    for row in _rows(requests, where):
+        yield _hit(row, where)
+
+
+def _rows(
+    requests: list[tuple[Call, Confidence]], where: Where
+) -> Iterator[list[tuple[Call, Confidence]]]:
+    """Yield the longest runs of consecutive requests that do not need each other."""
+    row: list[tuple[Call, Confidence]] = []
+    for call, sure in requests:
+        if row and not _follows(call, [before for before, _ in row], where):
+            if len(row) >= _ROW:
+                yield row
+            row = []
+        row.append((call, sure))
+    if len(row) >= _ROW:
+        yield row
+
+
+def _follows(call: Call, row: list[Call], where: Where) -> bool:
+    """Tell whether a request stands right behind the row and needs nothing of it."""
+    last = row[-1]
+    if call.block != last.block or call.place[0] - last.place[2] > _GAP:
+        return False
+    brought = _brought(row, where)
+    if any("." in target for target in brought) and where.targets(call):
+        return False  # a method may read the attribute that an earlier answer went to
+    names = {target.partition(".")[0] for target in brought if "." not in target}
+    return not names & set(call.names)
+
+
+def _brought(row: list[Call], where: Where) -> set[str]:
+    """Return the targets of the statements in the row, those of unpacked answers included."""
+    first, last = row[0].place[0], row[-1].place[2]
+    return {
+        assign.target
+        for assign in where.file.assigns
+        if assign.block == row[0].block and first <= assign.place[0] <= last
+    }
+
+
+def _hit(row: list[tuple[Call, Confidence]], where: Where) -> Hit:
+    names = [f"{spoken(call, where)}()" for call, _ in row]
+    first = row[0][0]
+    sure = [confidence for _, confidence in row]
+    weakest = next(
+        (c for c in (Confidence.POSSIBLE, Confidence.PROBABLE) if c in sure), Confidence.DEFINITE
+    )
+    return Hit(
+        first.place,
+        first.block,
+        message=(
+            f"{', '.join(names[:-1])} and {names[-1]} are awaited one after another in"
+            f" {where.name(first.block)}, though none needs another's answer"
+        ),
+        fix="Await them together with asyncio.gather.",
+        confidence=weakest,
+    )
