@@ -28,6 +28,9 @@ from perfscan.analyzers.things import Things
 _FEW = 3
 """A loop over at most so many literal items is not a loop over data."""
 
+_FAR = 4
+"""Code so many helpers away from a handler hardly runs each time."""
+
 
 class Where:
     """The view of one file inside the program. Facts are those of ``where.file``."""
@@ -252,6 +255,13 @@ class Where:
     def hot(self, block: int) -> Heat | None:
         """Return the endless loop or handler that runs this code again and again, or None."""
         return self.hot_regions.of_block(self.index, block)
+
+    def is_cold(self, block: int) -> bool:
+        """Tell whether the bot's loops and handlers are known, and none of them runs this code."""
+        if not self.hot_regions.functions and not self.hot_regions.loops:
+            return False
+        heat = self.hot(block)
+        return heat is None or (heat.block < 0 and len(heat.via) > _FAR)
 
     def starting(self, call: Call) -> bool:
         """Tell whether the call runs once, while the program starts, before its first loop."""

@@ -12,6 +12,10 @@ from perfscan.analyzers.registry import Hit, rule
 from perfscan.analyzers.sequences import bindings, is_few_written, is_made_inside, sort_of_name
 
 
+_SHORT = 500
+"""So many pointers move within a microsecond."""
+
+
 @rule("PS702", "list-head-ops", Severity.MEDIUM, on=(Call, Assign), fixable="unsafe")
 def list_head_ops(fact: Call | Assign, where: Where) -> Iterator[Hit]:
     """Report `pop(0)`, `insert(0, x)` and `del values[0]` on a list, again and again.
@@ -47,7 +51,8 @@ def list_head_ops(fact: Call | Assign, where: Where) -> Iterator[Hit]:
                         print(self.waiting.popleft())
 
     When it is fine:
-        On lists of a few elements, and once in a while.
+        On lists that are kept short, and in code that no loop or handler of the bot runs: both are
+        reported as low.
     """
     found = _at_head(fact) if isinstance(fact, Call) else _deletes_head(fact)
     if not found:
@@ -62,8 +67,21 @@ def list_head_ops(fact: Call | Assign, where: Where) -> Iterator[Hit]:
         fact.block,
         message=f"{how} moves every other element of {ref} by one place",
         fix=f"Make {ref} a collections.deque and use {instead}.",
+        severity=Severity.LOW if _is_light(ref, fact.block, where) else None,
         confidence=Confidence.PROBABLE,
     )
+
+
+def _is_light(ref: str, block: int, where: Where) -> bool:
+    """Tell whether the list is kept short, or nothing runs this code again and again."""
+    for guard in where.around(block, "if", "while"):
+        test = guard.value
+        if test is None or test.kind != "compare" or len(test.items) != 2:
+            continue
+        measured, limit = where.call_of(test.items[0]), test.items[1].const
+        if measured is not None and measured.func == "len" and isinstance(limit, int):
+            return measured.args[0].ref == ref and limit <= _SHORT
+    return where.is_cold(block)
 
 
 def _at_head(call: Call) -> tuple[str, str, str] | None:

@@ -40,7 +40,7 @@ def nested_same_collection(comparison: Comparison, where: Where) -> Iterator[Hit
 
     When it is fine:
         On grids and matrices, with few items on one side, and where the inner collection belongs to
-        the outer item.
+        the outer item. Low in code that no loop or handler of the bot runs.
     """
     if comparison.op != "Eq" or not comparison.left.names or not comparison.right.names:
         return
@@ -50,7 +50,7 @@ def nested_same_collection(comparison: Comparison, where: Where) -> Iterator[Hit
     inner, outer = loops[0], loops[1]
     if not _joins(comparison, inner, outer) or not _is_apart(inner, outer, where):
         return
-    if any(where.is_constant(loop) or _counts(loop, where) for loop in (inner, outer)):
+    if any(_is_short(loop, where) for loop in (inner, outer)):
         return
     yield Hit(
         inner.place,
@@ -60,6 +60,7 @@ def nested_same_collection(comparison: Comparison, where: Where) -> Iterator[Hit
             f" {outer.targets[0]} to find equal ones"
         ),
         fix=f"Build a dict from key to {inner.targets[0]} before the outer loop and look it up.",
+        severity=Severity.LOW if where.is_cold(inner.number) else None,
         confidence=Confidence.PROBABLE,
     )
 
@@ -86,9 +87,15 @@ def _is_apart(inner: Block, outer: Block, where: Where) -> bool:
     return not (bound | set(outer.targets)) & set(inner.value.names)
 
 
-def _counts(loop: Block, where: Where) -> bool:
+def _is_short(loop: Block, where: Where) -> bool:
+    """Tell whether a loop runs over written-down values, an enumeration, or positions."""
     call = where.call_of(loop.value)
-    return call is not None and call.func in _COUNTING
+    if where.is_constant(loop) or (call is not None and call.func in _COUNTING):
+        return True
+    value = loop.value
+    return value is not None and any(
+        thing.kind == "class" for thing in where.things(value, loop.parent)
+    )
 
 
 def _name(value: Value | None) -> str:

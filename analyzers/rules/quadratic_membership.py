@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from perfscan.analyzers.containers import FEW
 from perfscan.analyzers.context import Where
-from perfscan.analyzers.facts import Block, Call, Comparison, Place, Value
+from perfscan.analyzers.facts import Block, Call, Comparison, Value
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.registry import Hit, rule
 from perfscan.analyzers.sequences import is_few_written, is_long, is_made_inside, sort_of_name
@@ -38,7 +39,8 @@ def quadratic_membership(fact: Comparison | Call, where: Where) -> Iterator[Hit]
 
     When it is fine:
         On lists of a few written-down values, on sets and dictionaries, for items that cannot be
-        hashed. A list of unknown length (a parameter) is reported as low.
+        hashed. A list of unknown length (a parameter), values of which there are few kinds, and
+        code that no loop or handler of the bot runs are reported as low.
     """
     found = _in_comparison(fact) if isinstance(fact, Comparison) else _in_call(fact)
     if found is None:
@@ -49,18 +51,23 @@ def quadratic_membership(fact: Comparison | Call, where: Where) -> Iterator[Hit]
         return
     if sort_of_name(ref, fact.block, where) != "list" or is_few_written(ref, fact.block, where):
         return
-    yield _hit(fact.place, fact.block, ref, how, where)
-
-
-def _hit(place: Place, block: int, ref: str, how: str, where: Where) -> Hit:
-    return Hit(
-        place,
-        block,
-        message=f"{how} goes through the list {ref} in every turn of a loop in {where.name(block)}",
+    heavy = is_long(ref, fact.block, where) and not where.is_cold(fact.block)
+    yield Hit(
+        fact.place,
+        fact.block,
+        message=(
+            f"{how} goes through the list {ref} in every turn of a loop in {where.name(fact.block)}"
+        ),
         fix=f"Make {ref} a set, or a dict from item to position, before the loop.",
-        severity=None if is_long(ref, block, where) else Severity.LOW,
+        severity=None if heavy and not _are_few(ref, wanted) else Severity.LOW,
         confidence=Confidence.PROBABLE,
     )
+
+
+def _are_few(ref: str, wanted: Value) -> bool:
+    """Tell from the names whether what is looked for has few values: modes, types, languages."""
+    last = wanted.ref.rpartition(".")[2] if wanted.kind == "ref" else ""
+    return any(FEW.search(name) for name in (ref.rpartition(".")[2], last))
 
 
 def _in_comparison(fact: Comparison) -> tuple[Value, str, str] | None:
