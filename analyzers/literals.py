@@ -28,7 +28,7 @@ class Spot(NamedTuple):
 def source(spot: Spot, depth: int = 0) -> Spot | None:
     """Follow a name to the one expression that it is bound to, in whatever file; None if many."""
     value = spot.value
-    if value.kind != "ref":
+    if value.kind != "ref" or (value.ref.startswith("@") and "." not in value.ref):
         return spot
     if depth > _DEPTH or value.ref.startswith(("@", "$")) or "[]" in value.ref:
         return None

@@ -9,17 +9,19 @@ from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Block, Call, FileFacts, Value
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.retries import does_io, is_constant, reconnects, tried
 
 _ATTEMPT = re.compile(r"attempt|retr|tries|^tr(y|ies)$", re.IGNORECASE)
 _NO_FAILURE = ("Empty", "IndexError", "KeyError", "StopIteration", "BlockingIOError")
 """What a poll raises when there is nothing to do: waiting a constant time is right there."""
 
-_POLLS = re.compile(r"poll|wait|await|until", re.IGNORECASE)
+_POLLS = re.compile(r"poll|wait|await|until|ping|heart_?beat|keep_?alive", re.IGNORECASE)
 """Functions that ask until something has happened: their pause is an interval, not a retry."""
 
-_SCHEDULE_S = 600
+_INTERVAL = re.compile(r"interval|period|poll|cadence|refresh", re.IGNORECASE)
+_QUEUES = (".get", ".join", ".wait", ".acquire")
 
-_IO = frozenset({"network", "socket", "database"})
+_SCHEDULE_S = 600
 
 
 @rule("PS602", "fixed-retry", Severity.MEDIUM, on=FileFacts)
@@ -60,7 +62,8 @@ def fixed_retry(file: FileFacts, where: Where) -> Iterator[Hit]:
 
     When it is fine:
         A delay that the server names (Retry-After), a polling interval outside the `except`, and a
-        loop that goes on to the next item instead of repeating the one that failed.
+        loop that goes on to the next item instead of repeating the one that failed. Loops that keep
+        a WebSocket open are PS401's.
     """
     reported: set[int] = set()
     for call in file.calls:
@@ -72,14 +75,32 @@ def fixed_retry(file: FileFacts, where: Where) -> Iterator[Hit]:
         seconds = where.argument(call, 0)
         if seconds is None or _is_cadence(seconds, call, loop, where):
             continue
-        if _is_constant(seconds, loop, where, 0):
+        if is_constant(seconds, loop, where) and not _is_for_another_rule(loop, where):
             reported.add(loop.number)
-            yield _hit(call, loop, where)
+            sure = does_io(loop, where)
+            if sure or not _takes_jobs(loop, where):
+                yield _hit(call, loop, sure, where)
+
+
+def _is_for_another_rule(loop: Block, where: Where) -> bool:
+    """Tell whether the loop keeps a WebSocket open, of which PS401 speaks."""
+    endless = (where.index, loop.number) in where.hot_regions.loops
+    return endless and reconnects(loop, where) is not None
+
+
+def _takes_jobs(loop: Block, where: Where) -> bool:
+    """Tell whether each turn waits for a job of a queue: the next one is another."""
+    return any(
+        call.func.endswith(_QUEUES) and call.awaited and not call.args
+        for call in where.calls_in(loop.number)
+    )
 
 
 def _is_cadence(seconds: Value, call: Call, loop: Block, where: Where) -> bool:
     """Tell whether the same pause follows a success, too, or is as long as a schedule's."""
     if isinstance(seconds.const, int | float) and seconds.const >= _SCHEDULE_S:
+        return True
+    if _INTERVAL.search(seconds.ref.rpartition(".")[2]):
         return True
     return any(
         "sleep" in where.roles(other)
@@ -121,10 +142,9 @@ def _repeats_same(loop: Block, handler: Block, where: Where) -> bool:
     """Tell whether a counted loop repeats its work: the counter is no argument of it."""
     if not _is_counted(loop, where):
         return False
-    tried = _try_of(handler, where)
     return not any(
         set(loop.targets).intersection(call.names)
-        for call in where.calls_in(tried.number if tried else loop.number)
+        for call in where.calls_in(tried(handler, where).number)
         if not _is_log(call) and call.block not in where.below(handler.number)
     )
 
@@ -132,12 +152,6 @@ def _repeats_same(loop: Block, handler: Block, where: Where) -> bool:
 def _is_log(call: Call) -> bool:
     last = call.func.rpartition(".")[2]
     return last in {"debug", "info", "warning", "error", "exception", "log", "print"}
-
-
-def _try_of(handler: Block, where: Where) -> Block | None:
-    before = where.file.blocks[: handler.number]
-    siblings = [b for b in before if b.kind == "try" and b.parent == handler.parent]
-    return siblings[-1] if siblings else None
 
 
 def _is_counted(loop: Block, where: Where) -> bool:
@@ -165,44 +179,7 @@ def _succeeds_early(loop: Block, where: Where) -> bool:
     )
 
 
-def _is_constant(value: Value, loop: Block, where: Where, depth: int) -> bool:
-    if value.kind == "const":
-        return isinstance(value.const, int | float) and value.const > 0
-    if value.kind == "binary":
-        return value.ref not in {"Pow", "LShift"} and all(
-            _is_constant(item, loop, where, depth) for item in value.items
-        )
-    if value.kind != "ref" or value.ref.startswith("@") or "[]" in value.ref or depth > 2:
-        return False
-    return _never_changes(value.ref, loop, where, depth)
-
-
-def _never_changes(name: str, loop: Block, where: Where, depth: int) -> bool:
-    """Tell whether a name holds one value while the loop turns."""
-    if name in loop.targets:
-        return False
-    if name.rpartition(".")[2].isupper():
-        return True
-    function = where.function(loop.number)
-    if function is not None and any(param.name == name for param in function.params):
-        homes = {function.number}
-    else:
-        homes = {function.number if function else -1, -1}
-    blocks = where.file.blocks
-    assigns = [
-        a
-        for a in where.file.assigns
-        if a.target == name and ("." in name or blocks[a.block].function in homes)
-    ]
-    inside = where.below(loop.number)
-    if any(a.op not in {"=", ":"} or a.block in inside for a in assigns):
-        return False
-    if assigns:
-        return "." in name or all(_is_constant(a.value, loop, where, depth + 1) for a in assigns)
-    return len(homes) == 1 and "." not in name
-
-
-def _hit(call: Call, loop: Block, where: Where) -> Hit:
+def _hit(call: Call, loop: Block, sure: bool, where: Where) -> Hit:
     function = where.function(call.block)
     place = f" in {function.name}()" if function else ""
     return Hit(
@@ -210,17 +187,6 @@ def _hit(call: Call, loop: Block, where: Where) -> Hit:
         call.block,
         message=f"the retry loop{place} (line {loop.place[0]}) waits the same time every time",
         fix="Let the delay grow with the attempts and spread it: random.uniform(0, base * 2**n).",
-        confidence=Confidence.DEFINITE if _does_io(loop, where) else Confidence.PROBABLE,
+        severity=None if sure else Severity.LOW,
+        confidence=Confidence.DEFINITE if sure else Confidence.PROBABLE,
     )
-
-
-def _does_io(loop: Block, where: Where) -> bool:
-    for call in where.calls_in(loop.number):
-        effect = where.effect(call)
-        if effect is not None and effect.cost in _IO:
-            return True
-        for target in where.targets(call):
-            blocking = where.blocking(target)
-            if blocking is not None and blocking.effect.cost in _IO:
-                return True
-    return False

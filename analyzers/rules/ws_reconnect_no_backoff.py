@@ -1,0 +1,133 @@
+"""PS401: a WebSocket that is opened again at once, or always after the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from perfscan.analyzers.context import Where
+from perfscan.analyzers.facts import Block, Call
+from perfscan.analyzers.literals import number
+from perfscan.analyzers.model import Severity
+from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.remote import Reach, pauses, steps
+from perfscan.analyzers.retries import (
+    after_failure,
+    always_gives_up,
+    handlers,
+    is_constant,
+    reconnects,
+    tried,
+)
+
+_RETURNS = ("run_forever",)
+"""Ways to serve a connection that return when it breaks, instead of raising."""
+
+
+@rule("PS401", "ws-reconnect-no-backoff", Severity.HIGH, on=Block)
+def ws_reconnect_no_backoff(loop: Block, where: Where) -> Iterator[Hit]:
+    """Report loops that connect a WebSocket again without a growing delay.
+
+    What it does:
+        Looks at endless loops that open a WebSocket, directly or in a helper, and go on after a
+        failure. Reports those that wait nothing, or always the same time, before they connect
+        again.
+
+    Why it costs a bot:
+        When the server goes down every client comes back at the same moment, every few seconds.
+        It refuses or bans them, and the outage lasts longer. After a mere hiccup, the same
+        constant delay loses all messages for seconds where milliseconds would do.
+
+    Example:
+        import asyncio
+        import websockets
+
+        async def listen(handle):
+            while True:
+                try:
+                    async with websockets.connect("wss://stream.example.org") as ws:
+                        async for message in ws:
+                            handle(message)
+                except Exception:
+                    await asyncio.sleep(5)
+
+    Use instead:
+        import asyncio
+        import random
+        import websockets
+
+        async def listen(handle):
+            failures = 0
+            while True:
+                try:
+                    async with websockets.connect("wss://stream.example.org") as ws:
+                        async for message in ws:
+                            failures = 0
+                            handle(message)
+                except Exception:
+                    failures += 1
+                    await asyncio.sleep(random.uniform(0, min(60, 0.5 * 2**failures)))
+
+    When it is fine:
+        `async for ws in websockets.connect(uri)`, which backs off by itself, and a loop whose
+        delay grows or is random.
+    """
+    if (where.index, loop.number) not in where.hot_regions.loops or loop.kind == "for":
+        return
+    opened = reconnects(loop, where)
+    if opened is None:
+        return
+    call = where.file.calls[opened.path[0][1]]
+    if _by_itself(opened, where) or where.loops(call.block)[0].number != loop.number:
+        return
+    following = _following(call, opened, loop, where)
+    if following is None:
+        return
+    waits = [later for later in following if pauses(later, where)]
+    delays = [_delay(wait, loop, where) for wait in waits]
+    if all(delay is not None for delay in delays):
+        yield _hit(call, opened, next((delay for delay in delays if delay), ""), where)
+
+
+def _by_itself(opened: Reach, where: Where) -> bool:
+    """Tell whether the library takes care: ``async for ws in connect()``, socketio's clients."""
+    site = where.program.site(opened.sink)
+    path = site.things[0].path if site.things else ""
+    given = dict(site.call.keywords)
+    return site.call.use == "iterated" or path.startswith("socketio.") or "reconnect" in given
+
+
+def _following(call: Call, opened: Reach, loop: Block, where: Where) -> list[Call] | None:
+    """Return what runs between a failure and the next attempt, None when the loop is left."""
+    found: dict[int, Call] = {}
+    stays = False
+    for handler in handlers(loop, where):
+        guards = call.block in where.below(tried(handler, where).number)
+        if guards and not always_gives_up(handler, where):
+            stays = True
+            found.update((c.number, c) for c in after_failure(handler, loop, where))
+    if stays:
+        return list(found.values())
+    sink = where.program.site(opened.sink).call
+    returns = sink.func.rpartition(".")[2] in _RETURNS
+    return where.calls_in(loop.number) if returns else None
+
+
+def _delay(wait: Call, loop: Block, where: Where) -> str | None:
+    """Return how long a call always waits, in words; None when that may differ."""
+    value = where.argument(wait, 0, "delay")
+    if value is None or not is_constant(value, loop, where):
+        return None
+    seconds = number(value, where, wait.block)
+    return f"{seconds:g} s" if seconds is not None else value.ref or "the same time"
+
+
+def _hit(call: Call, opened: Reach, delay: str, where: Where) -> Hit:
+    when = f"always after {delay}" if delay else "at once"
+    return Hit(
+        call.place,
+        call.block,
+        message=f"{where.name(call.block)}() opens its WebSocket again {when} when it breaks",
+        fix="Let the delay grow with the failures in a row, up to a minute, and spread it.",
+        confidence=where.program.site(opened.sink).confidence,
+        trace=steps(where, opened),
+    )
