@@ -6,15 +6,17 @@ import ast
 from collections.abc import Sequence
 from typing import Any
 
-from perfscan.analyzers.expressions import UNKNOWN, Expressions, annotation_of, place_of
+from perfscan.analyzers.annotations import annotation_of
+from perfscan.analyzers.expressions import UNKNOWN, Expressions, span_of
 from perfscan.analyzers.facts import Assign, Value
+from perfscan.analyzers.sharing import Shared
 
 
 class Bindings(Expressions):
     """The part of the walk that collects assignments."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, shared: Shared) -> None:
+        super().__init__(shared)
         self.assigns: list[Assign] = []
 
     def bind(self, target: ast.expr, op: str, value: Value, node: Any) -> None:
@@ -58,9 +60,9 @@ class Bindings(Expressions):
     ) -> None:
         if target.kind == "ref":
             key = target.items[0] if target.ref.endswith(".[]") and target.items else None
-            place = place_of(node)
+            span = span_of(node)
             self.assigns.append(
-                Assign(target.ref, op, value, annotation, self.block, place, len(self.calls), key)
+                Assign(target.ref, op, value, annotation, self.block, span, len(self.calls), key)
             )
 
     def assign(self, node: ast.Assign) -> None:
@@ -74,7 +76,7 @@ class Bindings(Expressions):
         value = self.value(node.value, "assigned") if node.value else UNKNOWN
         target = self.value(node.target, "receiver")
         op = "=" if node.value else ":"
-        self._record(target, op, value, annotation_of(node.annotation), node)
+        self._record(target, op, value, annotation_of(node.annotation, self.shared), node)
 
     def augmented(self, node: ast.AugAssign) -> None:
         """Record ``a += value``."""

@@ -6,8 +6,9 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from perfscan.analyzers.annotations import annotation_of
 from perfscan.analyzers.bindings import Bindings
-from perfscan.analyzers.expressions import UNKNOWN, annotation_of, place_of, plain_names
+from perfscan.analyzers.expressions import UNKNOWN, plain_names, span_of
 from perfscan.analyzers.facts import (
     NOWHERE,
     SCOPES,
@@ -20,25 +21,27 @@ from perfscan.analyzers.facts import (
     Jump,
     Param,
     Value,
+    packed,
 )
+from perfscan.analyzers.sharing import Shared
 
 _Def = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def extract(tree: ast.Module, path: str, lines: int) -> FileFacts:
+def extract(tree: ast.Module, path: str, lines: int, shared: Shared | None = None) -> FileFacts:
     """Return the facts of the file ``path``; the tree may be dropped afterwards.
 
+    Files that are extracted with the same ``shared`` have their common parts in common.
     Raises RecursionError when the code is nested more deeply than Python's stack allows.
     """
-    return _Extraction().run(tree, path, lines)
+    return _Extraction(shared or Shared()).run(tree, path, lines)
 
 
 class _Extraction(Bindings):
     """The statement half of the walk."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.blocks.append(Block(0, "module", -1, 0, -1, NOWHERE, 0))
+    def __init__(self, shared: Shared) -> None:
+        super().__init__(shared)
         self.jumps: list[Jump] = []
         self.functions: list[Function | None] = []
         self.classes: list[Class | None] = []
@@ -49,46 +52,15 @@ class _Extraction(Bindings):
         self._shared: list[set[str]] = [set()]
         self._yields = False
         self._statements = 0
-        self._table: dict[type, Callable[[Any], None]] = {
-            ast.Expr: self._expression,
-            ast.Assign: self.assign,
-            ast.AnnAssign: self.annotated,
-            ast.AugAssign: self.augmented,
-            ast.FunctionDef: self._def,
-            ast.AsyncFunctionDef: self._def,
-            ast.ClassDef: self._class_statement,
-            ast.Return: self._return,
-            ast.If: self._if,
-            ast.For: self._for,
-            ast.AsyncFor: self._for,
-            ast.While: self._while,
-            ast.With: self._with,
-            ast.AsyncWith: self._with,
-            ast.Try: self._try,
-            ast.TryStar: self._try,
-            ast.Raise: self._raise,
-            ast.Assert: self._assert,
-            ast.Delete: self.delete,
-            ast.Import: self._import,
-            ast.ImportFrom: self._import_from,
-            ast.Global: self._share,
-            ast.Nonlocal: self._share,
-            ast.Break: self._leave,
-            ast.Continue: self._leave,
-            ast.Match: self._match,
-        }
 
     def run(self, tree: ast.Module, path: str, lines: int) -> FileFacts:
+        self.blocks.append(Block(0, "module", -1, 0, -1, packed(*NOWHERE), lines))
         self._walk(tree.body)
-        self.blocks[0] = self.blocks[0]._replace(end_line=lines)
-        # Tables of bound methods are cycles, and the collector is off: let go of the lists at once.
-        self._table.clear()
-        self._dispatch.clear()
         return FileFacts(
             path,
             lines,
             tuple(self.blocks),
-            tuple([Call(*row) for row in self.calls]),
+            tuple([Call._make(row) for row in self.calls]),
             tuple(self.assigns),
             tuple(self.jumps),
             tuple(self.awaits),
@@ -114,9 +86,8 @@ class _Extraction(Bindings):
     ) -> int:
         index = len(self.blocks)
         scope = index if kind in SCOPES else self.blocks[self.block].scope
-        place = place_of(node)
-        if end is not None:
-            place = (place[0], place[1], end.end_lineno, end.end_col_offset)
+        last = end or node
+        span = packed(node.lineno, node.col_offset, last.end_lineno, last.end_col_offset)
         self.blocks.append(
             Block(
                 index,
@@ -124,7 +95,7 @@ class _Extraction(Bindings):
                 self.block,
                 scope,
                 self._function,
-                place,
+                span,
                 node.end_lineno,
                 value,
                 targets,
@@ -139,34 +110,34 @@ class _Extraction(Bindings):
         self.block = outer
 
     def _walk(self, body: Sequence[ast.stmt]) -> None:
-        table = self._table
         self._statements += len(body)
         for node in body:
-            handler = table.get(type(node))
+            handler = _STATEMENTS.get(type(node))
             if handler is not None:
-                handler(node)
+                handler(self, node)
 
     # Simple statements.
 
     def _expression(self, node: ast.Expr) -> None:
-        self.value(node.value, "statement")
+        if type(node.value) is not ast.Constant:  # a docstring
+            self.value(node.value, "statement")
 
     def _return(self, node: ast.Return) -> None:
         value = self.value(node.value, "returned") if node.value else None
-        self.jumps.append(Jump("return", self.block, value, place_of(node)))
+        self.jumps.append(Jump("return", self.block, value, span_of(node)))
 
     def record_yield(self, node: ast.AST, value: Value | None) -> None:
         self._yields = True
-        self.jumps.append(Jump("yield", self.block, value, place_of(node)))
+        self.jumps.append(Jump("yield", self.block, value, span_of(node)))
 
     def _raise(self, node: ast.Raise) -> None:
         value = self.value(node.exc) if node.exc else None
         if node.cause:
             self.value(node.cause)
-        self.jumps.append(Jump("raise", self.block, value, place_of(node)))
+        self.jumps.append(Jump("raise", self.block, value, span_of(node)))
 
     def _leave(self, node: ast.Break | ast.Continue) -> None:
-        self.jumps.append(Jump(type(node).__name__.lower(), self.block, None, place_of(node)))
+        self.jumps.append(Jump(type(node).__name__.lower(), self.block, None, span_of(node)))
 
     def _assert(self, node: ast.Assert) -> None:
         self.value(node.test, "test")
@@ -177,27 +148,19 @@ class _Extraction(Bindings):
         self._shared[-1].update(node.names)
 
     def _import(self, node: ast.Import) -> None:
+        span = span_of(node)
         for alias in node.names:
             bound = alias.asname or alias.name.partition(".")[0]
             module = alias.name if alias.asname else bound
-            place = place_of(node)
-            self.imports.append(Import(module, "", bound, 0, self.block, node.lineno, place))
+            self.imports.append(Import(module, "", bound, 0, self.block, span))
             if module != alias.name:  # "import a.b" binds a, but loads a.b
-                self.imports.append(Import(alias.name, "", "", 0, self.block, node.lineno, place))
+                self.imports.append(Import(alias.name, "", "", 0, self.block, span))
 
     def _import_from(self, node: ast.ImportFrom) -> None:
+        module, level, block, span = node.module or "", node.level, self.block, span_of(node)
         for alias in node.names:
-            self.imports.append(
-                Import(
-                    node.module or "",
-                    alias.name,
-                    alias.asname or alias.name,
-                    node.level,
-                    self.block,
-                    node.lineno,
-                    place_of(node),
-                )
-            )
+            bound = alias.asname or alias.name
+            self.imports.append(Import(module, alias.name, bound, level, block, span))
 
     # Compound statements.
 
@@ -305,7 +268,7 @@ class _Extraction(Bindings):
             block,
             bases,
             decorators,
-            place_of(node),
+            span_of(node),
             node.end_lineno or node.lineno,
         )
         self._inside(block, node.body)
@@ -314,10 +277,10 @@ class _Extraction(Bindings):
     def _def(self, node: _Def) -> None:
         decorators = tuple([self.value(item, "decorator") for item in node.decorator_list])
         params = self._params(node.args)
-        returns = annotation_of(node.returns)
+        returns = annotation_of(node.returns, self.shared)
         self._function_body(node, node.name, decorators, params, returns, node.body)
 
-    def make_lambda(self, node: ast.Lambda, use: str) -> Value:
+    def make_lambda(self, node: ast.Lambda) -> Value:
         params = self._params(node.args)
         body = ast.copy_location(ast.Return(node.body), node.body)
         block = self._function_body(node, "<lambda>", (), params, None, [body])
@@ -356,7 +319,7 @@ class _Extraction(Bindings):
             decorators,
             params,
             returns,
-            place_of(node),
+            span_of(node),
             node.end_lineno,
             tuple(sorted(self._shared.pop())),
             self._statements,
@@ -367,19 +330,51 @@ class _Extraction(Bindings):
 
     def _params(self, node: ast.arguments) -> tuple[Param, ...]:
         plain = [*node.posonlyargs, *node.args]
-        missing = len(plain) - len(node.defaults)
-        defaults = [None] * missing + [self.value(default) for default in node.defaults]
+        without = len(plain) - len(node.defaults)
         params = [
-            Param(argument.arg, "plain", annotation_of(argument.annotation), default)
-            for argument, default in zip(plain, defaults, strict=True)
+            self._param(argument, "plain", node.defaults[i - without] if i >= without else None)
+            for i, argument in enumerate(plain)
         ]
         if node.vararg:
-            params.append(Param(node.vararg.arg, "args", None, None))
-        for argument, keyword_default in zip(node.kwonlyargs, node.kw_defaults, strict=True):
-            default = self.value(keyword_default) if keyword_default else None
-            params.append(
-                Param(argument.arg, "keyword", annotation_of(argument.annotation), default)
-            )
+            params.append(self.shared.param(node.vararg.arg, "args", None))
+        for argument, default in zip(node.kwonlyargs, node.kw_defaults, strict=True):
+            params.append(self._param(argument, "keyword", default))
         if node.kwarg:
-            params.append(Param(node.kwarg.arg, "kwargs", None, None))
+            params.append(self.shared.param(node.kwarg.arg, "kwargs", None))
         return tuple(params)
+
+    def _param(self, argument: ast.arg, kind: str, default: ast.expr | None) -> Param:
+        annotation = annotation_of(argument.annotation, self.shared)
+        if default is None:
+            return self.shared.param(argument.arg, kind, annotation)
+        return Param(argument.arg, kind, annotation, self.value(default))
+
+
+_STATEMENTS: dict[type[ast.AST], Callable[[_Extraction, Any], None]] = {
+    ast.Expr: _Extraction._expression,
+    ast.Assign: _Extraction.assign,
+    ast.AnnAssign: _Extraction.annotated,
+    ast.AugAssign: _Extraction.augmented,
+    ast.FunctionDef: _Extraction._def,
+    ast.AsyncFunctionDef: _Extraction._def,
+    ast.ClassDef: _Extraction._class_statement,
+    ast.Return: _Extraction._return,
+    ast.If: _Extraction._if,
+    ast.For: _Extraction._for,
+    ast.AsyncFor: _Extraction._for,
+    ast.While: _Extraction._while,
+    ast.With: _Extraction._with,
+    ast.AsyncWith: _Extraction._with,
+    ast.Try: _Extraction._try,
+    ast.TryStar: _Extraction._try,
+    ast.Raise: _Extraction._raise,
+    ast.Assert: _Extraction._assert,
+    ast.Delete: _Extraction.delete,
+    ast.Import: _Extraction._import,
+    ast.ImportFrom: _Extraction._import_from,
+    ast.Global: _Extraction._share,
+    ast.Nonlocal: _Extraction._share,
+    ast.Break: _Extraction._leave,
+    ast.Continue: _Extraction._leave,
+    ast.Match: _Extraction._match,
+}

@@ -8,7 +8,7 @@ import sys
 import tokenize
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, overload
 
 
 class Parsed(NamedTuple):
@@ -55,10 +55,32 @@ def parse(data: bytes) -> Parsed | Unreadable:
     text = decode(data)
     if isinstance(text, Unreadable):
         return text
+    tree = _syntax(text, "exec")
+    if isinstance(tree, Unreadable):
+        return tree
+    lines = text.count("\n") + (not text.endswith("\n") and text != "")
+    return Parsed(tree, lines, "perfscan:" in text)
+
+
+def parse_expression(text: str) -> ast.expr | Unreadable:
+    """Parse one expression, such as an annotation that is written as a string."""
+    tree = _syntax(text.strip(), "eval")
+    return tree if isinstance(tree, Unreadable) else tree.body
+
+
+@overload
+def _syntax(text: str, mode: Literal["exec"]) -> ast.Module | Unreadable: ...
+
+
+@overload
+def _syntax(text: str, mode: Literal["eval"]) -> ast.Expression | Unreadable: ...
+
+
+def _syntax(text: str, mode: str) -> ast.AST | Unreadable:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # invalid escapes in the user's code are not ours
-            tree = ast.parse(text)
+            return ast.parse(text, mode=mode)
     except SyntaxError as error:
         # Newer syntax than that of the Python which runs perfscan ends here, too: say which it is.
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -67,5 +89,3 @@ def parse(data: bytes) -> Parsed | Unreadable:
         return Unreadable("is nested too deeply to be parsed", None)
     except ValueError as error:
         return Unreadable(f"is not valid Python source: {error}", None)
-    lines = text.count("\n") + (not text.endswith("\n") and text != "")
-    return Parsed(tree, lines, "perfscan:" in text)

@@ -1,5 +1,4 @@
 import ast
-import pickle
 import textwrap
 
 import pytest
@@ -163,24 +162,6 @@ def test_items_and_enumerate_bind_the_element() -> None:
     assert values_of(facts.assigns) == {"key": "", "value": "table", "i": "", "row": "rows"}
 
 
-@pytest.mark.parametrize(
-    ("annotation", "kind", "ref"),
-    [
-        ("a.B", "ref", "a.B"),
-        ("'a.B'", "ref", "a.B"),
-        ("Optional[a.B]", "ref", "a.B"),
-        ("a.B | C", "boolean", ""),
-        ("list[a.B]", "list", "list"),
-        ("dict[str, a.B]", "list", "dict"),
-        ("Annotated[a.B, 'x']", "ref", "a.B"),
-    ],
-)
-def test_annotations(annotation: str, kind: str, ref: str) -> None:
-    value = facts_of(f"x: {annotation}").assigns[0].annotation
-    assert value is not None
-    assert (value.kind, value.ref) == (kind, ref)
-
-
 def test_functions_know_where_they_stand() -> None:
     facts = facts_of(
         """
@@ -252,11 +233,6 @@ def test_comprehensions_say_what_they_make(source: str, made: str) -> None:
     value = facts_of(f"x = {source}").assigns[-1].value
     assert (value.kind, value.ref) == ("comp", made)
     assert [key.ref for key in value.keys] == (["a"] if made == "dict" else [])
-
-
-def test_facts_travel_between_processes() -> None:
-    facts = facts_of("class A:\n    x: int = f(1)\nfor i in range(3): print(i)")
-    assert pickle.loads(pickle.dumps(facts)) == facts
 
 
 def test_blocks_are_numbered_in_order_and_nested() -> None:
