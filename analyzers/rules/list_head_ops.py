@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from perfscan.analyzers.containers import is_far
+from perfscan.analyzers.containers import FEW, is_far
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Assign, Call
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.registry import Hit, rule
 from perfscan.analyzers.sequences import bindings, is_few_written, is_made_inside, sort_of_name
 
-
 _SHORT = 500
 """So many pointers move within a microsecond."""
+
+_SMALL = re.compile(r"arg|part|path|file|dir|word|token|handler|listener|param|step", re.I)
+"""Names of lists that hold a handful of things."""
 
 
 @rule("PS702", "list-head-ops", Severity.MEDIUM, on=(Call, Assign), fixable="unsafe")
@@ -81,7 +84,7 @@ def _is_light(ref: str, block: int, where: Where) -> bool:
         measured, limit = where.call_of(test.items[0]), test.items[1].const
         if measured is not None and measured.func == "len" and isinstance(limit, int):
             return measured.args[0].ref == ref and limit <= _SHORT
-    return where.is_cold(block)
+    return where.is_cold(block) or bool(FEW.search(ref) or _SMALL.search(ref))
 
 
 def _at_head(call: Call) -> tuple[str, str, str] | None:
