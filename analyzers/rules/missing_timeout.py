@@ -11,6 +11,7 @@ from perfscan.analyzers.knowledge import Timeout
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.project import Program
 from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.releases import majors
 
 _POSITIONS = {
     "urllib.request.urlopen": 2,
@@ -23,6 +24,16 @@ _POSITIONS = {
     "imaplib.IMAP4": 2,
 }
 """Where the timeout stands when it is not named; others take it by keyword only."""
+
+_ALSO = {
+    "pymongo.MongoClient": ("socketTimeoutMS",),
+    "redis.Redis": ("connection_pool",),
+    "redis.asyncio.Redis": ("connection_pool",),
+}
+"""Other arguments that bound the wait, or bring somebody else's bound."""
+
+_SINCE = {"redis": 8}
+"""Major versions from which a library has a limit of its own: 5 seconds, in redis-py's case."""
 
 _LIMITS = (
     "asyncio.timeout", "asyncio.timeout_at", "async_timeout.timeout", "anyio.fail_after",
@@ -41,8 +52,9 @@ def missing_timeout(call: Call, where: Where) -> Iterator[Hit]:
 
     What it does:
         Knows for each library whether it waits for ever by default (requests, urllib, sockets,
-        smtplib) or has a limit (httpx, aiohttp). Reports calls that give no timeout to the former
-        and `timeout=None` given to either.
+        smtplib, psycopg2, pymysql, pymongo) or has a limit (httpx, aiohttp). Reports calls that
+        give no timeout to the former and `timeout=None` given to either. Of redis-py, whose limit
+        is new in version 8, it says so as low when the project requires no version.
 
     Why it costs a bot:
         A server that accepts the connection and never answers stops the bot without an error: no
@@ -69,22 +81,50 @@ def missing_timeout(call: Call, where: Where) -> Iterator[Hit]:
         yield from _client_timeout(call, where)
         return
     limit, path, evidence = _limit_of(call, where)
-    if limit is None or limit.unit != "s" or where.confidence(call) is Confidence.POSSIBLE:
+    if limit is None or where.confidence(call) is Confidence.POSSIBLE:
         return
     given = _given(call, where, limit, path)
     if given == "limited" or (given == "absent" and limit.default is not None):
         return
     if _limited_around(call, where) or _limited_before(call, where):
         return
+    severity, doubt = _weigh(call, path, given, where)
+    if severity is None:
+        return
     readable = path.replace("().", ".").removesuffix("()")
-    what = f"{limit.parameter}=None lets" if given == "none" else "no timeout lets"
+    absent = "no timeout" if limit.parameter == "timeout" else f"no {limit.parameter}"
+    what = f"{limit.parameter}=None lets" if given == "none" else f"{absent} lets"
     yield Hit(
         call.place,
         call.block,
-        message=f"{what} {readable}() wait for ever",
-        fix=f"Pass {limit.parameter}=5, or what the slowest good answer needs.",
+        message=f"{what} {readable}() wait for ever{doubt}",
+        fix=(
+            f"Pass {limit.parameter}={5000 if limit.unit == 'ms' else 5}, or what the slowest "
+            "good answer needs."
+        ),
+        severity=severity,
         confidence=(Confidence.PROBABLE if evidence == "general" else where.confidence(call)),
     )
+
+
+def _weigh(call: Call, path: str, given: str, where: Where) -> tuple[Severity | None, str]:
+    """Return the severity, None for no finding, and what it assumes.
+
+    A database stands beside the bot, so it hangs more seldom than somebody else's server.
+    """
+    client, effect = where.client(call), where.effect(call)
+    cost = client.cost if client is not None else effect.cost if effect is not None else ""
+    usual = Severity.MEDIUM if cost == "database" else Severity.HIGH
+    library = path.partition(".")[0]
+    if given == "none" or library not in _SINCE:
+        return usual, ""
+    low, high = majors(where.program, library)
+    since = _SINCE[library]
+    if low is not None and low >= since:
+        return None, ""
+    if high is not None and high < since:
+        return usual, ""
+    return Severity.LOW, f" with {library} before version {since}, and no version is required"
 
 
 def _limit_of(call: Call, where: Where) -> tuple[Timeout | None, str, str]:
@@ -107,7 +147,7 @@ def _given(call: Call, where: Where, limit: Timeout, path: str) -> str:
     for name, candidate in call.keywords:
         if name == "**":
             return "limited"
-        if name == limit.parameter:
+        if name == limit.parameter or name in _ALSO.get(path, ()):
             value = candidate
     position = _POSITIONS.get(path)
     if value is None:
@@ -116,8 +156,15 @@ def _given(call: Call, where: Where, limit: Timeout, path: str) -> str:
         if position is not None and len(call.args) > position:
             value = call.args[position]
     if value is None:
-        return "absent"
+        return "limited" if any(_names(item, limit.parameter) for item in call.args) else "absent"
     return "none" if value.kind == "const" and value.const is None else "limited"
+
+
+def _names(value: Value, parameter: str) -> bool:
+    """Tell whether an address or a DSN sets the limit: ``"dbname=bot connect_timeout=5"``."""
+    if isinstance(value.const, str) and parameter in value.const:
+        return True
+    return any(_names(item, parameter) for item in value.items)
 
 
 def _limited_around(call: Call, where: Where) -> bool:
