@@ -40,7 +40,7 @@ bench: $(VENV)/.demo ## The full before/after measurement of the bundled bot
 	$(BIN)/perfscan bench replay fixtures/bots/pool_alerts/scenario.yaml --report report.md -o run.json
 
 docs: $(VENV)/.demo ## Write the generated parts of the documents
-	$(BIN)/python tools/rule_table.py
+	$(BIN)/python tools/rule_docs.py
 
 format: $(VENV)/.check ## Format and fix what can be fixed
 	$(BIN)/ruff format .

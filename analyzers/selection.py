@@ -8,6 +8,31 @@ from perfscan.analyzers.registry import Rule
 from perfscan.errors import InputError
 
 
+FAMILIES = {
+    "PS1": "Blocking the event loop",
+    "PS2": "Concurrency",
+    "PS3": "Connections",
+    "PS4": "WebSockets",
+    "PS5": "Caching",
+    "PS6": "Resilience",
+    "PS7": "Loops and algorithms",
+    "PS8": "pandas and NumPy",
+    "PS9": "Databases",
+    "PS10": "Memory",
+    "PS11": "Computing on the event loop",
+    "PS12": "Logging",
+    "PS13": "Start-up and imports",
+    "PS14": "Structure",
+    "PS15": "Dependencies",
+}
+"""What the numbers stand for, without their last two digits."""
+
+
+def family_of(rule: Rule) -> str:
+    """Return the key of ``FAMILIES``: PS101 is of PS1, PS1001 of PS10."""
+    return rule.id[:-2]
+
+
 def choose(
     rules: Sequence[Rule], select: Collection[str], ignore: Collection[str] = ()
 ) -> tuple[Rule, ...]:
@@ -30,8 +55,7 @@ def choose(
 def stands_for(entry: str, rule: Rule) -> bool:
     """Tell whether an entry means this rule; PS1 is PS1xx and not PS10xx."""
     wanted = entry.lower()
-    family = rule.id[:-2].lower()  # the number without its last two digits
-    return wanted in {rule.id.lower(), rule.name, family, "ps"}
+    return wanted in {rule.id.lower(), rule.name, family_of(rule).lower(), "ps"}
 
 
 def nearest(entry: str, rules: Sequence[Rule]) -> str:

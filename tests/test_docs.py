@@ -13,8 +13,9 @@ README = (ROOT / "README.md").read_text("utf-8")
 
 
 def test_the_readme_lists_every_rule() -> None:
-    tool = runpy.run_path(str(ROOT / "tools" / "rule_table.py"))
+    tool = runpy.run_path(str(ROOT / "tools" / "rule_docs.py"))
     assert tool["with_table"](README) == README, "run: make docs"
+    assert tool["MANUAL"].read_text("utf-8") == tool["manual"](), "run: make docs"
 
 
 def test_every_command_of_the_readme_exists() -> None:
