@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from perfscan.analyzers.context import Where
+from perfscan.analyzers.coroutines import spoken
 from perfscan.analyzers.facts import Call
 from perfscan.analyzers.model import Confidence
 
@@ -12,8 +13,8 @@ _ORDERED = re.compile(
     r"(create|place|submit|cancel|edit|amend|modify|close|open)_.*(order|position|trade)s?"
     r"|(create|place|submit|execute|cancel)_?(order|trade|transaction|swap|tx)?"
     r"|send.*|reply.*|answer.*|write.*|publish.*|put.*|delete.*|patch.*|edit.*|update.*|insert.*"
-    r"|buy.*|sell.*|withdraw.*|transfer.*|approve.*|swap.*|set_.*|add_.*|remove_.*|ban.*|kick.*"
-    r"|pin.*|move.*|forward.*|copy.*|post_.*|connect.*|close.*|start.*|stop.*|launch.*|login.*|subscribe.*"
+    r"|buy.*|sell.*|withdraw.*|transfer.*|approve.*|swap.*|set_.*|add_.*|remove_.*|ban(_.*)?|kick.*"
+    r"|pin(_.*)?|move.*|forward.*|copy.*|post_.*|connect.*|close.*|start.*|stop.*|launch.*|login.*|subscribe.*"
     r"|unsubscribe.*|watch_.*|recv.*|receive.*|commit|rollback|execute.*|sleep|wait.*"
     r"|call(_.*)?|callback|handle.*|discover.*|setup.*|init.*|register.*|ensure.*|restore.*|renew.*"
     r"|refresh_.*token.*|notify.*|trigger.*|fire.*|emit.*|dispatch.*|turn_.*|toggle.*|new_.*|load_platform"
@@ -24,6 +25,12 @@ _READS = re.compile(r"(fetch|get|load|query|request|download|read|lookup|check|s
 _MAYBE = re.compile(r"^_*(async_|maybe_|try_|do_|a(?=get|post))*")
 """What names put before their verb."""
 
+_ENDINGS = re.compile(r"(close|exit|cancel|liquidate|flatten)(_\w*)?(position|trade|order)s?(_.*)?")
+"""Orders that need no order among themselves: each ends something of its own."""
+
+_OFFLOADS = {"to_thread": 0, "run_in_executor": 1, "run_sync": 0}
+"""What runs a blocking function elsewhere, and which argument that is."""
+
 _DEPTH = 3
 """Further down, whether a call reaches the network at all is a guess."""
 
@@ -33,11 +40,32 @@ def is_ordered(name: str) -> bool:
     return _ORDERED.fullmatch(_MAYBE.sub("", name)) is not None
 
 
+def ends_something(call: Call) -> bool:
+    """Tell whether an awaited call closes a position or cancels an order, by its name."""
+    verb = call.func.rpartition(".")[2]
+    return call.awaited and _ENDINGS.fullmatch(_MAYBE.sub("", verb)) is not None
+
+
+def reaches_network(call: Call, where: Where) -> Confidence | None:
+    """Return how surely an awaited call goes to the network, whatever it does there."""
+    effect = where.effect(call)
+    if effect is not None:
+        goes = effect.is_async and effect.cost == "network"
+        return where.confidence(call) if goes else None
+    for target in where.targets(call):
+        below = where.program.awaited_io.get(target)
+        if below is not None and below.depth <= _DEPTH:
+            return where.program.site(below.sink).confidence
+    return None
+
+
 def network_read(call: Call, where: Where) -> Confidence | None:
     """Return how surely an awaited call is a network read whose order does not matter."""
     if not (call.awaited or is_entered(call, where)):
         return None
     verb = call.func.rpartition(".")[2]
+    if verb in _OFFLOADS:
+        return _offloaded_read(call, _OFFLOADS[verb], where)
     if is_ordered(verb):
         return None
     effect = where.effect(call)
@@ -51,8 +79,36 @@ def network_read(call: Call, where: Where) -> Confidence | None:
             inner = where.program.site(below.sink)
             if not any(map(is_ordered, (helper.name, inner.call.func.rpartition(".")[2]))):
                 return inner.confidence
+        if helper is not None and not is_ordered(helper.name):
+            for site in where.program.sites_of(target):
+                view = where.sibling(target[0])
+                position = _OFFLOADS.get(site.call.func.rpartition(".")[2], -1)
+                if position >= 0 and site.call.awaited:
+                    return _offloaded_read(site.call, position, view)
     known = where.site(call).things
     return Confidence.POSSIBLE if not known and _READS.fullmatch(verb) else None
+
+
+def _offloaded_read(call: Call, position: int, where: Where) -> Confidence | None:
+    """Return how surely a call has a thread read from the network."""
+    if len(call.args) <= position or is_ordered(call.args[position].ref.rpartition(".")[2]):
+        return None
+    for thing in where.things(call.args[position], call.block, call.number):
+        if thing.kind == "external":
+            effect = where.knowledge.effect(thing.path)
+            if effect is not None and effect.cost == "network" and not effect.is_async:
+                return Confidence.PROBABLE
+        below = where.blocking((thing.file, thing.number)) if thing.kind == "function" else None
+        if below is not None and below.effect.cost == "network":
+            return below.confidence
+    return None
+
+
+def named(call: Call, where: Where) -> str:
+    """Return the awaited call for messages, with the function that a thread runs."""
+    position = _OFFLOADS.get(call.func.rpartition(".")[2], -1)
+    offloaded = call.args[position].ref if 0 <= position < len(call.args) else ""
+    return f"{spoken(call, where)}({offloaded})"
 
 
 def is_entered(call: Call, where: Where) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.coroutines import spoken
-from perfscan.analyzers.facts import Call, Function
+from perfscan.analyzers.facts import Call, FileFacts
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.network_reads import network_read
 from perfscan.analyzers.registry import Hit, rule
@@ -19,8 +19,8 @@ _GAP = 2
 """Lines from the end of one request to the start of the next: a blank line or a comment fits."""
 
 
-@rule("PS202", "independent-awaits", Severity.LOW, on=Function)
-def independent_awaits(function: Function, where: Where) -> Iterator[Hit]:
+@rule("PS202", "independent-awaits", Severity.LOW, on=FileFacts)
+def independent_awaits(file: FileFacts, where: Where) -> Iterator[Hit]:
     """Report three or more requests in a row that do not need each other's answers.
 
     What it does:
@@ -59,10 +59,8 @@ def independent_awaits(function: Function, where: Where) -> Iterator[Hit]:
         Where the order matters, where the calls share one connection that answers in turn (a
         database session, a WebSocket), and where a limit allows one at a time.
     """
-    if not function.is_async:
-        return
     requests: list[tuple[Call, Confidence]] = []
-    for call in where.calls_in(function.block):
+    for call in file.calls:
         if call.awaited and call.use == "assigned" and call.owner < 0:
             sure = network_read(call, where)
             effect = where.effect(call)
@@ -93,10 +91,10 @@ def _follows(call: Call, row: list[Call], where: Where) -> bool:
     if call.block != last.block or call.place[0] - last.place[2] > _GAP:
         return False
     brought = _brought(row, where)
-    if any("." in target for target in brought) and where.targets(call):
+    attributes = {target for target in brought if "." in target and "[]" not in target}
+    if attributes and where.targets(call):
         return False  # a method may read the attribute that an earlier answer went to
-    names = {target.partition(".")[0] for target in brought if "." not in target}
-    return not names & set(call.names)
+    return not (brought - attributes) & set(call.names)
 
 
 def _brought(row: list[Call], where: Where) -> set[str]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from perfscan.analyzers.context import Where
-from perfscan.analyzers.coroutines import in_coroutine, spoken
+from perfscan.analyzers.coroutines import in_coroutine
 from perfscan.analyzers.facts import Assign, Block, Call, Value
-from perfscan.analyzers.model import Severity
-from perfscan.analyzers.network_reads import network_read
+from perfscan.analyzers.model import Confidence, Severity
+from perfscan.analyzers.network_reads import (
+    ends_something,
+    named,
+    network_read,
+    reaches_network,
+)
 from perfscan.analyzers.registry import Hit, rule
 
 _MAKES = frozenset({"=", "for", "with", ":="})
@@ -21,7 +26,9 @@ def sequential_await(loop: Block, where: Where) -> Iterator[Hit]:
 
     What it does:
         Looks at `for` loops over data in coroutines that await network reads, when no turn uses
-        what an earlier turn brought, nothing ends the loop early and nothing paces it.
+        what an earlier turn brought, nothing ends the loop early and nothing paces it. Reads that a
+        thread does (`await asyncio.to_thread(requests.get, ...)`) count as well; closing positions
+        and cancelling orders one by one is reported as low.
 
     Why it costs a bot:
         The loop takes the sum of all round trips. Side by side, within a limit, it takes little
@@ -60,12 +67,12 @@ def sequential_await(loop: Block, where: Where) -> Iterator[Hit]:
     if in_coroutine(loop.number, where) is None:
         return
     calls = where.calls_in(loop.number)
-    requests = [
-        (call, confidence)
-        for call in calls
-        if next(iter(where.around(call.block, "for", "while", "comp")), None) == loop
-        and (confidence := network_read(call, where)) is not None
-    ]
+    own = [call for call in calls if where.loops(call.block)[0] == loop]
+    requests = _pick(own, where, network_read)
+    severity = None
+    if not requests:
+        requests = _pick([call for call in own if ends_something(call)], where, reaches_network)
+        severity = Severity.LOW
     if not requests or _is_paced(loop, calls, where) or _ends_early(loop, where):
         return
     if any(_depends_on_earlier_turn(call, loop, where) for call, _ in requests):
@@ -78,12 +85,20 @@ def sequential_await(loop: Block, where: Where) -> Iterator[Hit]:
         call.place,
         call.block,
         message=(
-            f"{spoken(call, where)}() is awaited for one item after another"
+            f"{named(call, where)} is awaited for one item after another"
             f" in {where.name(loop.number)}, so the loop takes the sum of all round trips"
         ),
         fix="Await them together: asyncio.gather over the items, each inside an asyncio.Semaphore.",
+        severity=severity,
         confidence=confidence,
     )
+
+
+def _pick(
+    calls: list[Call], where: Where, surely: Callable[[Call, Where], Confidence | None]
+) -> list[tuple[Call, Confidence]]:
+    found = [(call, surely(call, where)) for call in calls]
+    return [(call, confidence) for call, confidence in found if confidence is not None]
 
 
 def _is_paced(loop: Block, calls: list[Call], where: Where) -> bool:
