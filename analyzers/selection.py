@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 from perfscan.analyzers.registry import Rule
 from perfscan.errors import InputError
 
-
 FAMILIES = {
     "PS1": "Blocking the event loop",
     "PS2": "Concurrency",
