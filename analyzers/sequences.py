@@ -154,3 +154,21 @@ def is_few_written(ref: str, block: int, where: Where) -> bool:
         isinstance(one, Assign) and one.value.kind == "list" and one.value.items for one in bound
     )
     return bool(bound) and written and not is_long(ref, block, where)
+
+
+def outlives_turn(ref: str, block: int, where: Where) -> bool:
+    """Tell whether a list may outlive one turn of the bot's loop, as far as that is known."""
+    if where.is_cold(block):
+        return False
+    heat, blocks = where.hot(block), where.file.blocks
+    if heat is None or (heat.block >= 0 and not heat.via):
+        return True  # no loop or handler is known here, or this is the endless loop itself
+    function = where.function(block)
+    local = [
+        bound in function.params
+        if isinstance(bound, Param)
+        else blocks[bound.block].function == function.number
+        for bound in bindings(ref, block, where)
+        if function is not None
+    ]
+    return "." in ref or not any(local)

@@ -10,7 +10,13 @@ from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Assign, Call
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.registry import Hit, rule
-from perfscan.analyzers.sequences import bindings, is_few_written, is_made_inside, sort_of_name
+from perfscan.analyzers.sequences import (
+    bindings,
+    is_few_written,
+    is_made_inside,
+    outlives_turn,
+    sort_of_name,
+)
 
 _SHORT = 500
 """So many pointers move within a microsecond."""
@@ -54,8 +60,8 @@ def list_head_ops(fact: Call | Assign, where: Where) -> Iterator[Hit]:
                         print(self.waiting.popleft())
 
     When it is fine:
-        On lists that are kept short, and in code that no loop or handler of the bot runs: both are
-        reported as low.
+        Reported as low: lists that are kept short, lists that a handler makes and drops, and code
+        that no loop or handler of the bot runs.
     """
     found = _at_head(fact) if isinstance(fact, Call) else _deletes_head(fact)
     if not found:
@@ -84,7 +90,8 @@ def _is_light(ref: str, block: int, where: Where) -> bool:
         measured, limit = where.call_of(test.items[0]), test.items[1].const
         if measured is not None and measured.func == "len" and isinstance(limit, int):
             return measured.args[0].ref == ref and limit <= _SHORT
-    return where.is_cold(block) or bool(FEW.search(ref) or _SMALL.search(ref))
+    few = FEW.search(ref) or _SMALL.search(ref)
+    return few is not None or not outlives_turn(ref, block, where)
 
 
 def _at_head(call: Call) -> tuple[str, str, str] | None:

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 from perfscan.analyzers.containers import FEW
 from perfscan.analyzers.context import Where
-from perfscan.analyzers.facts import Assign, Block, Call, Comparison, Value
+from perfscan.analyzers.facts import Block, Call, Comparison, Value
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.registry import Hit, rule
 from perfscan.analyzers.sequences import (
-    bindings,
     is_few_written,
     is_long,
     is_made_inside,
@@ -57,7 +56,7 @@ def quadratic_membership(fact: Comparison | Call, where: Where) -> Iterator[Hit]
         return
     if sort_of_name(ref, fact.block, where) != "list" or is_few_written(ref, fact.block, where):
         return
-    heavy = is_long(ref, fact.block, where) and _grows_with_time(ref, fact.block, where)
+    heavy = is_long(ref, fact.block, where) and outlives_turn(ref, fact.block, where)
     yield Hit(
         fact.place,
         fact.block,
@@ -68,23 +67,6 @@ def quadratic_membership(fact: Comparison | Call, where: Where) -> Iterator[Hit]
         severity=None if heavy and not _are_few(ref, wanted) else Severity.LOW,
         confidence=Confidence.PROBABLE,
     )
-
-
-def _grows_with_time(ref: str, block: int, where: Where) -> bool:
-    """Tell whether the list may outlive one turn of the bot's loop, as far as that is known."""
-    if where.is_cold(block):
-        return False
-    heat, blocks = where.hot(block), where.file.blocks
-    if heat is None or (heat.block >= 0 and heat.via == ()):
-        return True  # no loop or handler is known here, or this is the endless loop itself
-    function = blocks[block].function
-    return not any(
-        blocks[bound.block].function == function for bound in _assigns(ref, block, where)
-    )
-
-
-def _assigns(ref: str, block: int, where: Where) -> list[Assign]:
-    return [bound for bound in bindings(ref, block, where) if isinstance(bound, Assign)]
 
 
 def _are_few(ref: str, wanted: Value) -> bool:

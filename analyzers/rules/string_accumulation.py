@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from perfscan.analyzers.context import Where
-from perfscan.analyzers.facts import Assign
+from perfscan.analyzers.facts import Assign, FileFacts
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.registry import Hit, rule
 from perfscan.analyzers.sequences import is_made_inside, sort_of_name
 
 
-@rule("PS703", "string-accumulation", Severity.LOW, on=Assign)
-def string_accumulation(assign: Assign, where: Where) -> Iterator[Hit]:
+@rule("PS703", "string-accumulation", Severity.LOW, on=FileFacts)
+def string_accumulation(file: FileFacts, where: Where) -> Iterator[Hit]:
     r"""Report text that a loop over data puts together with `+=`.
 
     What it does:
@@ -35,23 +35,30 @@ def string_accumulation(assign: Assign, where: Where) -> Iterator[Hit]:
             return "".join(f"{row.name}: {row.price}\n" for row in rows)
 
     When it is fine:
-        For a few lines: CPython often grows a local string in place.
+        For a few lines. CPython often grows a local string in place, so that outside of the bot's
+        loops and handlers local text is informational.
     """
-    if assign.op != "Add=" or not _is_name(assign.target):
-        return
+    reported: set[tuple[int, str]] = set()
+    for assign in file.assigns:
+        key = (file.blocks[assign.block].function, assign.target)
+        if assign.op != "Add=" or key in reported or not _grows_in_loop(assign, where):
+            continue
+        reported.add(key)
+        kept = "." in assign.target or where.hot(assign.block) is not None
+        yield Hit(
+            assign.place,
+            assign.block,
+            message=f"{where.name(assign.block)} copies {assign.target} for each piece it adds",
+            fix='Append the pieces to a list and "".join() them after the loop.',
+            severity=None if kept else Severity.INFO,
+            confidence=Confidence.PROBABLE,
+        )
+
+
+def _grows_in_loop(assign: Assign, where: Where) -> bool:
+    if not assign.target.removeprefix("self.").isidentifier():
+        return False
     loop = next(where.around(assign.block, "for", "while"), None)
     if loop is None or where.is_constant(loop) or is_made_inside(assign.target, loop.number, where):
-        return
-    if sort_of_name(assign.target, assign.block, where) != "str":
-        return
-    yield Hit(
-        assign.place,
-        assign.block,
-        message=f"{where.name(assign.block)} copies {assign.target} for each piece that it adds",
-        fix='Append the pieces to a list and "".join() them after the loop.',
-        confidence=Confidence.PROBABLE,
-    )
-
-
-def _is_name(target: str) -> bool:
-    return target.removeprefix("self.").isidentifier()
+        return False
+    return sort_of_name(assign.target, assign.block, where) == "str"
