@@ -24,13 +24,15 @@ _CONTAINERS = _MAPPINGS | frozenset(
         "Generator", "AsyncIterator", "AsyncGenerator", "AsyncIterable",
     }
 )  # fmt: skip
+_NOTHING = Value("other", "?")
 
 
 def annotation_of(node: ast.expr | None, shared: Shared) -> Value | None:
-    """Return what an annotation says of a type: ``ref``, ``boolean`` (a union), ``list`` or None.
+    """Return what an annotation says: ``ref``, ``boolean`` (a union), ``list``, ... or None.
 
     ``Optional[X]``, ``Annotated[X, ...]`` and the like are looked through; containers become
-    ``list`` of what they hold, with their own name as ``ref``; string annotations are parsed.
+    ``list`` of what they hold, with their own name as ``ref``, tuples of fixed length ``tuple`` and
+    ``type[X]`` a ``type``; string annotations are parsed.
     """
     match node:
         case ast.Name():
@@ -53,10 +55,20 @@ def _generic(node: ast.Subscript, shared: Shared) -> Value | None:
     inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
     if name in _WRAPPERS:
         return _union(inner[:1] if name == "Annotated" else inner, shared)
+    if name in {"type", "Type"}:
+        item = annotation_of(inner[0], shared) if inner else None
+        return Value("type", "", None, (item,), item.names) if item else None
+    if name in {"tuple", "Tuple"} and len(inner) > 1 and not _is_ellipsis(inner[-1]):
+        parts = tuple([annotation_of(part, shared) or _NOTHING for part in inner])
+        return Value("tuple", "", None, parts, shared.names(parts))
     if name in _CONTAINERS:
         item = annotation_of(inner[-1 if name in _MAPPINGS else 0], shared) if inner else None
         return Value("list", name, None, (item,), item.names) if item else None
     return annotation_of(node.value, shared)
+
+
+def _is_ellipsis(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is Ellipsis
 
 
 def _union(nodes: list[ast.expr], shared: Shared) -> Value | None:

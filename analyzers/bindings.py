@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
 from typing import Any
 
 from perfscan.analyzers.annotations import annotation_of
 from perfscan.analyzers.expressions import UNKNOWN, Expressions, span_of
 from perfscan.analyzers.facts import Assign, Value
 from perfscan.analyzers.sharing import Shared
+
+_OPAQUE = frozenset({"ref", "element", "part"})
+"""Values whose parts only the linker can know."""
 
 
 class Bindings(Expressions):
@@ -29,31 +31,17 @@ class Bindings(Expressions):
             self._record(self.value(target, "receiver"), op, value, None, node)
 
     def _unpack(self, targets: list[ast.expr], op: str, value: Value, node: Any) -> None:
-        parts: Sequence[Value]
-        if value.kind in {"tuple", "list"} and len(value.items) == len(targets):
-            parts = value.items
-        elif (pairs := self._pairs(value)) and len(targets) == 2:
-            parts = pairs
-        else:
-            parts = [Value("other", "?", None, (), value.names)] * len(targets)
-        for target, part in zip(targets, parts, strict=True):
+        rest = next((i for i, t in enumerate(targets) if isinstance(t, ast.Starred)), len(targets))
+        written = value.items if value.kind in {"tuple", "list"} else ()
+        known = written if len(written) == len(targets) else ()
+        for index, target in enumerate(targets):
+            if index < len(known):
+                part = known[index]
+            elif index < rest and value.kind in _OPAQUE:
+                part = Value("part", "", index, (value,), value.names)
+            else:
+                part = Value("other", "?", None, (), value.names)
             self.bind(target, op, part, node)
-
-    def _pairs(self, value: Value) -> tuple[Value, Value] | None:
-        """Return what ``for a, b in`` binds over ``x.items()`` and ``enumerate(x)``."""
-        if value.kind != "element" or not value.items[0].ref.startswith("@"):
-            return None
-        number = value.items[0].ref[1:]
-        if not number.isdigit():
-            return None
-        func, args = self.calls[int(number)][2], self.calls[int(number)][3]
-        nothing = Value("other", "?", None, (), value.names)
-        if func.endswith(".items"):
-            inner = Value("ref", func[: -len(".items")], None, (), value.names)
-            return (nothing, Value("element", "", None, (inner,), value.names))
-        if func == "enumerate" and args:
-            return (nothing, Value("element", "", None, args[:1], value.names))
-        return None
 
     def _record(
         self, target: Value, op: str, value: Value, annotation: Value | None, node: Any

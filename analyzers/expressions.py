@@ -206,7 +206,7 @@ class Expressions:
 
     def _boolean(self, node: ast.BoolOp, use: str) -> Value:
         items = self.values(node.values, use)
-        return Value("boolean", "", None, items, self.shared.names(items))
+        return Value("boolean", type(node.op).__name__, None, items, self.shared.names(items))
 
     def _unary(self, node: ast.UnaryOp, use: str) -> Value:
         item = self.value(node.operand, use)

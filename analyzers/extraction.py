@@ -140,9 +140,10 @@ class _Extraction(Bindings):
         self.jumps.append(Jump(type(node).__name__.lower(), self.block, None, span_of(node)))
 
     def _assert(self, node: ast.Assert) -> None:
-        self.value(node.test, "test")
+        test = self.value(node.test, "test")
         if node.msg:
             self.value(node.msg)
+        self.jumps.append(Jump("assert", self.block, test, span_of(node)))
 
     def _share(self, node: ast.Global | ast.Nonlocal) -> None:
         self._shared[-1].update(node.names)
@@ -336,11 +337,11 @@ class _Extraction(Bindings):
             for i, argument in enumerate(plain)
         ]
         if node.vararg:
-            params.append(self.shared.param(node.vararg.arg, "args", None))
+            params.append(self._param(node.vararg, "args", None))
         for argument, default in zip(node.kwonlyargs, node.kw_defaults, strict=True):
             params.append(self._param(argument, "keyword", default))
         if node.kwarg:
-            params.append(self.shared.param(node.kwarg.arg, "kwargs", None))
+            params.append(self._param(node.kwarg, "kwargs", None))
         return tuple(params)
 
     def _param(self, argument: ast.arg, kind: str, default: ast.expr | None) -> Param:

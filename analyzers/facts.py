@@ -56,8 +56,8 @@ class Value(NamedTuple):
 
     kind: ``ref``, ``const``, ``list``, ``tuple``, ``set``, ``dict`` (items are its values),
     ``comp`` (one item: the element), ``fstring``, ``lambda``, ``binary``, ``compare``, ``boolean``
-    (``and``/``or``), ``conditional``, ``star``, ``element`` (what iterating the item yields), or
-    ``other``.
+    (``and``/``or``), ``conditional``, ``star``, ``element`` (what iterating the item yields),
+    ``part`` (number ``const`` of what the item unpacks to), ``type`` (``type[item]``), ``other``.
     """
 
     kind: str
@@ -168,7 +168,7 @@ class Assign(NamedTuple):
 
 
 class Jump(NamedTuple):
-    """``return``, ``yield``, ``break``, ``continue`` or ``raise``."""
+    """``return``, ``yield``, ``break``, ``continue``, ``raise`` or ``assert`` (its condition)."""
 
     kind: str
     block: int

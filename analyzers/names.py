@@ -1,4 +1,4 @@
-"""Names to what they mean: imports, locals, attributes, factories, return types, parameters."""
+"""Names to what they mean: scopes, assignments, imports, and values built from them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,26 @@ import builtins
 from collections.abc import Callable, Sequence
 
 from perfscan.analyzers.classes import Classes
-from perfscan.analyzers.facts import Assign, Call, FileFacts, Function, Value
+from perfscan.analyzers.declared import Declared
+from perfscan.analyzers.facts import Assign, Call, FileFacts, Value
 from perfscan.analyzers.knowledge import Knowledge
+from perfscan.analyzers.members import Members, with_items
 from perfscan.analyzers.modules import Modules, Parts
 from perfscan.analyzers.results import Results
 from perfscan.analyzers.scopes import Binding, FileScopes
-from perfscan.analyzers.things import Memo, Thing, Things, union
+from perfscan.analyzers.things import (
+    Memo,
+    Thing,
+    Things,
+    container_of,
+    part_of,
+    tuple_of,
+    union,
+)
 
 _BUILTINS = frozenset(dir(builtins))
 _MAX_PATH = 160
-_COMPUTING = ("pathlib.", "pandas.", "numpy.", "polars.")
-"""Libraries whose operators give a value of the same kind."""
+_MAX_ITEMS = 8
 
 ArgumentsOf = Callable[[int, int, int], Things]
 """(file, function, parameter) to what callers pass; empty until the call graph is known."""
@@ -33,7 +42,10 @@ class Names:
         self.arguments_of: ArgumentsOf = lambda file, function, position: ()
         self.memo = Memo()
         self.classes = Classes(files, self.scopes, self.evaluate)
-        self._results = Results(self)
+        self.declared = Declared(self)
+        self.results = Results(self)
+        self._members = Members(self)
+        self.member = self._members.member
 
     def forget(self) -> None:
         """Drop the answers that came to nothing, because callers have become known."""
@@ -49,31 +61,58 @@ class Names:
         """Return what ``value`` may mean in ``block`` after ``order`` calls were evaluated."""
         kind = value.kind
         if kind == "ref":
+            if value.items and value.ref.endswith(".[]"):
+                return self._subscript(file, value, block, order)
             return self.resolve(file, value.ref, block, order)
-        if kind in {"list", "tuple", "set", "dict"}:
-            items = union(self.evaluate(file, item, block, order) for item in value.items[:8])
-            return (Thing("container", "", file, -1, items),)
-        if kind == "comp":
-            items = self.evaluate(file, value.items[0], value.block, order)
-            return (Thing("container", "", file, -1, items),)
+        if kind == "const":
+            if value.const is None:
+                return ()
+            return (Thing("external", f"builtins.{type(value.const).__name__}()"),)
+        if kind == "tuple":
+            return (tuple_of(self.evaluate(file, v, block, order) for v in value.items),)
         if kind in {"boolean", "conditional"}:
             return union(self.evaluate(file, item, block, order) for item in value.items)
-        if kind == "element":
+        if kind in {"list", "set", "dict"}:
+            items = union(
+                self.evaluate(file, item, block, order) for item in value.items[:_MAX_ITEMS]
+            )
+            return (container_of(items, "dict" if kind == "dict" else ""),)
+        if kind == "comp":
+            items = self.evaluate(file, value.items[0], value.block, order)
+            return (container_of(items, "dict" if value.ref == "dict" else ""),)
+        if kind in {"element", "star"}:
             return union(
-                self.member(thing, "[]")
+                self.results.iterated(thing)
                 for thing in self.evaluate(file, value.items[0], block, order)
             )
+        if kind == "part":
+            position = value.const if isinstance(value.const, int) else 0
+            things = self.evaluate(file, value.items[0], block, order)
+            return union(part_of(thing, position) for thing in things)
         if kind == "lambda":
             index = self.scopes[file].function_of_block[value.block]
             return (Thing("function", "", file, index),)
-        if kind == "star":
-            return self.evaluate(file, value.items[0], block, order)
-        if kind == "binary":  # a path stays a path, a table a table
-            items = union(self.evaluate(file, item, block, order) for item in value.items)
-            return tuple([thing for thing in items if thing.path.startswith(_COMPUTING)])
-        if kind in {"const", "fstring"} and value.const is not None:
-            return (Thing("external", f"builtins.{type(value.const).__name__}()"),)
+        if kind == "binary":
+            return self._binary(file, value, block, order)
         return ()
+
+    def _binary(self, file: int, value: Value, block: int, order: int) -> Things:
+        if value.ref == "Div":  # a path stays a path
+            left = self.evaluate(file, value.items[0], block, order)
+            return tuple([thing for thing in left if thing.path.startswith("pathlib.")])
+        if value.ref == "BitOr":  # of types: either of them
+            return union(self.evaluate(file, item, block, order) for item in value.items)
+        return ()
+
+    def _subscript(self, file: int, value: Value, block: int, order: int) -> Things:
+        index = value.items[0]
+        things = self.resolve(file, value.ref[: -len(".[]")], block, order)
+        if any(thing.path in self.declared.forms for thing in things):  # Optional[X], not x[0]
+            inner = index.items if index.kind == "tuple" else (index,)
+            return union(self.declared.classes(file, item, block) for item in inner)
+        if isinstance(index.const, int) and any(thing.kind == "tuple" for thing in things):
+            return union(part_of(thing, index.const) for thing in things)
+        return union(self.member(thing, "[]") for thing in things)
 
     def resolve(self, file: int, ref: str, block: int, order: int) -> Things:
         """Return what a reference may mean."""
@@ -87,7 +126,10 @@ class Names:
         for name in rest:
             if not things:
                 return ()
-            things = union(self.member(thing, name) for thing in things)
+            if len(things) == 1:
+                things = self.member(things[0], name)
+            else:
+                things = union(self.member(thing, name) for thing in things)
         return things
 
     def callee(self, file: int, call: Call) -> Things:
@@ -101,7 +143,7 @@ class Names:
         return self.memo.once(
             ("result", file, index),
             lambda: union(
-                self._results.called(file, call, thing) for thing in self.callee(file, call)
+                self.results.called(file, call, thing) for thing in self.callee(file, call)
             ),
         )
 
@@ -109,21 +151,43 @@ class Names:
 
     def lookup(self, file: int, name: str, block: int, order: int) -> Things:
         """Return what a plain name may mean in ``block``."""
+        scopes = self.scopes[file]
+        scope = scopes.scope_of(block, name)
+        if scope < 0:
+            return self._from_outside(file, name)
         blocks = self.files[file].blocks
-        table = self.scopes[file].table
         home = blocks[block].function
-        scope = blocks[block].scope
-        first = True
-        while scope >= 0:
-            if (first or blocks[scope].kind != "class") and name in table.get(scope, ()):
-                bindings = table[scope][name]
-                # Within the running function the order of statements is known; elsewhere all count.
-                if blocks[scope].function == home and (home >= 0 or len(bindings) > 1):
-                    bindings = self._reaching(file, bindings, block, order)
-                return union(self.bound(file, binding) for binding in bindings)
-            first = False
-            scope = blocks[blocks[scope].parent].scope if blocks[scope].parent >= 0 else -1
-        return self._from_outside(file, name)
+        bindings = scopes.table[scope][name]
+        # Within the running function the order of statements is known; elsewhere all count.
+        if blocks[scope].function == home and (home >= 0 or len(bindings) > 1):
+            bindings = self._reaching(file, bindings, block, order)
+        if len(bindings) == 1:
+            things = self.bound(file, bindings[0])
+        else:
+            things = union(self.bound(file, binding) for binding in bindings)
+        if name in scopes.held_by_name:
+            things = with_items(things, self._held(file, name, scope))
+        return things or self._said_of(file, name, scope, block, order)
+
+    def _said_of(self, file: int, name: str, scope: int, block: int, order: int) -> Things:
+        """Return what a bare ``name: Type`` or an ``isinstance`` says when its value does not."""
+        assigns = self.files[file].assigns
+        for binding in self.scopes[file].table[scope][name]:
+            if binding.kind == "assign" and assigns[binding.number].op == ":":
+                return self.bound(file, binding)
+        return self.declared.narrowed(file, name, block, order)
+
+    def _held(self, file: int, name: str, scope: int) -> Things:
+        """Return what is put into the container that a name stands for."""
+        scopes = self.scopes[file]
+        return self.memo.once(
+            ("held", file, scope, name),
+            lambda: union(
+                self.evaluate(file, held.value, held.block, held.order)
+                for held in scopes.held_by_name[name][:_MAX_ITEMS]
+                if scopes.scope_of(held.block, name) == scope
+            ),
+        )
 
     def _reaching(
         self, file: int, bindings: list[Binding], block: int, order: int
@@ -162,7 +226,7 @@ class Names:
         if binding.kind == "import":
             return self._imported(file, binding.number)
         if binding.kind == "param":
-            return self._results.parameter(file, binding.number, binding.extra)
+            return self.results.parameter(file, binding.number, binding.extra)
         assign = self.files[file].assigns[binding.number]
         return self.memo.once(("assign", file, binding.number), lambda: self.assigned(file, assign))
 
@@ -171,37 +235,39 @@ class Names:
         if assign.op == "del":
             return ()
         if assign.annotation is not None:
-            declared = self._results.instances(file, assign.annotation, assign.block)
+            declared = self.declared.instances(file, assign.annotation, assign.block)
             if declared:
                 return declared
+            if isinstance(assign.value.const, str):  # Name: TypeAlias = "requests.Session"
+                return self.declared.classes(file, assign.value, assign.block)
         # Calls on the right-hand side are numbered below ``order``.
         things = self.evaluate(file, assign.value, assign.block, assign.order)
         if assign.op == "with":
-            return union(self._entered(thing) for thing in things)
+            return union(self.results.entered(thing) for thing in things)
         return things
 
-    def _entered(self, thing: Thing) -> Things:
-        """Return what ``with`` binds: the result of ``__enter__``, else the thing itself."""
-        if thing.kind == "instance":
-            for name in ("__aenter__", "__enter__"):
-                for method in self.classes.method(thing.file, thing.number, name):
-                    returned = self._results.returned(method)
-                    if returned:
-                        return returned
-        return (thing,)
+    # Imports.
 
     def _from_outside(self, file: int, name: str) -> Things:
         for entry in self.scopes[file].stars:
             parts, external = self._module_of(file, entry.module, entry.level)
             if parts is not None:
-                found = self.member(Thing("module", ".".join(parts)), name)
-                if found:
-                    return found
+                home = self.modules.file(parts)
+                if home < 0 or self.scopes[home].exports(name):
+                    found = self.member(Thing("module", ".".join(parts)), name)
+                    if found:
+                        return found
             elif self.knowledge.effect(f"{external}.{name}") or self.knowledge.client(
                 f"{external}.{name}"
             ):
                 return (self.external(f"{external}.{name}"),)
         return (Thing("external", f"builtins.{name}"),) if name in _BUILTINS else ()
+
+    def from_star(self, file: int, name: str) -> Things:
+        """Return what a star import of the module brings under ``name``."""
+        if not self.scopes[file].stars:
+            return ()
+        return self.memo.once(("star", file, name), lambda: self._from_outside(file, name))
 
     def _imported(self, file: int, index: int) -> Things:
         entry = self.files[file].imports[index]
@@ -226,86 +292,3 @@ class Names:
     def external(self, path: str) -> Thing:
         """Return an external thing under its canonical name."""
         return Thing("external", self.knowledge.canonical(path)[:_MAX_PATH])
-
-    # Members.
-
-    def member(self, thing: Thing, name: str) -> Things:
-        """Return what ``thing.name`` may mean."""
-        if thing.kind == "external":
-            return (self.external(f"{thing.path}.{name}"),)
-        if thing.kind == "module":
-            return self._module_member(thing.path, name)
-        if thing.kind in {"class", "instance", "super"}:
-            key = ("member", thing, name)
-            return self.memo.once(key, lambda: self._class_member(thing, name))
-        if thing.kind == "container":
-            if name == "[]":
-                return thing.items
-            return (Thing("accessor", name, thing.file, -1, thing.items),)
-        return ()
-
-    def _module_member(self, dotted: str, name: str) -> Things:
-        parts = tuple(dotted.split("."))
-        file = self.modules.file(parts)
-        if file >= 0:
-            bindings = self.scopes[file].table.get(0, {}).get(name, ())
-            found = self.memo.once(
-                ("global", file, name),
-                lambda: union(self.bound(file, binding) for binding in bindings),
-            )
-            if found:
-                return found
-        if self.modules.exists((*parts, name)):
-            return (Thing("module", f"{dotted}.{name}"),)
-        if file >= 0 and self.scopes[file].stars:
-            return self.memo.once(("star", file, name), lambda: self._from_outside(file, name))
-        return ()
-
-    def _class_member(self, thing: Thing, name: str) -> Things:
-        lineage = self.classes.lineage(thing.file, thing.number)
-        bound = thing.kind != "class"
-        for file, cls in lineage[1:] if thing.kind == "super" else lineage:
-            method = self.scopes[file].methods.get(cls, {}).get(name)
-            if method is not None:
-                found = Thing("function", "", file, method)
-                function = self.files[file].functions[method]
-                if bound and _is_property(function):
-                    return self._results.returned(found)
-                if bound and _is_abstract(function):
-                    return union([self.classes.overrides(file, cls, name), (found,)])
-                return (found,)
-            values = self._attribute(file, cls, name)
-            if values:
-                return values
-        outside = self.classes.external_bases(thing.file, thing.number)
-        suffix = "()" if bound else ""
-        if outside:
-            return union((self.external(f"{path}{suffix}.{name}"),) for path in outside)
-        return self.classes.overrides(thing.file, thing.number, name) if bound else ()
-
-    def _attribute(self, file: int, cls: int, name: str) -> Things:
-        scopes = self.scopes[file]
-        found: list[Things] = []
-        body = self.files[file].classes[cls].block
-        for binding in scopes.table.get(body, {}).get(name, ()):
-            found.append(self.bound(file, binding))
-        assigns = scopes.attributes.get(cls, {})
-        for assign in assigns.get(name, ()):
-            found.append(self.assigned(file, assign))
-        held = [self.assigned(file, assign) for assign in assigns.get(f"{name}.[]", ())]
-        items = union(held)
-        if items:  # self.clients[key] = Client(): a container, whatever it was made by
-            return (Thing("container", "", file, -1, items),)
-        return union(found)
-
-
-def _is_property(function: Function) -> bool:
-    return any(
-        item.ref in {"property", "cached_property", "functools.cached_property"}
-        or item.ref.endswith(".setter")
-        for item in function.decorators
-    )
-
-
-def _is_abstract(function: Function) -> bool:
-    return any(item.ref.rpartition(".")[2] == "abstractmethod" for item in function.decorators)

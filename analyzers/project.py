@@ -131,6 +131,11 @@ class Program:
         known = [effect for effect in effects if effect is not None]
         if not known:
             return None, Confidence.DEFINITE
+        effects = [
+            effect
+            for effect, thing in zip(effects, things, strict=True)
+            if effect is not None or not _replaces(thing, known[0])
+        ]
         if call.awaited and not known[0].is_async:
             return None, Confidence.DEFINITE  # awaited, so it is not what it seems to be
         if len(known) < len(effects) or len({effect.is_async for effect in known}) > 1:
@@ -221,3 +226,9 @@ class Program:
                         parents[target] = (site.file, site.call.number)
                         queue.append(target)
         return parents
+
+
+def _replaces(thing: Thing, known: Effect) -> bool:
+    """Tell whether an unknown function is imported instead of a known one of the same name."""
+    last = known.path.rpartition(".")[2]
+    return thing.kind == "external" and "(" not in thing.path and thing.path.endswith(f".{last}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
-from perfscan.analyzers.facts import Assign, FileFacts, Import, Jump
+from perfscan.analyzers.facts import Assign, Call, FileFacts, Import, Jump, Value
 
 
 class Binding(NamedTuple):
@@ -21,7 +22,20 @@ class Binding(NamedTuple):
     extra: int = -1
 
 
+class Held(NamedTuple):
+    """A value that is put into a container: ``x.append(value)``, ``x[key] = value``."""
+
+    value: Value
+    block: int
+    order: int
+
+
 Bindings = dict[int, dict[str, list[Binding]]]
+
+_ADDING = {
+    "append": 0, "appendleft": 0, "add": 0, "put": 0, "put_nowait": 0, "insert": 1, "setdefault": 1,
+}  # fmt: skip
+"""Methods that put something into a container, and the position of what they put there."""
 
 
 class FileScopes:
@@ -33,6 +47,10 @@ class FileScopes:
         self.stars: list[Import] = []
         self.attributes: dict[int, dict[str, list[Assign]]] = {}
         """By class: what methods assign to ``self.<path>``."""
+        self.held_by_attribute: dict[int, dict[str, list[Held]]] = {}
+        """By class and attribute."""
+        self.held_by_name: dict[str, list[Held]] = {}
+        """By plain name, whichever scope binds it."""
         self.methods: dict[int, dict[str, int]] = {}
         """By class: functions by name; the last definition wins."""
         self.function_of_block = {f.block: f.number for f in facts.functions}
@@ -73,16 +91,72 @@ class FileScopes:
 
     def _fill_assigns(self) -> None:
         selves = self._selves()
+        blocks = self.facts.blocks
         for index, assign in enumerate(self.facts.assigns):
             base, _, path = assign.target.partition(".")
             if not path:
                 bound = Binding("assign", index, assign.block, assign.place[0])
                 self._add(assign.block, base, bound)
                 continue
-            owner = selves.get((self.facts.blocks[assign.block].function, base), -1)
+            owner = selves.get((blocks[assign.block].function, base), -1)
+            if path == "[]" or (owner >= 0 and path.endswith(".[]")):
+                held = Held(assign.value, assign.block, assign.order)
+                self._hold(owner, assign.target.removesuffix(".[]"), held)
             if owner >= 0:
                 table = self.attributes.setdefault(owner, {})
                 table.setdefault(path, []).append(assign)
+        for call in self.facts.calls:
+            receiver, _, method = call.func.rpartition(".")
+            if receiver and method in _ADDING and _ADDING[method] < len(call.args):
+                owner = selves.get((blocks[call.block].function, receiver.partition(".")[0]), -1)
+                held = Held(call.args[_ADDING[method]], call.block, call.number)
+                self._hold(owner, receiver, held)
+            elif call.func == "setattr" and len(call.args) == 3:
+                self._set_attribute(call, selves)
+
+    def _hold(self, owner: int, receiver: str, held: Held) -> None:
+        path = receiver.partition(".")[2]
+        if owner >= 0 and path:
+            self.held_by_attribute.setdefault(owner, {}).setdefault(path, []).append(held)
+        elif not path:
+            self.held_by_name.setdefault(receiver, []).append(held)
+
+    def _set_attribute(self, call: Call, selves: dict[tuple[int, str], int]) -> None:
+        """Take ``setattr(self, "name", value)`` for an assignment."""
+        target, name, value = call.args
+        owner = selves.get((self.facts.blocks[call.block].function, target.ref), -1)
+        if owner >= 0 and isinstance(name.const, str):
+            path = f"{target.ref}.{name.const}"
+            made = Assign(path, "=", value, None, call.block, call.place, call.number)
+            self.attributes.setdefault(owner, {}).setdefault(name.const, []).append(made)
+
+    def scope_of(self, block: int, name: str) -> int:
+        """Return the scope block that binds ``name`` as seen from ``block``, -1 when none does."""
+        blocks = self.facts.blocks
+        scope, first = blocks[block].scope, True
+        while scope >= 0:
+            if (first or blocks[scope].kind != "class") and name in self.table.get(scope, ()):
+                return scope
+            first = False
+            scope = blocks[blocks[scope].parent].scope if blocks[scope].parent >= 0 else -1
+        return -1
+
+    def exports(self, name: str) -> bool:
+        """Tell whether ``from module import *`` carries ``name``."""
+        listed = self._listed
+        return name in listed if listed else not name.startswith("_")
+
+    @cached_property
+    def _listed(self) -> frozenset[str]:
+        """What ``__all__`` names, nothing when it is not written out."""
+        found: set[str] = set()
+        for assign in self.facts.assigns:
+            if assign.target == "__all__":
+                items = assign.value.items
+                if not items or not all(isinstance(item.const, str) for item in items):
+                    return frozenset()
+                found.update(str(item.const) for item in items)
+        return frozenset(found)
 
     def _selves(self) -> dict[tuple[int, str], int]:
         """Map (function, name of its ``self``) to the class; nested functions inherit it."""

@@ -14,7 +14,9 @@ class Thing(NamedTuple):
 
     kind: ``external`` (path: ``requests.Session().get``), ``module`` (path: dotted parts),
     ``function``, ``class``, ``instance`` (of a scanned class; file and number point to it),
-    ``container`` (items), ``accessor`` (a method of a container), ``super``.
+    ``container`` (items; path ``dict`` when iterating gives keys), ``tuple`` (items are ``slot``s,
+    each with the things at that position), ``generator`` (a call of a scanned one; items),
+    ``accessor`` (a method of a container), ``super``. What a library made may hold items, too.
     """
 
     kind: str
@@ -25,6 +27,35 @@ class Thing(NamedTuple):
 
 
 Things = tuple[Thing, ...]
+
+
+def tuple_of(parts: Iterable[Things]) -> Thing:
+    """Return a tuple that holds ``parts`` in this order."""
+    return Thing("tuple", "", -1, -1, tuple([Thing("slot", "", -1, -1, part) for part in parts]))
+
+
+def container_of(items: Things, path: str = "") -> Thing:
+    """Return a container that holds ``items``."""
+    return Thing("container", path, -1, -1, items)
+
+
+def held_by(thing: Thing) -> Things:
+    """Return what a subscript of ``thing`` may give."""
+    if thing.kind == "tuple":
+        return union(slot.items for slot in thing.items)
+    return thing.items
+
+
+def part_of(thing: Thing, position: int) -> Things:
+    """Return what unpacking ``thing`` binds to the name at ``position``."""
+    if thing.kind == "tuple":
+        return thing.items[position].items if position < len(thing.items) else ()
+    return () if thing.path == "dict" else thing.items
+
+
+def iterated(thing: Thing) -> Things:
+    """Return what iterating over ``thing`` gives."""
+    return () if thing.path == "dict" else held_by(thing)
 
 
 def union(groups: Iterable[Things]) -> Things:
@@ -57,6 +88,11 @@ class Memo:
         finally:
             self._depth -= 1
         return answer
+
+    @property
+    def idle(self) -> bool:
+        """No question is being answered right now."""
+        return self._depth == 0
 
     def forget_nothings(self) -> None:
         """Drop the answers that came to nothing, because more has become known."""

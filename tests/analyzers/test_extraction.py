@@ -4,7 +4,7 @@ import textwrap
 import pytest
 
 from perfscan.analyzers.extraction import extract
-from perfscan.analyzers.facts import Assign, Block, Call, FileFacts
+from perfscan.analyzers.facts import Block, Call, FileFacts
 
 
 def facts_of(source: str) -> FileFacts:
@@ -153,13 +153,15 @@ def test_tuples_are_bound_name_by_name() -> None:
     assert facts.assigns[0].value.ref == "@0"
 
 
-def values_of(assigns: tuple[Assign, ...]) -> dict[str, str]:
-    return {a.target: a.value.items[0].ref if a.value.items else "" for a in assigns}
+def test_what_only_the_linker_can_unpack_is_numbered() -> None:
+    (key, value) = facts_of("for key, value in table.items(): pass").assigns
+    assert [(a.value.kind, a.value.const) for a in (key, value)] == [("part", 0), ("part", 1)]
+    assert key.value.items[0].kind == "element"
 
 
-def test_items_and_enumerate_bind_the_element() -> None:
-    facts = facts_of("for key, value in table.items(): pass\nfor i, row in enumerate(rows): pass")
-    assert values_of(facts.assigns) == {"key": "", "value": "table", "i": "", "row": "rows"}
+def test_what_follows_a_star_has_no_number() -> None:
+    facts = facts_of("first, *rest, last = row")
+    assert [assign.value.kind for assign in facts.assigns] == ["part", "list", "other"]
 
 
 def test_functions_know_where_they_stand() -> None:
