@@ -32,7 +32,7 @@ class Bindings(Expressions):
 
     def _unpack(self, targets: list[ast.expr], op: str, value: Value, node: Any) -> None:
         rest = next((i for i, t in enumerate(targets) if isinstance(t, ast.Starred)), len(targets))
-        written = value.items if value.kind in {"tuple", "list"} else ()
+        written = value.items if value.kind in {"tuple", "list"} else self._counted(value)
         known = written if len(written) == len(targets) else ()
         for index, target in enumerate(targets):
             if index < len(known):
@@ -42,6 +42,17 @@ class Bindings(Expressions):
             else:
                 part = Value("other", "?", None, (), value.names)
             self.bind(target, op, part, node)
+
+    def _counted(self, value: Value) -> tuple[Value, ...]:
+        """Return what ``for number, item in enumerate(items)`` binds."""
+        ref = value.items[0].ref if value.kind == "element" else ""
+        if not ref.startswith("@") or not ref[1:].isdigit():
+            return ()
+        func, args = self.calls[int(ref[1:])][2], self.calls[int(ref[1:])][3]
+        if func != "enumerate" or not args:
+            return ()
+        nothing = Value("other", "?", None, (), value.names)
+        return (nothing, Value("element", "", None, args[:1], value.names))
 
     def _record(
         self, target: Value, op: str, value: Value, annotation: Value | None, node: Any
