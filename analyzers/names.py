@@ -24,6 +24,9 @@ from perfscan.analyzers.things import (
 )
 
 _BUILTINS = frozenset(dir(builtins))
+_COMPUTING = ("pathlib.", "pandas.", "numpy.", "polars.")
+"""Libraries whose operators give a value of the same kind."""
+
 _MAX_PATH = 160
 _MAX_ITEMS = 8
 
@@ -97,12 +100,11 @@ class Names:
         return ()
 
     def _binary(self, file: int, value: Value, block: int, order: int) -> Things:
-        if value.ref == "Div":  # a path stays a path
-            left = self.evaluate(file, value.items[0], block, order)
-            return tuple([thing for thing in left if thing.path.startswith("pathlib.")])
-        if value.ref == "BitOr":  # of types: either of them
-            return union(self.evaluate(file, item, block, order) for item in value.items)
-        return ()
+        items = union(self.evaluate(file, item, block, order) for item in value.items)
+        if value.ref == "BitOr" and any(thing.kind == "class" for thing in items):
+            return items  # of types: either of them
+        # A path stays a path, a table a table.
+        return tuple([thing for thing in items if thing.path.startswith(_COMPUTING)])
 
     def _subscript(self, file: int, value: Value, block: int, order: int) -> Things:
         index = value.items[0]
