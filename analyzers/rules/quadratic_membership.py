@@ -13,6 +13,7 @@ from perfscan.analyzers.sequences import (
     is_few_written,
     is_long,
     is_made_inside,
+    outlives_turn,
     sort_of_name,
 )
 
