@@ -15,7 +15,7 @@ _ORDERED = re.compile(
     r"|send.*|reply.*|answer.*|write.*|publish.*|put.*|delete.*|patch.*|edit.*|update.*|insert.*"
     r"|buy.*|sell.*|withdraw.*|transfer.*|approve.*|swap.*|set_.*|add_.*|remove_.*|ban(_.*)?|kick.*"
     r"|pin(_.*)?|move.*|forward.*|copy.*|post_.*|connect.*|close.*|start.*|stop.*|launch.*|login.*|subscribe.*"
-    r"|unsubscribe.*|watch_.*|recv.*|receive.*|commit|rollback|execute.*|sleep|wait.*"
+    r"|unsubscribe.*|watch_.*|recv.*|receive.*|commit|rollback|exec(ute)?(_.*)?|force_.*|sleep|wait.*"
     r"|call(_.*)?|callback|handle.*|discover.*|setup.*|init.*|register.*|ensure.*|restore.*|renew.*"
     r"|refresh_.*token.*|notify.*|trigger.*|fire.*|emit.*|dispatch.*|turn_.*|toggle.*|new_.*|load_platform"
 )

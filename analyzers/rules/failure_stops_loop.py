@@ -15,6 +15,7 @@ from perfscan.analyzers.keeping import is_exceptional
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.project import SiteId
 from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.turns import ends_early, varies
 
 _FAR = 3
 """Further from the endless loop, whether this is its round is a guess."""
@@ -22,7 +23,6 @@ _FAR = 3
 _SET_UP = re.compile(
     r"_*(async_)?(init|set_?up|connect|reconnect|subscribe|start|stop|close|login)"
 )
-_LEAVES = frozenset({"break", "return"})
 
 
 @rule("PS607", "failure-stops-loop", Severity.MEDIUM, on=(Block, Call))
@@ -79,10 +79,10 @@ def failure_stops_loop(fact: Block | Call, where: Where) -> Iterator[Hit]:
 
 def _in_a_loop(loop: Block, where: Where) -> Iterator[Hit]:
     heat = _round_of(loop.number, where)
-    if heat is None or where.is_constant(loop) or _ends_early(loop, where):
+    if heat is None or where.is_constant(loop) or ends_early(loop, where):
         return
     for call in where.calls_in(loop.number):
-        if not _belongs_to(call, loop, where) or is_caught(call.block, where, loop.number):
+        if not varies(call, loop, where) or is_caught(call.block, where, loop.number):
             continue
         if next(where.around(call.block, "except"), None) is not None:
             continue
@@ -127,22 +127,6 @@ def _round_of(block: int, where: Where) -> Heat | None:
     if function is not None and _SET_UP.match(function.name):
         return None
     return None if is_exceptional(heat, where) else heat
-
-
-def _ends_early(loop: Block, where: Where) -> bool:
-    """Tell whether the loop looks for one item rather than working on all."""
-    inside = where.below(loop.number)
-    return any(jump.kind in _LEAVES and jump.block in inside for jump in where.file.jumps)
-
-
-def _belongs_to(call: Call, loop: Block, where: Where) -> bool:
-    """Tell whether the call works on the loop's item."""
-    inside = where.below(loop.number)
-    items = set(loop.targets)
-    for assign in where.file.assigns:
-        if assign.block in inside and items.intersection(assign.value.names):
-            items.add(assign.target)
-    return bool(items.intersection(call.names))
 
 
 def _is_run_here(call: Call, where: Where) -> bool:

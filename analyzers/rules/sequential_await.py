@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.coroutines import in_coroutine
-from perfscan.analyzers.facts import Assign, Block, Call, Value
+from perfscan.analyzers.facts import Block, Call
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.network_reads import (
     ends_something,
@@ -15,9 +15,7 @@ from perfscan.analyzers.network_reads import (
     reaches_network,
 )
 from perfscan.analyzers.registry import Hit, rule
-
-_MAKES = frozenset({"=", "for", "with", ":="})
-"""Operators that give a name a new value; the others build on the old one."""
+from perfscan.analyzers.turns import depends_on_earlier_turn, ends_early, is_paced, varies
 
 
 @rule("PS201", "sequential-await", Severity.MEDIUM, on=Block, fixable="unsafe")
@@ -73,11 +71,11 @@ def sequential_await(loop: Block, where: Where) -> Iterator[Hit]:
     if not requests:
         requests = _pick([call for call in own if ends_something(call)], where, reaches_network)
         severity = Severity.LOW
-    if not requests or _is_paced(loop, calls, where) or _ends_early(loop, where):
+    if not requests or _takes_turns(loop, calls, where) or ends_early(loop, where):
         return
-    if any(_depends_on_earlier_turn(call, loop, where) for call, _ in requests):
+    if any(depends_on_earlier_turn(call, loop, where) for call, _ in requests):
         return
-    varying = [(call, sure) for call, sure in requests if _varies(call, loop, where)]
+    varying = [(call, sure) for call, sure in requests if varies(call, loop, where)]
     if not varying or _is_chosen(varying[0][0], where):
         return
     call, confidence = varying[0]
@@ -101,11 +99,10 @@ def _pick(
     return [(call, confidence) for call, confidence in found if confidence is not None]
 
 
-def _is_paced(loop: Block, calls: list[Call], where: Where) -> bool:
+def _takes_turns(loop: Block, calls: list[Call], where: Where) -> bool:
     """Tell whether the body sleeps, waits for its turn or holds a lock."""
-    for call in calls:
-        if "sleep" in where.roles(call) or call.func.rpartition(".")[2] in {"sleep", "acquire"}:
-            return True
+    if is_paced(calls, where):
+        return True
     for number in where.below(loop.number):
         block = where.block(number)
         if block.kind == "with" and block.is_async and block.value is not None:
@@ -113,49 +110,6 @@ def _is_paced(loop: Block, calls: list[Call], where: Where) -> bool:
             if entered is None or network_read(entered, where) is None:
                 return True
     return False
-
-
-def _ends_early(loop: Block, where: Where) -> bool:
-    inside = where.below(loop.number)
-    return any(
-        jump.kind in {"break", "return", "yield"} and jump.block in inside
-        for jump in where.file.jumps
-    )
-
-
-def _depends_on_earlier_turn(call: Call, loop: Block, where: Where) -> bool:
-    """Tell whether an argument is bound later in the body, or changed from turn to turn.
-
-    An argument made in the body counts for everything that it was made from.
-    """
-    inside = where.below(loop.number)
-    assigns = [assign for assign in where.file.assigns if assign.block in inside]
-    used = _used(call, assigns)
-    return any(
-        assign.target in used
-        and (assign.op not in _MAKES or (assign.order > call.number and assign.op != "for"))
-        for assign in assigns
-    )
-
-
-def _varies(call: Call, loop: Block, where: Where) -> bool:
-    """Tell whether the request is another one in every turn: the item goes into it."""
-    inside = where.below(loop.number)
-    assigns = [assign for assign in where.file.assigns if assign.block in inside]
-    items = {assign.target for assign in assigns if assign.op == "for"} | set(loop.targets)
-    return bool(items & _used(call, assigns))
-
-
-def _used(call: Call, assigns: list[Assign]) -> set[str]:
-    """Return the names that a request is made from, those of the body's own values included."""
-    used = {*call.names, *_references(call)}
-    before = -1
-    while len(used) > before:
-        before = len(used)
-        for assign in assigns:
-            if assign.target in used and assign.op in _MAKES and assign.order <= call.number:
-                used.update(assign.value.names)
-    return used
 
 
 def _is_chosen(call: Call, where: Where) -> bool:
@@ -168,12 +122,3 @@ def _is_chosen(call: Call, where: Where) -> bool:
         and where.block(other.block).function == here
         for other in where.file.calls
     )
-
-
-def _references(call: Call) -> Iterator[str]:
-    stack: list[Value] = [*call.args, *[value for _, value in call.keywords]]
-    while stack:
-        value = stack.pop()
-        if value.kind == "ref":
-            yield value.ref
-        stack.extend(value.items)
