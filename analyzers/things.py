@@ -49,7 +49,8 @@ def held_by(thing: Thing) -> Things:
 def part_of(thing: Thing, position: int) -> Things:
     """Return what unpacking ``thing`` binds to the name at ``position``."""
     if thing.kind == "tuple":
-        return thing.items[position].items if position < len(thing.items) else ()
+        known = -len(thing.items) <= position < len(thing.items)
+        return thing.items[position].items if known else ()
     return () if thing.path == "dict" else thing.items
 
 
