@@ -56,7 +56,7 @@ def redundant_copy(call: Call, where: Where) -> Iterator[Hit]:
         return
     if made:
         message = f"{where.name(call.block)} copies what {made}() has just made"
-    elif _is_only_read(call, where):
+    elif _is_only_read(call, where) and not _is_snapshot(table, call, where):
         message = (
             f"{where.name(call.block)} copies {in_words(table)} in every turn and only reads it"
         )
@@ -90,6 +90,18 @@ def _is_only_read(call: Call, where: Where) -> bool:
         return False
     function = where.file.blocks[call.block].function
     return not any(_changes(fact, names[0], where) for fact in _facts_of(function, where))
+
+
+def _is_snapshot(table: str, call: Call, where: Where) -> bool:
+    """Tell whether the original is changed after it was copied."""
+    base = table.partition(".")[0] if not table.startswith("self.") else table
+    function = where.file.blocks[call.block].function
+    return any(
+        assign.order > call.number
+        and (assign.target == base or assign.target.startswith(f"{base}."))
+        and where.file.blocks[assign.block].function == function
+        for assign in where.file.assigns
+    )
 
 
 def _facts_of(function: int, where: Where) -> Iterator[Assign | Call | Value]:
