@@ -81,6 +81,8 @@ def sequential_polling(loop: Block, where: Where) -> Iterator[Hit]:
     reads = [call for call in calls if _reads(call, where) and where.loops(call.block)[0] == loop]
     if not reads or is_paced(calls, where) or ends_early(loop, where):
         return
+    if any(_acts(call, where) for call in calls):
+        return
     if any(depends_on_earlier_turn(call, loop, where) for call in reads):
         return
     for call in reads:
@@ -106,6 +108,14 @@ def _reads(call: Call, where: Where) -> bool:
         if below.effect.cost == "network" and not is_stream(below.effect, where):
             return not is_ordered(helper.name) and not is_ordered(inner)
     return False
+
+
+def _acts(call: Call, where: Where) -> bool:
+    """Tell whether a call changes something on a server: then the turns keep their order."""
+    if not is_ordered(call.func.rpartition(".")[2]):
+        return False
+    below = [where.blocking(target) for target in where.targets(call)]
+    return is_sink(where.site(call)) or any(found is not None for found in below)
 
 
 def _hit(call: Call, heat: Heat, where: Where) -> Hit:
