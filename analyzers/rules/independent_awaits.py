@@ -24,8 +24,8 @@ def independent_awaits(file: FileFacts, where: Where) -> Iterator[Hit]:
     """Report three or more requests in a row that do not need each other's answers.
 
     What it does:
-        Finds consecutive statements that each await a network read and keep its answer, when no
-        later one uses what an earlier one brought.
+        Finds consecutive network reads whose answers go to names, into a list or into a literal,
+        when no later one uses what an earlier one brought.
 
     Why it costs a bot:
         The answers take the sum of all round trips. Gathered, they take the longest one: with
@@ -61,13 +61,26 @@ def independent_awaits(file: FileFacts, where: Where) -> Iterator[Hit]:
     """
     requests: list[tuple[Call, Confidence]] = []
     for call in file.calls:
-        if call.awaited and call.use == "assigned" and call.owner < 0:
+        if call.awaited and _is_kept(call, file):
             sure = network_read(call, where)
             effect = where.effect(call)
             if sure is not None and not (effect is not None and is_stream(effect, where)):
                 requests.append((call, sure))
     for row in _rows(requests, where):
         yield _hit(row, where)
+
+
+def _is_kept(call: Call, file: FileFacts) -> bool:
+    """Tell whether the answer goes to a name, into a list or into a literal."""
+    if call.owner < 0:
+        return call.use in {"assigned", "element"}
+    collector = file.calls[call.owner]
+    return (
+        call.use == "argument"
+        and collector.use == "statement"
+        and collector.func.endswith(".append")
+        and not collector.func.startswith("@")
+    )
 
 
 def _rows(
@@ -98,9 +111,12 @@ def _follows(call: Call, row: list[Call], where: Where) -> bool:
 
 
 def _brought(row: list[Call], where: Where) -> set[str]:
-    """Return the targets of the statements in the row, those of unpacked answers included."""
+    """Return what the row's answers go to: targets, those of unpacked answers too, and lists."""
     first, last = row[0].place[0], row[-1].place[2]
-    return {
+    collectors = {
+        where.file.calls[call.owner].func.rpartition(".")[0] for call in row if call.owner >= 0
+    }
+    return collectors | {
         assign.target
         for assign in where.file.assigns
         if assign.block == row[0].block and first <= assign.place[0] <= last
