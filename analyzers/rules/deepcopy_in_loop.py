@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from perfscan.analyzers.containers import is_far
 from perfscan.analyzers.context import Where
-from perfscan.analyzers.facts import Call
+from perfscan.analyzers.facts import Block, Call
 from perfscan.analyzers.model import Severity
 from perfscan.analyzers.registry import Hit, rule
 
@@ -44,7 +44,8 @@ def deepcopy_in_loop(call: Call, where: Where) -> Iterator[Hit]:
 
     When it is fine:
         Outside of loops, for small flat objects, and where every level really is changed later.
-        Low in code that no loop or handler of the bot runs.
+        Low when each turn copies its own item, informational where no loop or handler of the bot
+        runs the code.
     """
     if not call.func.endswith("deepcopy") or where.path(call) != "copy.deepcopy" or not call.args:
         return
@@ -62,6 +63,13 @@ def deepcopy_in_loop(call: Call, where: Where) -> Iterator[Hit]:
             f" object in {turn}"
         ),
         fix="Copy only what changes: dict(x), list(x), dataclasses.replace(x), or build it anew.",
-        severity=Severity.LOW if where.is_cold(call.block) or not loops else None,
+        severity=_severity(call, loops, where),
         confidence=where.confidence(call),
     )
+
+
+def _severity(call: Call, loops: list[Block], where: Where) -> Severity | None:
+    if where.is_cold(call.block):
+        return Severity.INFO
+    own = any(set(call.args[0].names) & set(loop.targets) for loop in loops)
+    return Severity.LOW if own or not loops else None
