@@ -118,8 +118,11 @@ def _names_read(function: Function, where: Where) -> set[str]:
     for block in file.blocks:
         if block.value is not None and first <= block.place[0] <= last:
             names.update(block.value.names)
-    for fact in (*file.jumps, *file.awaits):
-        if fact.value is not None and first <= fact.place[0] <= last:
-            names.update(fact.value.names)
+    for jump in file.jumps:
+        if jump.value is not None and first <= jump.place[0] <= last:
+            names.update(jump.value.names)
+    for entry in file.awaits:
+        if first <= entry.place[0] <= last:
+            names.update(entry.value.names)
     names.update(read.ref.partition(".")[0] for read in file.reads)
     return names
