@@ -18,10 +18,14 @@ _ORDERED = re.compile(
     r"|unsubscribe.*|watch_.*|recv.*|receive.*|commit|rollback|exec(ute)?(_.*)?|force_.*|sleep|wait.*"
     r"|call(_.*)?|callback|handle.*|discover.*|setup.*|init.*|register.*|ensure.*|restore.*|renew.*"
     r"|refresh_.*token.*|notify.*|trigger.*|fire.*|emit.*|dispatch.*|turn_.*|toggle.*|new_.*|load_platform"
+    r"|store.*|save.*|upload.*"
 )
 """Verbs whose order matters, or that must not run side by side: orders, chat messages, streams."""
 
 _READS = re.compile(r"(fetch|get|load|query|request|download|read|lookup|check|scan)(_.*)?|post")
+_LOCAL = re.compile(r"from_base64|(^|_)(decode|encode|parse|format|render)(_|$)")
+"""Names of helpers that mostly work on what they are given, and rarely have to ask for it."""
+
 _MAYBE = re.compile(r"^_*(async_|maybe_|try_|do_|a(?=get|post))*")
 """What names put before their verb."""
 
@@ -35,6 +39,10 @@ _DEPTH = 3
 """Further down, whether a call reaches the network at all is a guess."""
 
 
+def _verb(call: Call) -> str:
+    return call.func.rpartition(".")[2]
+
+
 def is_ordered(name: str) -> bool:
     """Tell whether a call of this name changes something, so that the order of calls matters."""
     return _ORDERED.fullmatch(_MAYBE.sub("", name)) is not None
@@ -42,7 +50,7 @@ def is_ordered(name: str) -> bool:
 
 def ends_something(call: Call) -> bool:
     """Tell whether an awaited call closes a position or cancels an order, by its name."""
-    verb = call.func.rpartition(".")[2]
+    verb = _verb(call)
     return call.awaited and _ENDINGS.fullmatch(_MAYBE.sub("", verb)) is not None
 
 
@@ -63,10 +71,10 @@ def network_read(call: Call, where: Where) -> Confidence | None:
     """Return how surely an awaited call is a network read whose order does not matter."""
     if not (call.awaited or is_entered(call, where)):
         return None
-    verb = call.func.rpartition(".")[2]
+    verb = _verb(call)
     if verb in _OFFLOADS:
         return _offloaded_read(call, _OFFLOADS[verb], where)
-    if is_ordered(verb):
+    if is_ordered(verb) or _LOCAL.search(verb):
         return None
     effect = where.effect(call)
     if effect is not None:
@@ -77,12 +85,14 @@ def network_read(call: Call, where: Where) -> Confidence | None:
         helper = where.program.function(target)
         if below is not None and below.depth <= _DEPTH and helper is not None:
             inner = where.program.site(below.sink)
-            if not any(map(is_ordered, (helper.name, inner.call.func.rpartition(".")[2]))):
+            nearest = where.program.function(where.program.function_of(below.sink))
+            names = {helper.name, nearest.name if nearest else "", _verb(inner.call)}
+            if not any(map(is_ordered, names)):
                 return inner.confidence
         if helper is not None and not is_ordered(helper.name):
             for site in where.program.sites_of(target):
                 view = where.sibling(target[0])
-                position = _OFFLOADS.get(site.call.func.rpartition(".")[2], -1)
+                position = _OFFLOADS.get(_verb(site.call), -1)
                 if position >= 0 and site.call.awaited:
                     return _offloaded_read(site.call, position, view)
     known = where.site(call).things
@@ -106,7 +116,7 @@ def _offloaded_read(call: Call, position: int, where: Where) -> Confidence | Non
 
 def named(call: Call, where: Where) -> str:
     """Return the awaited call for messages, with the function that a thread runs."""
-    position = _OFFLOADS.get(call.func.rpartition(".")[2], -1)
+    position = _OFFLOADS.get(_verb(call), -1)
     offloaded = call.args[position].ref if 0 <= position < len(call.args) else ""
     return f"{spoken(call, where)}({offloaded})"
 

@@ -58,7 +58,7 @@ def chunked_gather_barrier(call: Call, where: Where) -> Iterator[Hit]:
     if not call.awaited or call.func.rpartition(".")[2] != "gather":
         return
     loop = next(iter(where.loops(call.block)), None)
-    if loop is None or loop.kind == "comp" or loop.is_async:
+    if loop is None or loop.kind == "comp" or loop.is_async or where.is_constant(loop):
         return
     crowd = crowd_of(call, where)
     if crowd is None or not _is_batch_of(crowd, loop, where) or _has_reason(call, loop, where):
