@@ -81,13 +81,23 @@ class Growth:
     """``append``, ``add``, ``[]=`` and so on."""
     key: Value | None
     """What is added to a list or set; the key for a dictionary."""
+    value: Value | None = None
+    """What a dictionary holds under the key."""
 
 
-def growths(where: Where) -> Iterator[Growth]:
-    """Yield, for each container of a file that nothing ever shrinks, the places where it grows."""
-    for container in _containers(where):
-        if not _shrinks(container, where):
-            yield from _growths_of(container, where)
+def growths(where: Where) -> tuple[Growth, ...]:
+    """Return, for each container of a file that nothing ever shrinks, the places where it grows."""
+    return where.once(_growths)
+
+
+def _growths(where: Where) -> tuple[Growth, ...]:
+    additions = _additions(where)
+    return tuple(
+        growth
+        for container in _containers(where)
+        if not _shrinks(container, where)
+        for growth in _growths_of(container, additions, where)
+    )
 
 
 def is_few(key: Value | None, growth: Growth, where: Where) -> bool:
@@ -174,8 +184,8 @@ def _containers(where: Where) -> Iterator[Container]:
     file = where.file
     found: dict[tuple[str, int, int], Container] = {}
     for assign in file.assigns:
-        kind = _kind(assign, where)
-        if kind is None or assign.op not in {"=", ":"}:
+        kind = _kind(assign, where) if assign.op in {"=", ":"} else None
+        if kind is None:
             continue
         block = file.blocks[assign.block]
         scope = file.blocks[block.scope]
@@ -222,20 +232,41 @@ def _has_bounded_items(assign: Assign, where: Where) -> bool:
     return any(call is not None and "maxlen" in dict(call.keywords) for call in calls)
 
 
-def _growths_of(container: Container, where: Where) -> Iterator[Growth]:
+def _additions(where: Where) -> dict[str, list[Call | Assign]]:
+    """Return what may add to a container, by what is written in front: ``self.seen``."""
+    found: dict[str, list[Call | Assign]] = {}
     for call in where.file.calls:
         receiver, _, verb = call.func.rpartition(".")
-        inner = receiver == f"{container.name}.[]" and not container.bounded_items
-        if verb not in _GROWING or not (inner or receiver == container.name):
-            continue
-        if (container.kind == "dict" and verb == "update") or not call.args:
-            continue
-        if _is_here(container, call.block, where):
-            yield Growth(container, call.place, call.block, verb, call.args[0])
-    item = f"{container.name}.[]" if container.kind == "dict" else None
+        if verb in _GROWING and call.args:
+            found.setdefault(receiver, []).append(call)
     for assign in where.file.assigns:
-        if assign.target == item and assign.op == "=" and _is_here(container, assign.block, where):
-            yield Growth(container, assign.place, assign.block, "[]=", assign.key)
+        if assign.op == "=" and assign.target.endswith(".[]"):
+            found.setdefault(assign.target, []).append(assign)
+    return found
+
+
+def _growths_of(
+    container: Container, additions: dict[str, list[Call | Assign]], where: Where
+) -> Iterator[Growth]:
+    items = f"{container.name}.[]"
+    found = [*additions.get(container.name, ()), *additions.get(items, ())]
+    for addition in sorted(found, key=lambda one: (isinstance(one, Assign), one.place)):
+        if not _is_here(container, addition.block, where):
+            continue
+        if isinstance(addition, Call):
+            yield from _growth_by_call(container, addition)
+        elif container.kind == "dict":
+            key, value = addition.key, addition.value
+            yield Growth(container, addition.place, addition.block, "[]=", key, value)
+
+
+def _growth_by_call(container: Container, call: Call) -> Iterator[Growth]:
+    receiver, _, verb = call.func.rpartition(".")
+    bounded = container.bounded_items and receiver != container.name
+    if bounded or (container.kind == "dict" and verb == "update"):
+        return
+    value = call.args[1] if verb == "setdefault" and len(call.args) > 1 else None
+    yield Growth(container, call.place, call.block, verb, call.args[0], value)
 
 
 def _is_here(container: Container, block: int, where: Where) -> bool:
@@ -328,32 +359,38 @@ def _shrunk_names(program: Program) -> tuple[frozenset[tuple[int, str]], frozens
 
 
 def _shrunk_references(facts: FileFacts) -> Iterator[str]:
-    compared = {
+    compared: set[str] | None = None
+    for call in facts.calls:
+        receiver, _, verb = call.func.rpartition(".")
+        if verb in _SHRINKING:
+            yield receiver
+        if verb in _READING or verb in _GROWING:
+            if verb == "len" and call.args:
+                compared = _compared(facts) if compared is None else compared
+                if f"@{call.number}" in compared:
+                    yield call.args[0].ref
+        elif call.args or call.keywords:
+            yield from _handed_on(call)
+    for assign in facts.assigns:
+        if assign.op == "del" or assign.op in {"Sub=", "BitAnd="}:
+            yield assign.target.removesuffix(".[]")
+        elif assign.op == "=" and assign.value.kind == "ref" and assign.value.ref[:1] != "@":
+            yield assign.value.ref  # another name for it, or a part of itself: x = x[-100:]
+
+
+def _compared(facts: FileFacts) -> set[str]:
+    """Return the references that conditions look at."""
+    return {
         item
         for block in facts.blocks
         if block.kind in {"if", "while", "case"} and block.value is not None
         for item in _references(block.value)
     }
-    for call in facts.calls:
-        receiver, _, verb = call.func.rpartition(".")
-        if verb in _SHRINKING:
-            yield receiver
-        if verb == "len" and call.args and f"@{call.number}" in compared:
-            yield call.args[0].ref
-        elif verb not in _READING and verb not in _GROWING:
-            yield from _handed_on(call)
-    for assign in facts.assigns:
-        if assign.op == "del" or assign.op in {"Sub=", "BitAnd="}:
-            yield assign.target.removesuffix(".[]")
-        elif assign.value.ref == assign.target and assign.op == "=":
-            yield assign.target  # x = x[-100:]
-        elif assign.op == "=" and assign.value.kind == "ref" and "@" not in assign.value.ref:
-            yield assign.value.ref  # another name for it
 
 
 def _handed_on(call: Call) -> Iterator[str]:
-    for value in (*call.args, *dict(call.keywords).values()):
-        if value.kind == "ref" and not value.ref.startswith(("@", "$")):
+    for value in (*call.args, *[value for _, value in call.keywords]):
+        if value.kind == "ref" and value.ref[0] not in "@$":
             owner, _, verb = value.ref.rpartition(".")
             yield owner if verb in _SHRINKING else value.ref  # task.add_done_callback(s.discard)
 

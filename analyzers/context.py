@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
+from typing import TypeVar, cast
 
 from perfscan.analyzers.blocking import Blocking
 from perfscan.analyzers.facts import (
@@ -25,6 +26,8 @@ from perfscan.analyzers.registry import threshold
 from perfscan.analyzers.startup import StartUp
 from perfscan.analyzers.things import Things
 
+_Answer = TypeVar("_Answer")
+
 _FEW = 3
 """A loop over at most so many literal items is not a loop over data."""
 
@@ -42,6 +45,7 @@ class Where:
         self.index = index
         self.file: FileFacts = program.files[index]
         self.knowledge: Knowledge = program.knowledge
+        self._answers: dict[Callable[[Where], object], object] = {}
 
     def threshold(self, rule: str, limit: str) -> int:
         """Return a limit of the rule called ``rule``, as configured or as declared."""
@@ -91,7 +95,8 @@ class Where:
 
     def roles(self, call: Call) -> frozenset[str]:
         """Return the knowledge base's tags of the callee."""
-        return frozenset(role for path in self.paths(call) for role in self.knowledge.roles(path))
+        roles = [self.knowledge.roles(path) for path in self.paths(call)]
+        return roles[0] if len(roles) == 1 else frozenset().union(*roles)
 
     def targets(self, call: Call) -> tuple[FunctionId, ...]:
         """Return the scanned functions that the call runs."""
@@ -277,6 +282,12 @@ class Where:
     def weight(self, call: Call | Read, usual: Severity) -> Severity:
         """Return ``usual``, or info for a call that only holds up the start of the bot."""
         return Severity.INFO if self.precedes_work(call) else usual
+
+    def once(self, question: Callable[[Where], _Answer]) -> _Answer:
+        """Answer a question about this file, which several rules ask, once."""
+        if question not in self._answers:
+            self._answers[question] = question(self)
+        return cast(_Answer, self._answers[question])
 
     def sibling(self, file: int) -> Where:
         """Return the view of another file of the program."""

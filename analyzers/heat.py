@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from functools import cached_property
 from typing import NamedTuple
 
 from perfscan.analyzers.facts import Block, FileFacts, Jump, Value
@@ -66,6 +67,11 @@ class HotRegions:
     def functions(self) -> dict[FunctionId, Heat]:
         """Return every hot function with what drives it."""
         return self._functions
+
+    @cached_property
+    def files(self) -> frozenset[int]:
+        """Return the files in which anything is hot."""
+        return frozenset(file for file, _ in (*self._functions, *self._loops))
 
     def of_block(self, file: int, block: int) -> Heat | None:
         """Return the nearest endless loop around ``block``, else what drives its function."""

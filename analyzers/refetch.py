@@ -161,12 +161,13 @@ def _distances(where: Where) -> dict[FunctionId, int]:
     program = where.program
     found = _known.get(program)
     if found is None:
-        everything = (
-            (file, function.number)
-            for file, facts in enumerate(program.files)
-            for function in facts.functions
-        )
-        found = {function: 0 for function in everything if is_getter(function, where)}
+        asking = {
+            program.function_of(site)
+            for sites in program.sites
+            for site in sites
+            if site.effect is not None and site.effect.cost in _REMOTE
+        }
+        found = {function: 0 for function in sorted(asking) if is_getter(function, where)}
         queue = deque(found)
         while queue:
             function = queue.popleft()

@@ -72,6 +72,8 @@ class Knowledge:
         """The last words of all properties that do I/O, to leave out the other attributes."""
         self._found_callbacks: dict[tuple[str, str], tuple[Callback, ...]] = {}
         self._with_role: dict[str, frozenset[str]] = {}
+        self._found_roles: dict[str, frozenset[str]] = {}
+        self._last_words: dict[str, frozenset[str]] = {}
 
     def _add(self, library: Library) -> None:
         for source, target in library.factories:
@@ -192,12 +194,27 @@ class Knowledge:
 
     def roles(self, path: str) -> frozenset[str]:
         """Return the tags of ``path``: websocket_connect, metadata, backoff, ..."""
-        path = self.canonical(path)
+        if path not in self._found_roles:
+            self._found_roles[path] = self._find_roles(self.canonical(path))
+        return self._found_roles[path]
+
+    def _find_roles(self, path: str) -> frozenset[str]:
         found = set(self._roles.get(path, ()))
         for role, pattern in self._role_patterns.get(_root(path), ()):
             if name_pattern(pattern).fullmatch(path):
                 found.add(role)
         return frozenset(found)
+
+    def last_words(self, role: str) -> frozenset[str]:
+        """Return how the paths with a role end, to leave out other calls at a glance."""
+        if role not in self._last_words:
+            self._last_words[role] = frozenset(
+                path.rpartition(".")[2]
+                for library in self.libraries
+                for name, path in library.roles
+                if name == role
+            )
+        return self._last_words[role]
 
     def libraries_with(self, prefix: str) -> frozenset[str]:
         """Return the names of the libraries that have a role beginning with ``prefix``."""

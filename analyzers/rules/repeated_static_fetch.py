@@ -63,8 +63,9 @@ def repeated_static_fetch(file: FileFacts, where: Where) -> Iterator[Hit]:
         Behind a check (`if self.markets is None`), behind a cache, for answers that change from
         one moment to the next (prices, balances, the state of an order), and at start-up.
     """
+    words = where.knowledge.last_words("metadata")
     for call in file.calls:
-        if "metadata" in where.roles(call):
+        if call.func.rpartition(".")[2] in words and "metadata" in where.roles(call):
             yield from _metadata(call, where)
     reported: set[FunctionId] = set()
     for function in file.functions:

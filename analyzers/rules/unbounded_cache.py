@@ -55,6 +55,8 @@ def unbounded_cache(file: FileFacts, where: Where) -> Iterator[Hit]:
         Keys from a fixed set (symbols of the configuration, enum members), entries that are
         deleted, a size that is checked, and programs that exit.
     """
+    if where.index not in where.hot_regions.files:
+        return
     yield from _dictionaries(where)
     for function in file.functions:
         yield from _decorated(function, where)
@@ -97,8 +99,8 @@ def _few_keys(growth: Growth) -> bool:
 
 
 def _decorated(function: Function, where: Where) -> Iterator[Hit]:
+    decorator = _unbounded(function, where) if function.decorators else None
     inputs = [param for param in function.params if param.name not in {"self", "cls"}]
-    decorator = _unbounded(function, where)
     if decorator is None or not inputs or where.hot(function.block) is None:
         return
     if function.parent >= 0:

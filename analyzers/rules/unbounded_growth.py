@@ -69,6 +69,8 @@ def unbounded_growth(file: FileFacts, where: Where) -> Iterator[Hit]:
         When something trims it, when it is drained or replaced each round, when its items come
         from a fixed collection, and in programs that exit.
     """
+    if where.index not in where.hot_regions.files:
+        return
     reported = set()
     for growth in growths(where):
         container = growth.container
