@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -10,8 +11,15 @@ from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import LOOPS, Block
 from perfscan.analyzers.heat import Heat
 from perfscan.analyzers.model import Severity, TraceStep
-from perfscan.analyzers.project import FunctionId, Program, SiteId
+from perfscan.analyzers.project import FunctionId, Program, Site, SiteId
 from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.sites import argument_of
+
+_STEPS = re.compile(
+    r"_*(start|startup|set_?up|init|connect|reconnect|login|authenticate|configure|reconfigure|reload"
+    r"|close|stop|shutdown|cleanup)(_|$)"
+)
+"""Steps that a bot takes when it starts, stops or recovers, even inside its main loop."""
 
 
 class _Reached(NamedTuple):
@@ -122,14 +130,37 @@ def _follow(views: list[Where], starts: list[SiteId], top: int) -> list[_Reached
         effect = site.effect
         if effect and is_sink(site) and effect.cost == "network" and not _is_stream(view, at):
             found.setdefault(at, _Reached(at, (*path, at), repeated))
-        for target in site.targets:
-            if target not in visited and target not in program.asynchronous:
+        for target in (*site.targets, *_handed_over(site, program)):
+            if target not in visited and _is_work(target, program):
                 visited.add(target)
                 queue.extend(
                     ((s.file, s.call.number), (*path, at), repeated, -1)
                     for s in program.sites_of(target)
                 )
     return list(found.values())
+
+
+def _handed_over(site: Site, program: Program) -> Iterator[FunctionId]:
+    """Yield the functions that a call hands to a helper which calls them: ``throttle(work, 5)``."""
+    for target in site.targets:
+        facts = program.function(target)
+        called = {inner.call.func for inner in program.sites_of(target)}
+        for position, param in enumerate(facts.params if facts is not None else ()):
+            if facts is None or param.name not in called:
+                continue
+            value = argument_of(site, facts, position, param.name)
+            if value is not None:
+                at = (site.call.block, site.call.number)
+                for thing in program.names.evaluate(site.file, value, *at):
+                    if thing.kind == "function":
+                        yield (thing.file, thing.number)
+
+
+def _is_work(function: FunctionId, program: Program) -> bool:
+    """Tell whether a call is part of each turn: no coroutine that is merely made, no set-up."""
+    facts = program.function(function)
+    steps = facts is not None and _STEPS.match(facts.name) is not None
+    return not steps and function not in program.asynchronous
 
 
 def _is_counted(loop: Block, view: Where) -> bool:
