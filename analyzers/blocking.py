@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from perfscan.analyzers.knowledge import Effect
@@ -11,10 +12,13 @@ from perfscan.analyzers.model import Confidence
 from perfscan.analyzers.sites import FunctionId, Site, SiteId
 
 if TYPE_CHECKING:
-    from perfscan.analyzers.project import Program
+    from perfscan.analyzers.links import Edge, Sink
 
 COST_RANK = {"network": 0, "sleep": 1, "subprocess": 2, "socket": 3, "database": 4}
 """What blocks long enough to be followed through helpers, worst first."""
+
+Incoming = Mapping[FunctionId, Sequence["Edge"]]
+"""The calls of each function."""
 
 
 class Blocking(NamedTuple):
@@ -49,46 +53,43 @@ def is_sink(site: Site) -> bool:
     )
 
 
-def find_blocking(program: Program) -> dict[FunctionId, Blocking]:
+def is_awaited_io(site: Site) -> bool:
+    """Tell whether the call itself awaits the network."""
+    effect = site.effect
+    return effect is not None and effect.is_async and effect.cost == "network"
+
+
+def find_blocking(
+    sinks: Iterable[Sink], incoming: Incoming, asynchronous: Container[FunctionId]
+) -> dict[FunctionId, Blocking]:
     """Find, for each synchronous function, the worst blocking call in or below it."""
-    queue: list[tuple[int, int, SiteId, SiteId, FunctionId]] = []
-    for sites in program.sites:
-        for site in sites:
-            if is_sink(site) and site.effect is not None:
-                at = (site.file, site.call.number)
-                rank = COST_RANK[site.effect.cost]
-                queue.append((rank, 0, at, at, program.function_of(site)))
+    by_site = {sink.site: sink for sink in sinks}
+    queue: list[tuple[int, int, SiteId, SiteId, FunctionId]] = [
+        (COST_RANK[sink.effect.cost], 0, site, site, (site[0], sink.function))
+        for site, sink in by_site.items()
+    ]
     heapq.heapify(queue)
     found: dict[FunctionId, Blocking] = {}
     while queue:
-        rank, depth, sink, step, function = heapq.heappop(queue)
-        if function in found or function[1] < 0 or function in program.asynchronous:
+        rank, depth, site, step, function = heapq.heappop(queue)
+        if function in found or function[1] < 0 or function in asynchronous:
             continue
-        site = program.site(sink)
-        if site.effect is None:
-            continue
-        found[function] = Blocking(site.effect, site.confidence, sink, step, depth)
-        for caller in program.callers.get(function, ()):
-            above = program.function_of(caller)
-            if above not in found:
-                heapq.heappush(queue, (rank, depth + 1, sink, caller, above))
+        sink = by_site[site]
+        found[function] = Blocking(sink.effect, sink.confidence, site, step, depth)
+        for edge in incoming.get(function, ()):
+            if edge.caller not in found:
+                heapq.heappush(queue, (rank, depth + 1, site, edge.site, edge.caller))
     return found
 
 
-def find_awaited_io(program: Program) -> dict[FunctionId, AwaitedIO]:
+def find_awaited_io(awaited: Iterable[Sink], incoming: Incoming) -> dict[FunctionId, AwaitedIO]:
     """Find, for each coroutine, the nearest awaited network call in or below it."""
     found: dict[FunctionId, AwaitedIO] = {}
-    queue: deque[tuple[FunctionId, AwaitedIO]] = deque()
-    for sites in program.sites:
-        for site in sites:
-            effect = site.effect
-            if effect is not None and effect.is_async and effect.cost == "network":
-                at = (site.file, site.call.number)
-                queue.append((program.function_of(at), AwaitedIO(at, 0)))
+    queue = deque([((sink.site[0], sink.function), AwaitedIO(sink.site, 0)) for sink in awaited])
     while queue:
         function, io = queue.popleft()
         if function[1] >= 0 and function not in found:
             found[function] = io
             above = AwaitedIO(io.sink, io.depth + 1)
-            queue.extend((program.function_of(c), above) for c in program.callers.get(function, ()))
+            queue.extend((edge.caller, above) for edge in incoming.get(function, ()))
     return found

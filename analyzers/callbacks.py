@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -26,53 +25,49 @@ class Registration(NamedTuple):
 
 
 class Callbacks:
-    """The registrations of a linked program."""
+    """The registrations that one file makes."""
 
-    def __init__(self, names: Names, sites: Sequence[Sequence[Site]]) -> None:
+    def __init__(self, names: Names, file: int, sites: Sequence[Site]) -> None:
         self._names = names
         self._knowledge = names.knowledge
-        self.registrations: dict[FunctionId, list[Registration]] = defaultdict(list)
-        self.asynchronous: set[FunctionId] = set()
+        self.registrations: list[Registration] = []
+        self.asynchronous: set[int] = set()
         """Functions whose call only makes a coroutine, or is offloaded by a decorator."""
-        for row in sites:
-            for site in row:
-                self._register_call(site)
-        self._register_definitions()
-        self._register_attributes()
+        for site in sites:
+            self._register_call(site)
+        self._register_definitions(file)
+        self._register_attributes(file)
 
-    def _register_attributes(self) -> None:
+    def _register_attributes(self, file: int) -> None:
         """Register ``app.on_message = handler`` like ``App(on_message=handler)``."""
-        for file, facts in enumerate(self._names.files):
-            for assign in facts.assigns:
-                base, _, attribute = assign.target.rpartition(".")
-                if not base or not attribute.startswith("on_") or assign.op != "=":
-                    continue
-                at = (assign.block, assign.order)
-                entries = {
-                    entry: None
-                    for thing in self._names.resolve(file, base, *at)
-                    if thing.kind == "external" and thing.path.endswith("()")
-                    for entry in self._knowledge.callbacks("call", thing.path[:-2])
-                    if attribute in entry.keywords
-                }
-                for entry in entries:
-                    for thing in self._names.evaluate(file, assign.value, *at):
-                        if thing.kind == "function":
-                            function = (thing.file, thing.number)
-                            self._register(
-                                function, entry, file, assign.place, assign.block, attribute
-                            )
+        for assign in self._names.files[file].assigns:
+            base, _, attribute = assign.target.rpartition(".")
+            if not base or not attribute.startswith("on_") or assign.op != "=":
+                continue
+            at = (assign.block, assign.order)
+            entries = {
+                entry: None
+                for thing in self._names.resolve(file, base, *at)
+                if thing.kind == "external" and thing.path.endswith("()")
+                for entry in self._knowledge.callbacks("call", thing.path[:-2])
+                if attribute in entry.keywords
+            }
+            for entry in entries:
+                for thing in self._names.evaluate(file, assign.value, *at):
+                    if thing.kind == "function":
+                        function = (thing.file, thing.number)
+                        self._register(function, entry, file, assign.place, assign.block, attribute)
 
-    def _register_definitions(self) -> None:
-        for file, facts in enumerate(self._names.files):
-            for function in facts.functions:
-                if function.is_async:
-                    self.asynchronous.add((file, function.number))
-                if function.decorators:
-                    self._register_decorators(file, function)
-            for cls in facts.classes:
-                if cls.bases:
-                    self._register_overrides(file, cls.number)
+    def _register_definitions(self, file: int) -> None:
+        facts = self._names.files[file]
+        for function in facts.functions:
+            if function.is_async:
+                self.asynchronous.add(function.number)
+            if function.decorators:
+                self._register_decorators(file, function)
+        for cls in facts.classes:
+            if cls.bases:
+                self._register_overrides(file, cls.number)
 
     def _register_call(self, site: Site) -> None:
         call = site.call
@@ -108,13 +103,13 @@ class Callbacks:
                     path = thing.path.removesuffix("()")
                     entries.update(dict.fromkeys(self._knowledge.callbacks("decorator", path)))
                 elif thing.kind == "function" and self._makes_async(thing):
-                    self.asynchronous.add((file, function.number))
+                    self.asynchronous.add(function.number)
             if not entries and "." in ref:
                 last = ref.rpartition(".")[2]
                 entries = dict.fromkeys(self._knowledge.callbacks("decorator_method", last))
             for entry in entries:
                 if entry.kind == "offload":
-                    self.asynchronous.add((file, function.number))
+                    self.asynchronous.add(function.number)
                 self._register(
                     (file, function.number), entry, file, function.place, function.outer, ref
                 )
@@ -157,7 +152,7 @@ class Callbacks:
         block: int,
         name: str,
     ) -> None:
-        self.registrations[function].append(Registration(function, entry, file, place, block, name))
+        self.registrations.append(Registration(function, entry, file, place, block, name))
 
 
 def _handed_over(call: Call, entry: Callback) -> Iterator[tuple[str, Value]]:

@@ -14,6 +14,10 @@ ClassId = tuple[int, int]
 Evaluate = Callable[[int, Value, int, int], Things]
 """(file, value, block, order) to what the value may mean."""
 
+Children = Callable[[ClassId, str], Sequence[ClassId]]
+"""A class and the name of a method ("" for any) to the first classes that derive from the class
+and have the method; none until the bases of all classes are known."""
+
 _PLAIN = ("builtins.", "typing.", "abc.", "enum.", "typing_extensions.")
 _PROTOCOLS = frozenset({"typing.Protocol", "typing_extensions.Protocol"})
 _END = 1 << 30
@@ -23,24 +27,22 @@ class Classes:
     """Answers questions about inheritance; bases are evaluated by the given function."""
 
     def __init__(
-        self, files: Sequence[FileFacts], scopes: Sequence[FileScopes], evaluate: Evaluate
+        self,
+        files: Sequence[FileFacts],
+        scopes: Sequence[FileScopes],
+        evaluate: Evaluate,
+        memo: Memo,
     ) -> None:
         self._files = files
         self._scopes = scopes
         self._evaluate = evaluate
-        self._memo = Memo()
-        self._children: dict[ClassId, list[ClassId]] | None = None
-        self._lineages: dict[ClassId, tuple[ClassId, ...]] = {}
+        self._memo = memo
+        self.children: Children = lambda cls, method: ()
 
     def lineage(self, file: int, cls: int) -> tuple[ClassId, ...]:
         """Return the class and its scanned bases, in the order in which Python looks."""
-        known = self._lineages.get((file, cls))
-        if known is None:
-            bases = [(t.file, t.number) for t in self._bases(file, cls) if t.kind == "class"]
-            known = ((file, cls), *bases)
-            if self._memo.idle:  # bases that are being worked out may be incomplete
-                self._lineages[file, cls] = known
-        return known
+        bases = [(t.file, t.number) for t in self._bases(file, cls) if t.kind == "class"]
+        return ((file, cls), *bases)
 
     def external_bases(self, file: int, cls: int) -> list[str]:
         """Return the paths of the library classes that a scanned class derives from."""
@@ -66,27 +68,16 @@ class Classes:
         """Return the methods of subclasses, for a base that only declares the interface."""
         return union(
             (Thing("function", "", home, method),)
-            for home, number in self.below(file, cls)
+            for home, number in self.children((file, cls), name)
             if (method := self._scopes[home].methods.get(number, {}).get(name)) is not None
         )
 
-    def below(self, file: int, cls: int) -> list[ClassId]:
-        """Return the scanned classes that derive from a class."""
-        if self._children is None:
-            self._children = self._find_children()
-        return self._children.get((file, cls), [])
-
-    def _find_children(self) -> dict[ClassId, list[ClassId]]:
-        children: dict[ClassId, list[ClassId]] = {}
-        for file, facts in enumerate(self._files):
-            for cls in facts.classes:
-                if cls.bases:
-                    for base in self.lineage(file, cls.number)[1:]:
-                        children.setdefault(base, []).append((file, cls.number))
-        return children
+    def below(self, file: int, cls: int) -> Sequence[ClassId]:
+        """Return the first scanned classes that derive from a class."""
+        return self.children((file, cls), "")
 
     def _bases(self, file: int, cls: int) -> Things:
-        return self._memo.once((file, cls), lambda: self._find_bases(file, cls))
+        return self._memo.once(("bases", file, cls), lambda: self._find_bases(file, cls))
 
     def _find_bases(self, file: int, cls: int) -> Things:
         facts = self._files[file].classes[cls]

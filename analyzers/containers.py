@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Assign, Call, FileFacts, Place, Value
 from perfscan.analyzers.heat import Heat
-from perfscan.analyzers.project import Program, SiteId
+from perfscan.analyzers.sites import SiteId
+from perfscan.analyzers.survey import survey
 
 Kind = Literal["list", "set", "dict"]
 
@@ -27,6 +27,9 @@ _MADE_BY: dict[str, Kind] = {
 _LITERALS: dict[str, Kind] = {"list": "list", "set": "set", "dict": "dict"}
 _FAR = 4
 _NESTED = 3
+_ATTRIBUTE = -1
+"""Stands for the file where attributes are meant, which any file may shrink."""
+
 
 _PASSING = frozenset({"__next__", "__anext__", "__exit__", "__aexit__"})
 """An object with such a method serves one iteration or one ``with`` block."""
@@ -45,6 +48,9 @@ _READING = {
     "deepcopy", "DataFrame", "array", "send_message", "format", "next", "range", "type", "get",
 }  # fmt: skip
 """Calls that look at a container and leave it as it is; any other may shrink it."""
+
+ClassId = tuple[int, int]
+"""File and class."""
 
 FEW = re.compile(
     r"symbol|pair|market|coin|ticker|exchange|interval|timeframe|chain|currency|side|status|type"
@@ -143,7 +149,7 @@ def is_short_lived(growth: Growth, heat: Heat, where: Where) -> bool:
     methods = where.program.names.scopes[where.index].methods.get(owner, {})
     if _PASSING.intersection(methods):
         return True
-    sites = constructions(where.program).get((where.index, owner), ())
+    sites = constructions(where).get((where.index, owner), ())
     if sites:
         return not all(builds_once(site, where) for site in sites)
     inside = where.class_of(heat.block) if heat.file == where.index and heat.block >= 0 else None
@@ -161,23 +167,32 @@ def builds_once(site: SiteId, where: Where, depth: int = 0) -> bool:
     if function is None or view.starting(call):
         return True
     if function.name == "__init__" and depth < _NESTED:
-        above = constructions(where.program).get((site[0], function.owner), ())
+        above = constructions(where).get((site[0], function.owner), ())
         return all(builds_once(outer, where, depth + 1) for outer in above)
     return _STARTING.match(function.name) is not None
 
 
-@lru_cache(maxsize=2)
-def constructions(program: Program) -> dict[tuple[int, int], list[SiteId]]:
-    """Return the calls that make an instance of each scanned class."""
-    found: dict[tuple[int, int], list[SiteId]] = {}
-    for file, sites in enumerate(program.sites):
-        for site in sites:
-            for thing in site.things:
-                if thing.kind == "class":
-                    found.setdefault((thing.file, thing.number), []).append(
-                        (file, site.call.number)
-                    )
+def _by_class(
+    parts: Sequence[Sequence[tuple[ClassId, SiteId]]],
+) -> Mapping[ClassId, Sequence[SiteId]]:
+    found: dict[ClassId, list[SiteId]] = {}
+    for part in parts:
+        for cls, site in part:
+            found.setdefault(cls, []).append(site)
     return found
+
+
+@survey(_by_class)
+def constructions(where: Where) -> tuple[tuple[ClassId, SiteId], ...]:
+    """Return the calls that make an instance of a scanned class."""
+    return tuple(
+        [
+            ((thing.file, thing.number), (where.index, call.number))
+            for call in where.file.calls
+            for thing in where.site(call).things
+            if thing.kind == "class"
+        ]
+    )
 
 
 def _containers(where: Where) -> Iterator[Container]:
@@ -286,8 +301,8 @@ def _is_here(container: Container, block: int, where: Where) -> bool:
 
 def _shrinks(container: Container, where: Where) -> bool:
     bare = container.name.removeprefix("self.")
-    shrunk, shrunk_as_attribute = _shrunk_names(where.program)
-    if container.function < 0 and bare in shrunk_as_attribute:
+    shrunk = _shrunk_names(where)
+    if container.function < 0 and (_ATTRIBUTE, bare) in shrunk:
         return True
     if container.owner < 0 and any((file, bare) in shrunk for file in _users(bare, where)):
         return True
@@ -296,16 +311,20 @@ def _shrinks(container: Container, where: Where) -> bool:
 
 def _users(name: str, where: Where) -> list[int]:
     """Return this file and those that import ``name`` by itself."""
-    return [where.index, *_importers(where.program).get(name, ())]
+    return [where.index, *_importers(where).get(name, ())]
 
 
-@lru_cache(maxsize=2)
-def _importers(program: Program) -> dict[str, list[int]]:
+def _by_name(parts: Sequence[Sequence[str]]) -> Mapping[str, Sequence[int]]:
     found: dict[str, list[int]] = {}
-    for number, facts in enumerate(program.files):
-        for name in {entry.name for entry in facts.imports}:
+    for number, part in enumerate(parts):
+        for name in part:
             found.setdefault(name, []).append(number)
     return found
+
+
+@survey(_by_name)
+def _importers(where: Where) -> tuple[str, ...]:
+    return tuple(sorted({entry.name for entry in where.file.imports}))
 
 
 def _is_replaced(container: Container, where: Where) -> bool:
@@ -343,19 +362,21 @@ def _set_up_elsewhere(container: Container, where: Where) -> bool:
     return False
 
 
-@lru_cache(maxsize=2)
-def _shrunk_names(program: Program) -> tuple[frozenset[tuple[int, str]], frozenset[str]]:
-    """Return names of containers that something shrinks: (file, bare name), attribute names."""
-    bare: set[tuple[int, str]] = set()
-    attributes: set[str] = set()
-    for number, facts in enumerate(program.files):
-        for reference in _shrunk_references(facts):
-            owner, _, name = reference.removesuffix(".[]").rpartition(".")
-            if owner:
-                attributes.add(name)
-            else:
-                bare.add((number, name))
-    return frozenset(bare), frozenset(attributes)
+def _by_owner(parts: Sequence[Sequence[str]]) -> Collection[tuple[int, str]]:
+    """Return the shrunk names as (file, bare name) and (_ATTRIBUTE, its name)."""
+    found: set[tuple[int, str]] = set()
+    for number, part in enumerate(parts):
+        for reference in part:
+            owner, _, name = reference.rpartition(".")
+            found.add((_ATTRIBUTE if owner else number, name))
+    return found
+
+
+@survey(_by_owner)
+def _shrunk_names(where: Where) -> tuple[str, ...]:
+    """Return the names of containers that something shrinks."""
+    references = _shrunk_references(where.file)
+    return tuple(sorted({reference.removesuffix(".[]") for reference in references}))
 
 
 def _shrunk_references(facts: FileFacts) -> Iterator[str]:

@@ -20,6 +20,7 @@ from perfscan.analyzers.facts import (
 )
 from perfscan.analyzers.heat import Heat, HotRegions
 from perfscan.analyzers.knowledge import Client, Effect, Knowledge
+from perfscan.analyzers.links import edge_at
 from perfscan.analyzers.model import Confidence, Severity, TraceStep
 from perfscan.analyzers.project import FunctionId, Program, Site, SiteId
 from perfscan.analyzers.registry import threshold
@@ -38,10 +39,10 @@ _FAR = 4
 class Where:
     """The view of one file inside the program. Facts are those of ``where.file``."""
 
-    def __init__(self, program: Program, heat: HotRegions, start: StartUp, index: int) -> None:
+    def __init__(self, program: Program, index: int) -> None:
         self.program = program
-        self.hot_regions = heat
-        self.start_up = start
+        self.hot_regions: HotRegions = program.hot_regions
+        self.start_up: StartUp = program.start_up
         self.index = index
         self.file: FileFacts = program.files[index]
         self.knowledge: Knowledge = program.knowledge
@@ -270,14 +271,16 @@ class Where:
 
     def starting(self, call: Call) -> bool:
         """Tell whether the call runs once, while the program starts, before its first loop."""
-        return self.start_up.runs_once((self.index, call.number))
+        return self.start_up.runs_once(edge_at(self.file, self.index, call))
 
     def precedes_work(self, call: Call | Read) -> bool:
         """Tell whether the call runs once before an endless loop, so that nobody waits behind it.
 
         Attribute reads are never taken for start-up code.
         """
-        return isinstance(call, Call) and self.start_up.precedes_work((self.index, call.number))
+        return isinstance(call, Call) and self.start_up.precedes_work(
+            edge_at(self.file, self.index, call)
+        )
 
     def weight(self, call: Call | Read, usual: Severity) -> Severity:
         """Return ``usual``, or info for a call that only holds up the start of the bot."""
@@ -291,7 +294,7 @@ class Where:
 
     def sibling(self, file: int) -> Where:
         """Return the view of another file of the program."""
-        return Where(self.program, self.hot_regions, self.start_up, file)
+        return Where(self.program, file)
 
     def blocking(self, function: FunctionId) -> Blocking | None:
         """Return the worst blocking call in or below a synchronous scanned function."""
@@ -332,7 +335,7 @@ class Where:
 def symbol_of(program: Program, file: int, block: int) -> str:
     """Return ``package.module:Class.function`` for a block, without the colon at module level."""
     facts = program.files[file]
-    module = program.modules.names[file]
+    module = program.modules.name(file)
     index = facts.blocks[block].function
     if index >= 0:
         return f"{module}:{facts.functions[index].qualname}"

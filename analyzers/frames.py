@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import FileFacts, Value
 from perfscan.analyzers.knowledge import Knowledge
-from perfscan.analyzers.project import Program
+from perfscan.analyzers.survey import survey
 
 Shape = Literal["frame", "series", "column", "array", "group", "window", "rows", ""]
 """frame, series, array (NumPy's) are what they say; column: a column or a selection of a frame,
 which the path alone does not tell apart; group: what ``groupby`` gives, window: what ``rolling``
 gives; rows: ``.iloc`` and its like, or a slice of it, which the path does not tell apart either."""
+
+_Name = tuple[int, int, str]
+"""File, function and name."""
 
 _SHAPES: dict[str, Shape] = {
     "pandas.DataFrame": "frame",
@@ -129,21 +133,26 @@ def _by_use(ref: str, block: int, where: Where) -> Shape:
     if base == "self":
         base, _, rest = rest.partition(".")
         base = f"self.{base}"
-    used = where.program.once(_used)
-    if (*where.function_id(block), base) not in used:
-        return ""
-    return _after(used[*where.function_id(block), base], rest, where.knowledge)
+    shape = _used(where).get((*where.function_id(block), base), "")
+    return _after(shape, rest, where.knowledge) if shape else ""
 
 
-def _used(program: Program) -> dict[tuple[int, int, str], Shape]:
-    """Return, by file and function, the names that are used as only frames and series can be."""
-    found: dict[tuple[int, int, str], Shape] = {}
-    for number, facts in enumerate(program.files):
-        if any(entry.module.partition(".")[0] == "pandas" for entry in facts.imports):
-            for block, name, shape in _uses(facts):
-                key = (number, facts.blocks[block].function, name)
-                if found.get(key) != "frame":
-                    found[key] = shape
+def _by_name(parts: Sequence[Mapping[tuple[int, str], Shape]]) -> Mapping[_Name, Shape]:
+    return {
+        (file, *key): shape for file, part in enumerate(parts) for key, shape in part.items()
+    }
+
+
+@survey(_by_name)
+def _used(where: Where) -> dict[tuple[int, str], Shape]:
+    """Return, by function, the names that are used as only frames and series can be."""
+    facts = where.file
+    found: dict[tuple[int, str], Shape] = {}
+    if any(entry.module.partition(".")[0] == "pandas" for entry in facts.imports):
+        for block, name, shape in _uses(facts):
+            key = (facts.blocks[block].function, name)
+            if found.get(key) != "frame":
+                found[key] = shape
     return found
 
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from functools import cached_property
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from perfscan.analyzers.facts import Block, FileFacts, Jump, Value
-from perfscan.analyzers.project import FunctionId, Program, SiteId
+from perfscan.analyzers.sites import FunctionId, SiteId
+
+if TYPE_CHECKING:
+    from perfscan.analyzers.callbacks import Registration
+    from perfscan.analyzers.links import Edge, Links
+    from perfscan.analyzers.project import Program
+
+BlockId = tuple[int, int]
+"""File and block."""
 
 _RECEIVE = "websocket_receive"
 _HANDLER = re.compile(
@@ -44,150 +52,150 @@ class Heat(NamedTuple):
 
 
 class HotRegions:
-    """Answers whether code is hot, and why. Built once per program."""
+    """Answers whether code is hot, and why."""
 
-    def __init__(self, program: Program) -> None:
-        self._program = program
-        self._loops: dict[tuple[int, int], Heat] = {}
-        self._functions: dict[FunctionId, Heat] = {}
-        for file, facts in enumerate(program.files):
-            receives = self._receiving_blocks(file, facts)
-            for block in facts.blocks:
-                kind = forever(facts, block, receives)
-                if kind:
-                    self._loops[file, block.number] = self._heat_of_loop(file, facts, block, kind)
-        self._spread()
-
-    @property
-    def loops(self) -> dict[tuple[int, int], Heat]:
-        """Return the endless loops by (file, block)."""
-        return self._loops
-
-    @property
-    def functions(self) -> dict[FunctionId, Heat]:
-        """Return every hot function with what drives it."""
-        return self._functions
-
-    @cached_property
-    def files(self) -> frozenset[int]:
-        """Return the files in which anything is hot."""
-        return frozenset(file for file, _ in (*self._functions, *self._loops))
+    def __init__(
+        self,
+        blocks_of: Callable[[int], Sequence[Block]],
+        loops: Mapping[BlockId, Heat],
+        functions: Mapping[FunctionId, Heat],
+        looping: Mapping[FunctionId, int],
+        files: Mapping[int, bool],
+    ) -> None:
+        self._blocks_of = blocks_of
+        self.loops = loops
+        """The endless loops by (file, block)."""
+        self.functions = functions
+        """Every hot function with what drives it."""
+        self.looping = looping
+        """The functions that hold endless loops themselves, with the line of the first."""
+        self.files = files
+        """The files in which anything is hot."""
 
     def of_block(self, file: int, block: int) -> Heat | None:
         """Return the nearest endless loop around ``block``, else what drives its function."""
-        blocks = self._program.files[file].blocks
+        blocks = self._blocks_of(file)
         function = blocks[block].function
         while block >= 0 and blocks[block].kind not in {"function", "module"}:
-            heat = self._loops.get((file, block))
+            heat = self.loops.get((file, block))
             if heat is not None:
                 return heat
             block = blocks[block].parent
-        return self._functions.get((file, function))
+        return self.functions.get((file, function))
 
-    def _receiving_blocks(self, file: int, facts: FileFacts) -> set[int]:
-        """Return the blocks in which a message is received from a socket or queue."""
-        roles = self._program.knowledge.roles
-        calls = {
-            site.call.block
-            for site in self._program.sites[file]
-            for thing in site.things
-            if thing.kind == "external" and _RECEIVE in roles(thing.path)
-        }
-        return calls | {
-            block.number
-            for block in facts.blocks
-            if block.kind == "for" and block.is_async and self._is_stream(file, block)
-        }
 
-    def _is_stream(self, file: int, block: Block) -> bool:
-        """Tell whether ``async for`` runs over a known connection: it receives until that ends."""
-        if block.value is None:
-            return False
-        roles = self._program.knowledge.roles
-        return any(
-            _RECEIVE in roles(f"{thing.path}{method}")
-            for thing in self._program.names.evaluate(file, block.value, block.parent, 1 << 30)
-            if thing.kind == "external"
-            for method in (".recv", ".receive", "")
-        )
+def spread_heat(
+    parts: Sequence[Links],
+    loops: Mapping[BlockId, Heat],
+    outgoing: Mapping[FunctionId, Sequence[Edge]],
+) -> dict[FunctionId, Heat]:
+    """Find every hot function: callbacks, handlers, and what they and endless loops call."""
+    found: dict[FunctionId, Heat] = {}
+    for part in parts:
+        for entry, heat, _ in part.registrations:
+            if entry.callback.hot:
+                found.setdefault(entry.function, heat)
+    for file, part in enumerate(parts):
+        for number, heat in part.handlers:
+            found.setdefault((file, number), heat)
+    queue = deque(found)
 
-    def _heat_of_loop(self, file: int, facts: FileFacts, block: Block, kind: str) -> Heat:
-        function = facts.functions[block.function].qualname if block.function >= 0 else ""
-        place = f" in {function}" if function else ""
-        if block.kind == "for":
-            label = f"receive loop{place}"
-        elif block.value is not None and block.value.const in (True, 1):
-            label = f"while True loop{place}"
-        else:
-            label = f"endless loop{place}"
-        return Heat(kind, label, file, block.place[0], block.number)
-
-    def _spread(self) -> None:
-        program = self._program
-        queue: deque[FunctionId] = deque()
-        for function, entries in program.registrations.items():
-            for entry in entries:
-                if entry.callback.hot and function not in self._functions:
-                    facts = program.function(function)
-                    name = facts.qualname if facts else entry.name
-                    line = facts.place[0] if facts else entry.place[0]
-                    kind = entry.callback.kind
-                    self._functions[function] = Heat(kind, f"{kind} {name}", function[0], line, -1)
-                    queue.append(function)
-        self._name_handlers(queue)
-        for file, sites in enumerate(program.sites):
-            for site in sites:
-                if site.targets:
-                    heat = self._loop_around(file, site.call.block)
-                    if heat is not None:
-                        self._reach(site.targets, heat, (file, site.call.number), queue)
-        self._spread_registrations(queue)
-        while queue:
-            function = queue.popleft()
-            heat = self._functions[function]
-            for site in program.sites_of(function):
-                self._reach(site.targets, heat, (site.file, site.call.number), queue)
-
-    def _name_handlers(self, queue: deque[FunctionId]) -> None:
-        """Take functions with a message and the name of a handler for one, whoever calls them."""
-        for file, facts in enumerate(self._program.files):
-            for function in facts.functions:
-                known = (file, function.number) in self._functions
-                if not known and function.params and _HANDLER.fullmatch(function.name):
-                    label = f"handler {function.qualname}"
-                    heat = Heat("handler", label, file, function.place[0], -1)
-                    self._functions[file, function.number] = heat
-                    queue.append((file, function.number))
-
-    def _spread_registrations(self, queue: deque[FunctionId]) -> None:
-        """Mark what a hot loop hands to a pool: it runs as often as the loop turns."""
-        for function, entries in self._program.registrations.items():
-            for entry in entries:
-                heat = self._loop_around(entry.file, entry.block)
-                if heat is not None and function not in self._functions:
-                    self._functions[function] = heat
-                    queue.append(function)
-
-    def _loop_around(self, file: int, block: int) -> Heat | None:
-        blocks = self._program.files[file].blocks
-        while block >= 0 and blocks[block].kind not in {"function", "module"}:
-            heat = self._loops.get((file, block))
-            if heat is not None:
-                return heat
-            block = blocks[block].parent
-        return None
-
-    def _reach(
-        self,
-        targets: tuple[FunctionId, ...],
-        heat: Heat,
-        site: SiteId,
-        queue: deque[FunctionId],
-    ) -> None:
-        for target in targets:
-            if target not in self._functions:
-                self._functions[target] = heat._replace(via=(*heat.via, site))
+    def reach(edge: Edge, heat: Heat) -> None:
+        for target in edge.targets:
+            if target not in found:
+                found[target] = heat._replace(via=(*heat.via, edge.site))
                 queue.append(target)
+
+    for part in parts:
+        for edge in part.edges:
+            if edge.endless >= 0:
+                reach(edge, loops[edge.file, edge.endless])
+    for part in parts:  # what a hot loop hands to a pool runs as often as the loop turns
+        for entry, _, endless in part.registrations:
+            if endless >= 0 and entry.function not in found:
+                found[entry.function] = loops[entry.file, endless]
+                queue.append(entry.function)
+    while queue:
+        function = queue.popleft()
+        for edge in outgoing.get(function, ()):
+            reach(edge, found[function])
+    return found
+
+
+def heat_of_callback(program: Program, entry: Registration) -> Heat:
+    """Return what drives a function that was handed over."""
+    facts = program.function(entry.function)
+    name = facts.qualname if facts else entry.name
+    line = facts.place[0] if facts else entry.place[0]
+    kind = entry.callback.kind
+    return Heat(kind, f"{kind} {name}", entry.function[0], line, -1)
+
+
+def named_handlers(file: int, facts: FileFacts) -> tuple[tuple[int, Heat], ...]:
+    """Return functions with a message and the name of a handler for one, whoever calls them."""
+    return tuple(
+        [
+            (
+                function.number,
+                Heat("handler", f"handler {function.qualname}", file, function.place[0], -1),
+            )
+            for function in facts.functions
+            if function.params and _HANDLER.fullmatch(function.name)
+        ]
+    )
+
+
+def endless_loops(program: Program, file: int) -> dict[int, Heat]:
+    """Return the blocks of one file's endless loops."""
+    facts = program.files[file]
+    receives = _receiving_blocks(program, file, facts)
+    found: dict[int, Heat] = {}
+    for block in facts.blocks:
+        kind = forever(facts, block, receives)
+        if kind:
+            found[block.number] = _heat_of_loop(file, facts, block, kind)
+    return found
+
+
+def _receiving_blocks(program: Program, file: int, facts: FileFacts) -> set[int]:
+    """Return the blocks in which a message is received from a socket or queue."""
+    roles = program.knowledge.roles
+    calls = {
+        site.call.block
+        for site in program.sites[file]
+        for thing in site.things
+        if thing.kind == "external" and _RECEIVE in roles(thing.path)
+    }
+    return calls | {
+        block.number
+        for block in facts.blocks
+        if block.kind == "for" and block.is_async and _is_stream(program, file, block)
+    }
+
+
+def _is_stream(program: Program, file: int, block: Block) -> bool:
+    """Tell whether ``async for`` runs over a known connection: it receives until that ends."""
+    if block.value is None:
+        return False
+    roles = program.knowledge.roles
+    return any(
+        _RECEIVE in roles(f"{thing.path}{method}")
+        for thing in program.names.evaluate(file, block.value, block.parent, 1 << 30)
+        if thing.kind == "external"
+        for method in (".recv", ".receive", "")
+    )
+
+
+def _heat_of_loop(file: int, facts: FileFacts, block: Block, kind: str) -> Heat:
+    function = facts.functions[block.function].qualname if block.function >= 0 else ""
+    place = f" in {function}" if function else ""
+    if block.kind == "for":
+        label = f"receive loop{place}"
+    elif block.value is not None and block.value.const in (True, 1):
+        label = f"while True loop{place}"
+    else:
+        label = f"endless loop{place}"
+    return Heat(kind, label, file, block.place[0], block.number)
 
 
 def forever(facts: FileFacts, block: Block, receives: set[int]) -> str:

@@ -138,7 +138,7 @@ def _passed(value: Value, where: Where, block: int, depth: int) -> str:
     found: set[str] = set()
     for file, index in sites[:_DEPTH]:
         site = where.program.site((file, index))
-        passed = argument_of(site, function, positions[0], value.ref)
+        passed = argument_of(site.call, function, positions[0], value.ref)
         found.add(url(passed, where.sibling(file), site.call.block, depth + 1))
     if len(found) == 1:
         return found.pop()

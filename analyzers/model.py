@@ -158,7 +158,9 @@ class Analysis:
     errors: tuple[FileError, ...] = ()
     ignored: tuple[Ignored, ...] = ()
     unused_ignores: tuple[UnusedIgnore, ...] = ()
+    cached_files: int = 0
+    """Files for which the result of an earlier scan was taken over."""
     withheld: Mapping[str, int] = field(default_factory=dict)
     """How many findings are not listed, by reason: possible, path, baseline or old."""
-    sources: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     """Lines of the files with findings, for excerpts; keyed by Finding.path."""

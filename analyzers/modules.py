@@ -31,7 +31,6 @@ class Modules:
             folders.update(parts[:end] for end in range(1, len(parts)))
         self._folders = folders
         self._homes = [self._home(path) for path in paths]
-        self.names = [self._name(index) for index in range(len(paths))]
 
     def _home(self, path: str) -> Parts:
         """Return the folder of the file, outside of every package that holds it."""
@@ -40,7 +39,8 @@ class Modules:
             home = home[:-1]
         return home
 
-    def _name(self, index: int) -> str:
+    def name(self, index: int) -> str:
+        """Return the dotted name under which a file is imported."""
         parts, home = self.parts[index], self._homes[index]
         return ".".join(parts[len(home) :]) or ".".join(parts) or "__init__"
 

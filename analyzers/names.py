@@ -22,6 +22,7 @@ from perfscan.analyzers.things import (
     tuple_of,
     union,
 )
+from perfscan.analyzers.tracing import Trace, TracedFiles
 
 _BUILTINS = frozenset(dir(builtins))
 _COMPUTING = ("pathlib.", "pandas.", "numpy.", "polars.")
@@ -37,22 +38,20 @@ ArgumentsOf = Callable[[int, int, int], Things]
 class Names:
     """Resolves values of the scanned files. Answers are memoised."""
 
-    def __init__(self, files: Sequence[FileFacts], modules: Modules, knowledge: Knowledge) -> None:
+    def __init__(
+        self, files: Sequence[FileFacts], modules: Modules, knowledge: Knowledge, trace: Trace
+    ) -> None:
         self.files = files
         self.modules = modules
         self.knowledge = knowledge
-        self.scopes = [FileScopes(facts) for facts in files]
+        self.scopes = TracedFiles(len(files), lambda file: FileScopes(files[file]), trace)
         self.arguments_of: ArgumentsOf = lambda file, function, position: ()
-        self.memo = Memo()
-        self.classes = Classes(files, self.scopes, self.evaluate)
+        self.memo = Memo(trace)
+        self.classes = Classes(files, self.scopes, self.evaluate, self.memo)
         self.declared = Declared(self)
         self.results = Results(self)
         self._members = Members(self)
         self.member = self._members.member
-
-    def forget(self) -> None:
-        """Drop the answers that came to nothing, because callers have become known."""
-        self.memo.forget_nothings()
 
     def dissolve(self) -> None:
         """Cut the reference cycles; nothing can be asked afterwards."""

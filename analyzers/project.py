@@ -2,95 +2,178 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from perfscan.analyzers.blocking import find_awaited_io, find_blocking
-from perfscan.analyzers.callbacks import Callbacks
 from perfscan.analyzers.facts import Call, FileFacts, Function
+from perfscan.analyzers.heat import HotRegions
 from perfscan.analyzers.knowledge import Effect, Knowledge
 from perfscan.analyzers.model import Confidence
 from perfscan.analyzers.modules import Modules
 from perfscan.analyzers.names import Names
 from perfscan.analyzers.registry import Thresholds
 from perfscan.analyzers.sites import FunctionId, Site, SiteId, argument_of
+from perfscan.analyzers.startup import StartUp
+from perfscan.analyzers.tables import ClassId, Tables
 from perfscan.analyzers.texts import TextFile
 from perfscan.analyzers.things import Thing, Things
+from perfscan.analyzers.tracing import ALL, TEXTS, Sources, Trace, TracedFiles, TracedTable
+
+if TYPE_CHECKING:
+    from perfscan.analyzers.survey import Survey
 
 __all__ = ["FunctionId", "Program", "Site", "SiteId"]
 
 _Answer = TypeVar("_Answer")
 
-_ROUNDS = 2
 _MAX_CALLERS = 6
+_MAX_SITES = 20_000
 _RUNS_ARGUMENT_NOW = ("builtins.", "functools.reduce", "itertools.")
 
 
 class Program:
-    """The linked program. Everything is computed on construction and never changes."""
+    """The program as one process sees it: files are loaded and calls resolved when asked for.
+
+    The tables about the whole program become known phase by phase (linking.py). Every answer is a
+    function of the files alone, whoever asks first, and is traced to what it was made from.
+    """
 
     def __init__(
         self,
-        files: Sequence[FileFacts],
+        paths: Sequence[str],
+        load: Callable[[int], FileFacts],
         knowledge: Knowledge,
         thresholds: Thresholds = MappingProxyType({}),
         texts: Sequence[TextFile] = (),
     ) -> None:
-        self.files = tuple(files)
+        self.trace = Trace()
+        self.paths = tuple(paths)
+        self.files: Sequence[FileFacts] = TracedFiles(len(paths), load, self.trace)
         self.knowledge = knowledge
         self.thresholds = thresholds
-        self.texts = tuple(texts)
-        self.modules = Modules([f.path for f in files], knowledge.roots)
-        self.names = Names(files, self.modules, knowledge)
-        self.sites: list[list[Site]] = []
-        self.callers: dict[FunctionId, list[SiteId]] = defaultdict(list)
-        self._answers: dict[Callable[[Program], object], object] = {}
-        self._link()
-        callbacks = Callbacks(self.names, self.sites)
-        self.registrations = callbacks.registrations
-        self.asynchronous = callbacks.asynchronous
-        self.blocking = find_blocking(self)
-        self.awaited_io = find_awaited_io(self)
-        self.loop_parents = self._spread(self._on_loop_roots())
+        self._texts = tuple(texts)
+        self.modules = Modules(paths, knowledge.roots)
+        self.names = Names(self.files, self.modules, knowledge, self.trace)
+        self.names.arguments_of = self._arguments_of
+        self.names.classes.children = self._children
+        self.sites: Sequence[Sequence[Site]] = _Rows(self)
+        self._sites: dict[SiteId, tuple[Site, Sources]] = {}
+        self._tables: dict[str, TracedTable[Any, Any]] = {}
+        self._missed: set[str] = set()
+        self._answers: dict[object, tuple[object, Sources]] = {}
+
+    # The tables.
+
+    def learn(self, tables: Tables) -> None:
+        """Take in tables that have become known, and drop the answers that had to do without."""
+        for name, rows in tables.items():
+            self._tables[name] = TracedTable(name, dict(rows), self.trace)
+        missed = self._missed.intersection(tables)
+        if missed:
+            self.names.memo.forget({(name, ALL) for name in missed})
+            self._missed -= missed
+        self._sites.clear()
+        self._answers.clear()
+
+    def table(self, name: str) -> TracedTable[Any, Any]:
+        """Return a table; an empty one as long as it is not known."""
+        known = self._tables.get(name)
+        if known is None:
+            self._missed.add(name)
+            self.trace.sources.add((name, ALL))
+            return TracedTable(name, {}, self.trace)
+        return known
+
+    @property
+    def texts(self) -> tuple[TextFile, ...]:
+        """The files beside the Python sources."""
+        self.trace.sources.add(TEXTS)
+        return self._texts
+
+    @property
+    def callers(self) -> Mapping[FunctionId, Sequence[SiteId]]:
+        """The calls of each function."""
+        return self.table("callers")
+
+    @property
+    def registrations(self) -> Mapping[FunctionId, Sequence[Any]]:
+        """Who else runs a function: it was handed over, decorated, or overrides a method."""
+        return self.table("registrations")
+
+    @property
+    def asynchronous(self) -> Mapping[FunctionId, bool]:
+        """Functions whose call only makes a coroutine, or is offloaded by a decorator."""
+        return self.table("asynchronous")
+
+    @property
+    def blocking(self) -> Mapping[FunctionId, Any]:
+        """The worst blocking call in or below each synchronous function."""
+        return self.table("blocking")
+
+    @property
+    def awaited_io(self) -> Mapping[FunctionId, Any]:
+        """The nearest awaited network call in or below each coroutine."""
+        return self.table("awaited_io")
+
+    @property
+    def loop_parents(self) -> Mapping[FunctionId, SiteId | None]:
         """Functions that run on the event loop, and the call that brings each there."""
-        self.thread_parents = self._spread(self._thread_roots())
+        return self.table("loop_parents")
+
+    @property
+    def thread_parents(self) -> Mapping[FunctionId, SiteId | None]:
         """Functions that run in a worker thread or process."""
+        return self.table("thread_parents")
 
-    # Linking.
+    @property
+    def hot_regions(self) -> HotRegions:
+        """What runs again and again."""
+        return HotRegions(
+            lambda file: self.files[file].blocks,
+            self.table("loops"),
+            self.table("hot"),
+            self.table("looping"),
+            self.table("hot_files"),
+        )
 
-    def _link(self) -> None:
-        self.names.arguments_of = lambda file, function, position: ()
-        for file, facts in enumerate(self.files):
-            self.sites.append([self._site(file, call) for call in facts.calls])
-        for _ in range(_ROUNDS):
-            self._index_callers()
-            self.names.arguments_of = self._arguments_of
-            self.names.forget()
-            if not self._resolve_again():
-                break
-        self._index_callers()
+    @property
+    def start_up(self) -> StartUp:
+        """What runs once, before the bot works."""
+        return StartUp(*[self.table(name) for name in ("early", "looping", "spawns", "incoming")])
 
-    def _resolve_again(self) -> bool:
-        changed = False
-        for file, sites in enumerate(self.sites):
-            for index, site in enumerate(sites):
-                if not site.things and site.call.func != "?":
-                    fresh = self._site(file, site.call)
-                    if fresh.things:
-                        sites[index] = fresh
-                        changed = True
-        return changed
+    def survey(self, survey: Survey[_Answer]) -> _Answer:
+        """Return what was found out about the whole program, file by file."""
+        return survey.answer(self.table(survey.name))
 
-    def _index_callers(self) -> None:
-        self.callers.clear()
-        for sites in self.sites:
-            for site in sites:
-                for target in site.targets:
-                    self.callers[target].append((site.file, site.call.number))
+    def once(self, question: Callable[[Program], _Answer]) -> _Answer:
+        """Answer a question about the whole program, which rules ask again and again, once."""
+        if question not in self._answers:
+            outer = self.trace.begin()
+            answer = question(self)
+            self._answers[question] = (answer, self.trace.end(outer))
+        answer, sources = cast("tuple[_Answer, Sources]", self._answers[question])
+        self.trace.sources |= sources
+        return answer
 
-    def _site(self, file: int, call: Call) -> Site:
+    # Calls.
+
+    def site(self, site: SiteId) -> Site:
+        """Return the resolved call."""
+        known = self._sites.get(site)
+        if known is None:
+            outer = self.trace.begin()
+            resolved = self._resolve(site[0], self.files[site[0]].calls[site[1]])
+            known = self._sites[site] = (resolved, self.trace.end(outer))
+        self.trace.sources |= known[1]
+        return known[0]
+
+    def let_go(self) -> None:
+        """Forget resolved calls when they are many; they can be resolved again."""
+        if len(self._sites) > _MAX_SITES:
+            self._sites.clear()
+
+    def _resolve(self, file: int, call: Call) -> Site:
         things = self.names.callee(file, call)
         if not things:
             return Site(file, call, (), (), None, Confidence.DEFINITE)
@@ -147,20 +230,17 @@ class Program:
         facts = self.files[file].functions[function]
         param = facts.params[position]
         found: dict[Thing, None] = {}
-        for caller_file, index in self.callers.get((file, function), ())[:_MAX_CALLERS]:
-            site = self.sites[caller_file][index]
-            value = argument_of(site, facts, position, param.name)
+        callers = self.table("direct_callers").get((file, function), ())
+        for caller_file, index in callers[:_MAX_CALLERS]:
+            call = self.files[caller_file].calls[index]
+            value = argument_of(call, facts, position, param.name)
             if value is not None:
-                call = site.call
                 for thing in self.names.evaluate(caller_file, value, call.block, call.number):
                     found[thing] = None
         return tuple(found)
 
-    def once(self, question: Callable[[Program], _Answer]) -> _Answer:
-        """Answer a question about the whole program, which rules ask again and again, once."""
-        if question not in self._answers:
-            self._answers[question] = question(self)
-        return cast(_Answer, self._answers[question])
+    def _children(self, cls: ClassId, method: str) -> Sequence[ClassId]:
+        return cast("Sequence[ClassId]", self.table("children").get((cls, method), ()))
 
     def dissolve(self) -> None:
         """Take the program apart; it answers nothing any more.
@@ -171,7 +251,7 @@ class Program:
         self.names.dissolve()
         vars(self).clear()
 
-    # Reachability.
+    # Functions.
 
     def function(self, function: FunctionId) -> Function | None:
         """Return the facts of a function, None for module level."""
@@ -184,48 +264,44 @@ class Program:
         facts = self.files[file]
         return (file, facts.blocks[facts.calls[index].block].function)
 
-    def site(self, site: SiteId) -> Site:
-        """Return the resolved call."""
-        return self.sites[site[0]][site[1]]
-
     def sites_of(self, function: FunctionId) -> list[Site]:
         """Return the calls that stand in a function itself, not in functions nested in it."""
-        table: dict[FunctionId, list[Site]] | None = getattr(self, "_by_function", None)
-        if table is None:
-            table = defaultdict(list)
-            for sites in self.sites:
-                for site in sites:
-                    table[self.function_of(site)].append(site)
-            self._by_function = table
-        return table.get(function, [])
+        file, number = function
+        calls = self.names.scopes[file].calls.get(number, ())
+        return [self.site((file, call)) for call in calls]
 
-    def _on_loop_roots(self) -> Iterator[FunctionId]:
-        for file, facts in enumerate(self.files):
-            for function in facts.functions:
-                if function.is_async:
-                    yield (file, function.number)
-        for function_id, entries in self.registrations.items():
-            if any(entry.callback.runs == "loop" for entry in entries):
-                yield function_id
 
-    def _thread_roots(self) -> Iterator[FunctionId]:
-        for function_id, entries in self.registrations.items():
-            facts = self.function(function_id)
-            offloaded = any(entry.callback.runs in {"thread", "process"} for entry in entries)
-            if offloaded and facts is not None and not facts.is_async:
-                yield function_id
+class _Rows(Sequence[Sequence[Site]]):
+    """The resolved calls of all files, row by row."""
 
-    def _spread(self, roots: Iterable[FunctionId]) -> dict[FunctionId, SiteId | None]:
-        """Follow synchronous calls from ``roots``; the value is the call that leads there."""
-        parents: dict[FunctionId, SiteId | None] = dict.fromkeys(roots)
-        queue = deque(parents)
-        while queue:
-            for site in self.sites_of(queue.popleft()):
-                for target in site.targets:
-                    if target not in parents and target not in self.asynchronous:
-                        parents[target] = (site.file, site.call.number)
-                        queue.append(target)
-        return parents
+    def __init__(self, program: Program) -> None:
+        self._program = program
+
+    def __getitem__(self, file: int) -> Sequence[Site]:  # type: ignore[override]  # no slices
+        return _Row(self._program, file)
+
+    def __iter__(self) -> Iterator[Sequence[Site]]:
+        return (self[file] for file in range(len(self)))
+
+    def __len__(self) -> int:
+        return len(self._program.paths)
+
+
+class _Row(Sequence[Site]):
+    """The resolved calls of one file."""
+
+    def __init__(self, program: Program, file: int) -> None:
+        self._program = program
+        self._file = file
+
+    def __getitem__(self, number: int) -> Site:  # type: ignore[override]  # no slices
+        return self._program.site((self._file, number))
+
+    def __iter__(self) -> Iterator[Site]:
+        return (self[number] for number in range(len(self)))
+
+    def __len__(self) -> int:
+        return len(self._program.files[self._file].calls)
 
 
 def _replaces(thing: Thing, known: Effect) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call, Function, Value
 from perfscan.analyzers.keeping import is_cached
 from perfscan.analyzers.project import FunctionId, Program, SiteId
+from perfscan.analyzers.survey import survey
 
 _CHANGING = re.compile(
     r"price|ticker|quote|balance|position|order|status|state|block|slot|time|nonce|trade|book"
@@ -153,32 +153,40 @@ def _fixed_names(where: Where, function: Function) -> frozenset[str]:
     return frozenset(name for name, count in times.items() if count == 1 and "." not in name)
 
 
-_known: WeakKeyDictionary[Program, dict[FunctionId, int]] = WeakKeyDictionary()
-
-
 def _distances(where: Where) -> dict[FunctionId, int]:
     """Return, for functions that reach a getter, over how many calls they do; a getter has 0."""
-    program = where.program
-    found = _known.get(program)
-    if found is None:
-        asking = {
-            program.function_of(site)
-            for sites in program.sites
-            for site in sites
-            if site.effect is not None and site.effect.cost in _REMOTE
-        }
-        found = {function: 0 for function in sorted(asking) if is_getter(function, where)}
-        queue = deque(found)
-        while queue:
-            function = queue.popleft()
-            if found[function] <= _DEPTH:
-                for site in program.callers.get(function, ()):
-                    caller = program.function_of(site)
-                    if caller not in found:
-                        found[caller] = found[function] + 1
-                        queue.append(caller)
-        _known[program] = found
+    return where.program.once(_reaching)
+
+
+def _reaching(program: Program) -> dict[FunctionId, int]:
+    getters: Sequence[FunctionId] = program.survey(_getters)
+    found = dict.fromkeys(getters, 0)
+    queue = deque(found)
+    while queue:
+        function = queue.popleft()
+        if found[function] <= _DEPTH:
+            for site in program.callers.get(function, ()):
+                caller = program.function_of(site)
+                if caller not in found:
+                    found[caller] = found[function] + 1
+                    queue.append(caller)
     return found
+
+
+def _all_of(parts: Sequence[Sequence[int]]) -> Sequence[FunctionId]:
+    return [(file, number) for file, part in enumerate(parts) for number in part]
+
+
+@survey(_all_of)
+def _getters(where: Where) -> tuple[int, ...]:
+    asking = {
+        where.block(call.block).function
+        for call in where.file.calls
+        if (effect := where.effect(call)) is not None and effect.cost in _REMOTE
+    }
+    return tuple(
+        [number for number in sorted(asking) if is_getter((where.index, number), where)]
+    )
 
 
 def is_getter(function: FunctionId, where: Where) -> bool:

@@ -57,6 +57,10 @@ class FileScopes:
         self.class_of_block = {c.block: c.number for c in facts.classes}
         self.jumps: dict[int, list[Jump]] = {}
         """By function: its returns, yields and the like."""
+        self.calls: dict[int, list[int]] = {}
+        """By function: the numbers of the calls that stand in it."""
+        for call in facts.calls:
+            self.calls.setdefault(facts.blocks[call.block].function, []).append(call.number)
         for jump in facts.jumps:
             self.jumps.setdefault(facts.blocks[jump.block].function, []).append(jump)
         self._shared = {f.block: f.shared for f in facts.functions if f.shared}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call, Place, Value
 from perfscan.analyzers.heat import Heat
-from perfscan.analyzers.project import Program
+from perfscan.analyzers.survey import survey
 
 _SERVERS = frozenset({"network", "socket"})
 _RUNNERS = frozenset(
@@ -39,7 +39,7 @@ def main_work(where: Where) -> Work | None:
 
     A bot starts by itself, which a library does not, and asks servers again and again.
     """
-    if not where.program.once(_starts_by_itself):
+    if not _starts_by_itself(where):
         return None
     found: Counter[tuple[str, str, int, int, int]] = Counter()
     heats: dict[tuple[str, str, int, int, int], Heat] = {}
@@ -53,14 +53,16 @@ def main_work(where: Where) -> Work | None:
     return _work(heats[best], found[best], where)
 
 
-def _remote_calls(where: Where) -> Iterator[Heat]:
-    """Yield, for each remote call that runs again and again, what drives it."""
-    for file, sites in enumerate(where.program.sites):
-        for site in sites:
-            if site.effect is not None and site.effect.cost in _SERVERS:
-                heat = where.hot_regions.of_block(file, site.call.block)
-                if heat is not None:
-                    yield heat
+def _one_after_another(parts: Sequence[Sequence[Heat]]) -> Sequence[Heat]:
+    return [heat for part in parts for heat in part]
+
+
+@survey(_one_after_another)
+def _remote_calls(where: Where) -> tuple[Heat, ...]:
+    """Return, for each remote call that runs again and again, what drives it."""
+    effects = [(call, where.effect(call)) for call in where.file.calls]
+    remote = [call for call, effect in effects if effect is not None and effect.cost in _SERVERS]
+    return tuple([heat for call in remote if (heat := where.hot(call.block)) is not None])
 
 
 def _work(heat: Heat, calls: int, where: Where) -> Work:
@@ -74,18 +76,18 @@ def _work(heat: Heat, calls: int, where: Where) -> Work:
     return Work(heat, (heat.line, 0, heat.line, 0), 0, calls)
 
 
-def _starts_by_itself(program: Program) -> bool:
-    """Tell whether some module starts the work when it is run, behind ``__main__`` or not."""
+@survey(any)
+def _starts_by_itself(where: Where) -> bool:
+    """Tell whether a module starts the work when it is run, behind ``__main__`` or not."""
     return any(
-        _is_main(call, file, program) or _runs(call, file, program)
-        for file, facts in enumerate(program.files)
-        for call in facts.calls
-        if facts.blocks[call.block].function < 0
+        _is_main(call, where) or _runs(call, where)
+        for call in where.file.calls
+        if where.block(call.block).function < 0
     )
 
 
-def _is_main(call: Call, file: int, program: Program) -> bool:
-    blocks, at = program.files[file].blocks, call.block
+def _is_main(call: Call, where: Where) -> bool:
+    blocks, at = where.file.blocks, call.block
     while at > 0:
         if blocks[at].kind == "if" and is_main_guard(blocks[at].value):
             return True
@@ -98,10 +100,9 @@ def is_main_guard(test: Value | None) -> bool:
     return test is not None and test.kind == "compare" and "__name__" in test.names
 
 
-def _runs(call: Call, file: int, program: Program) -> bool:
+def _runs(call: Call, where: Where) -> bool:
     """Tell whether a module-level call runs an event loop or a library's bot."""
-    paths = [t.path for t in program.sites[file][call.number].things if t.kind == "external"]
     return any(
         path in _RUNNERS or ("()." in path and path.rpartition(".")[2] in _RUNNING_METHODS)
-        for path in paths
+        for path in where.paths(call)
     )

@@ -29,14 +29,14 @@ class Site(NamedTuple):
     confidence: Confidence
 
 
-def argument_of(site: Site, facts: Function, position: int, name: str) -> Value | None:
+def argument_of(call: Call, facts: Function, position: int, name: str) -> Value | None:
     """Return what a call passes for one parameter, None when it is not written out."""
-    for keyword, value in site.call.keywords:
+    for keyword, value in call.keywords:
         if keyword == name:
             return value
     bound = facts.owner >= 0 and not any(d.ref == "staticmethod" for d in facts.decorators)
     index = position - 1 if bound else position
-    args = site.call.args
+    args = call.args
     if 0 <= index < len(args) and not any(value.kind == "star" for value in args[: index + 1]):
         return args[index]
     return None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
-_MAX_THINGS = 6
+from perfscan.analyzers.tracing import Source, Sources, Trace
+
+MAX_THINGS = 6
 _MAX_DEPTH = 40
 
 
@@ -65,36 +67,73 @@ def union(groups: Iterable[Things]) -> Things:
     for group in groups:
         for thing in group:
             found[thing] = None
-    return tuple(found)[:_MAX_THINGS]
+    return tuple(found)[:MAX_THINGS]
 
 
 class Memo:
-    """Answers that are worked out once; a question inside its own answer gets nothing."""
+    """Answers that are worked out once, each a function of the files alone.
 
-    def __init__(self) -> None:
-        self._answers: dict[tuple[object, ...], Things] = {}
+    A question inside its own answer gets nothing, and so does one that is asked too deep. What
+    depends on where such a circle was entered is kept for the running question only: no answer
+    depends on what was asked before it, so files can be linked in any order and by anybody.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._known: dict[tuple[object, ...], tuple[Things, int, Sources]] = {}
+        """By key: the answer, how deep it goes, and what it was made from."""
+        self._passing: dict[tuple[object, ...], tuple[Things, Sources]] = {}
+        """Answers of the running question that hang on a circle."""
+        self._running: set[tuple[object, ...]] = set()
+        self._asked: dict[tuple[object, ...], tuple[Things, Sources]] = {}
+        """Answers that hang on a circle, to questions that were asked from outside."""
         self._depth = 0
+        self._deepest = 0
+        self._circular = False
 
     def once(self, key: tuple[object, ...], compute: Callable[[], Things]) -> Things:
-        """Return the answer to ``key``; too deep a recursion gives nothing and is not kept."""
-        known = self._answers.get(key)
-        if known is not None:
-            return known
-        if self._depth >= _MAX_DEPTH:
+        """Return the answer to ``key``."""
+        known = self._known.get(key)
+        if known is not None and self._depth + known[1] <= _MAX_DEPTH:
+            things, height, sources = known
+            self._trace.sources |= sources
+            if self._depth + height > self._deepest:
+                self._deepest = self._depth + height
+            return things
+        table = self._passing if self._depth else self._asked
+        if key in table:
+            self._circular = True
+            self._trace.sources |= table[key][1]
+            return table[key][0]
+        if key in self._running or self._depth >= _MAX_DEPTH:
+            self._circular = True
             return ()
-        self._answers[key] = ()
+        return self._work_out(key, compute)
+
+    def _work_out(self, key: tuple[object, ...], compute: Callable[[], Things]) -> Things:
+        around = (self._circular, self._deepest, self._trace.begin())
+        self._circular = False
         self._depth += 1
+        self._deepest = self._depth
+        self._running.add(key)
         try:
-            self._answers[key] = answer = compute()
+            things = compute()
         finally:
+            self._running.discard(key)
             self._depth -= 1
-        return answer
+            sources = self._trace.end(around[2])
+            circular, deepest = self._circular, self._deepest
+            self._circular, self._deepest = circular or around[0], max(deepest, around[1])
+        if not circular:
+            self._known[key] = (things, deepest - self._depth, sources)
+        elif self._depth:
+            self._passing[key] = (things, sources)
+        else:
+            self._asked[key] = (things, sources)
+            self._passing.clear()
+        return things
 
-    @property
-    def idle(self) -> bool:
-        """No question is being answered right now."""
-        return self._depth == 0
-
-    def forget_nothings(self) -> None:
-        """Drop the answers that came to nothing, because more has become known."""
-        self._answers = {key: things for key, things in self._answers.items() if things}
+    def forget(self, missed: Collection[Source]) -> None:
+        """Drop the answers that had to do without a source that is known by now."""
+        self._known = {k: v for k, v in self._known.items() if v[2].isdisjoint(missed)}
+        self._asked = {k: v for k, v in self._asked.items() if v[1].isdisjoint(missed)}

@@ -42,6 +42,7 @@ class Knowledge:
 
     def __init__(self, libraries: Iterable[Library], callbacks: Iterable[Callback] = ()) -> None:
         self.libraries = tuple(libraries)
+        self.callback_entries = tuple(callbacks)
         self._aliases = dict(pair for library in self.libraries for pair in library.aliases)
         self._factories: dict[str, str] = {}
         self._functions: dict[str, Effect] = {}
@@ -54,7 +55,7 @@ class Knowledge:
         for library in self.libraries:
             self._add(library)
         self._callbacks: dict[str, list[Callback]] = defaultdict(list)
-        for callback in callbacks:
+        for callback in self.callback_entries:
             starred = "*" in callback.target
             self._callbacks["*" if starred else callback.target].append(callback)
         self.roots = frozenset(

@@ -75,8 +75,7 @@ def blocking_bot_loop(program: Program, where: Where) -> Iterator[Hit]:
         threads make.
     """
     reported: set[SiteId] = set()
-    views = [where.sibling(file) for file in range(len(program.files))]
-    for heat, reached in _roots(program, where, views):
+    for heat, reached in _roots(program, where):
         found = [r for r in reached if r.sink not in reported]
         if not _holds_up(heat, reached):
             continue
@@ -85,42 +84,40 @@ def blocking_bot_loop(program: Program, where: Where) -> Iterator[Hit]:
             yield _hit(program, where, heat, one)
 
 
-def _roots(
-    program: Program, where: Where, views: list[Where]
-) -> Iterator[tuple[Heat, list[_Reached]]]:
+def _roots(program: Program, where: Where) -> Iterator[tuple[Heat, list[_Reached]]]:
     """Yield each loop or callback that nobody but itself drives, with what it reaches."""
     regions = where.hot_regions
     for (file, block), heat in sorted(regions.loops.items()):
-        view = views[file]
+        view = where.sibling(file)
         if view.reached_from_loop(block) or view.in_thread(block):
             continue
         inside = view.below(block)
         function = view.function_id(block)
         sites = [s for s in program.sites_of(function) if s.call.block in inside]
-        yield heat, _follow(views, [(s.file, s.call.number) for s in sites], block)
+        yield heat, _follow(where, [(s.file, s.call.number) for s in sites], block)
     for function, heat in sorted(regions.functions.items()):
         if heat.block < 0 and not heat.via and _runs_in_caller(program, function):
             sites = program.sites_of(function)
-            yield heat, _follow(views, [(s.file, s.call.number) for s in sites], -1)
+            yield heat, _follow(where, [(s.file, s.call.number) for s in sites], -1)
 
 
 def _runs_in_caller(program: Program, function: FunctionId) -> bool:
     facts = program.function(function)
-    runs = {entry.callback.runs for entry in program.registrations[function]}
+    runs = {entry.callback.runs for entry in program.registrations.get(function, ())}
     return facts is not None and not facts.is_async and runs == {"caller"}
 
 
-def _follow(views: list[Where], starts: list[SiteId], top: int) -> list[_Reached]:
+def _follow(where: Where, starts: list[SiteId], top: int) -> list[_Reached]:
     """Return the blocking calls below ``starts``, breadth first; ``top`` is the loop's block."""
-    program = views[0].program if views else None
+    program = where.program
     found: dict[SiteId, _Reached] = {}
     visited: set[FunctionId] = set()
     queue: list[tuple[SiteId, tuple[SiteId, ...], bool, int]] = [
         (start, (), False, top) for start in starts
     ]
-    while queue and program is not None:
+    while queue:
         at, path, repeated, limit = queue.pop(0)
-        view, site = views[at[0]], program.site(at)
+        view, site = where.sibling(at[0]), program.site(at)
         if any(block.kind == "except" for block in _within(view, site.call.block, limit)):
             continue
         repeated = repeated or any(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from perfscan.analyzers.blocking import Blocking
@@ -11,6 +11,7 @@ from perfscan.analyzers.facts import Call
 from perfscan.analyzers.model import Confidence, Severity, TraceStep
 from perfscan.analyzers.project import FunctionId, Program, SiteId
 from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.survey import survey
 
 _SEVERITY = {
     "network": Severity.CRITICAL,
@@ -74,18 +75,22 @@ def blocking_via_helper(program: Program, where: Where) -> Iterator[Hit]:
         When the helper only runs before the event loop starts, or in a worker thread.
     """
     ways: dict[SiteId, list[_Way]] = {}
-    for file in range(len(program.files)):
-        view = where.sibling(file)
-        for way in _ways(view):
-            ways.setdefault(way.blocking.sink, []).append(way)
+    for way in _ways(where):
+        ways.setdefault(way.blocking.sink, []).append(way)
     for crowd in ways.values():
         crowd.sort(key=lambda way: (way.depth, way.file, way.call.number))
         for way in crowd[:_MOST]:
             yield _hit(way, where.sibling(way.file), len(crowd) - _MOST)
 
 
-def _ways(view: Where) -> Iterator[_Way]:
-    """Yield the calls of one file that block the event loop through a helper."""
+def _one_after_another(parts: Sequence[Sequence[_Way]]) -> Sequence[_Way]:
+    return [way for part in parts for way in part]
+
+
+@survey(_one_after_another)
+def _ways(view: Where) -> tuple[_Way, ...]:
+    """Return the calls of one file that block the event loop through a helper."""
+    ways: list[_Way] = []
     for call in view.file.calls:
         targets = view.targets(call)
         if not targets or call.awaited or not view.on_loop(call.block):
@@ -96,7 +101,8 @@ def _ways(view: Where) -> Iterator[_Way]:
             if (blocking := view.blocking(target)) is not None
         ]
         if found:
-            yield min(found, key=lambda way: way.depth)
+            ways.append(min(found, key=lambda way: way.depth))
+    return tuple(ways)
 
 
 def _hit(way: _Way, where: Where, more: int) -> Hit:

@@ -70,7 +70,7 @@ def cached_method(function: Function, where: Where) -> Iterator[Hit]:
         return
     name, unbounded = cache
     cls = where.file.classes[function.owner]
-    sites = constructions(where.program).get((where.index, cls.number), ())
+    sites = constructions(where).get((where.index, cls.number), ())
     often = unbounded and any(where.sibling(file).hot(_block(where, file, n)) for file, n in sites)
     plain = len(function.params) == 1
     yield Hit(
@@ -121,5 +121,5 @@ def _exists_once(cls: Class, where: Where) -> bool:
                 return True
             if view.value_path(value, facts.outer).startswith(_ONE_EACH):
                 return True
-    sites = constructions(where.program).get((where.index, cls.number), ())
+    sites = constructions(where).get((where.index, cls.number), ())
     return bool(sites) and all(builds_once(site, where) for site in sites)

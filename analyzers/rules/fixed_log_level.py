@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call, Value
@@ -10,6 +10,8 @@ from perfscan.analyzers.model import Severity
 from perfscan.analyzers.project import Program
 from perfscan.analyzers.registry import Hit, rule
 from perfscan.analyzers.service import main_work
+from perfscan.analyzers.sites import SiteId
+from perfscan.analyzers.survey import survey
 
 _CONFIGURED = frozenset({"logging.config.dictConfig", "logging.config.fileConfig"})
 _LEVELS = frozenset({"CRITICAL", "FATAL", "ERROR", "WARNING", "WARN", "INFO", "DEBUG", "NOTSET"})
@@ -58,21 +60,11 @@ def fixed_log_level(program: Program, where: Where) -> Iterator[Hit]:
     When it is fine:
         For the loggers of libraries that talk too much, and in scripts that end.
     """
-    fixed: list[tuple[int, Call]] = []
-    for file, facts in enumerate(program.files):
-        view = where.sibling(file)
-        for call in facts.calls:
-            level = _level(call, view)
-            if level is not None:
-                if not _is_fixed(level) or next(view.around(call.block, "if"), None):
-                    return  # somebody can choose
-                if not _is_foreign(call, view):
-                    fixed.append((file, call))
-            elif call.func.endswith("Config") and view.path(call) in _CONFIGURED:
-                return
-    if not fixed or main_work(where) is None:
+    first = _fixed_first(where)
+    if first is None or main_work(where) is None:
         return
-    file, call = fixed[0]
+    file, number = first
+    call = program.files[file].calls[number]
     yield Hit(
         call.place,
         call.block,
@@ -80,6 +72,30 @@ def fixed_log_level(program: Program, where: Where) -> Iterator[Hit]:
         fix='Take it from the environment: level=os.environ.get("LOG_LEVEL", "INFO").',
         file=file,
     )
+
+
+def _first(parts: Sequence[tuple[bool, int | None]]) -> SiteId | None:
+    """Return the first place where the level is fixed, None when somebody can choose it."""
+    if any(chosen for chosen, _ in parts):
+        return None
+    places = [(file, call) for file, (_, call) in enumerate(parts) if call is not None]
+    return places[0] if places else None
+
+
+@survey(_first)
+def _fixed_first(where: Where) -> tuple[bool, int | None]:
+    """Tell whether somebody can choose the level, and the first call that fixes it."""
+    fixed: int | None = None
+    for call in where.file.calls:
+        level = _level(call, where)
+        if level is not None:
+            if not _is_fixed(level) or next(where.around(call.block, "if"), None):
+                return True, None
+            if fixed is None and not _is_foreign(call, where):
+                fixed = call.number
+        elif call.func.endswith("Config") and where.path(call) in _CONFIGURED:
+            return True, None
+    return False, fixed
 
 
 def _level(call: Call, where: Where) -> Value | None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call, Value
 from perfscan.analyzers.knowledge import Timeout
 from perfscan.analyzers.model import Confidence, Severity
-from perfscan.analyzers.project import Program
 from perfscan.analyzers.registry import Hit, rule
 from perfscan.analyzers.releases import majors
+from perfscan.analyzers.survey import survey
 
 _POSITIONS = {
     "urllib.request.urlopen": 2,
@@ -181,7 +180,7 @@ def _limited_before(call: Call, where: Where) -> bool:
     """Tell whether the session, the socket module or the project's own class sets the limit."""
     effect = where.effect(call)
     library = effect.library if effect else ""
-    if library in _SOCKETS and _has_default(where.program):
+    if library in _SOCKETS and _has_default(where):
         return True
     receiver = call.func.rpartition(".")[0]
     if _is_own(Value("ref", receiver), call, where):
@@ -209,14 +208,9 @@ def _is_own(value: Value, call: Call, where: Where) -> bool:
     )
 
 
-@lru_cache(maxsize=2)
-def _has_default(program: Program) -> bool:
-    return any(
-        thing.path == "socket.setdefaulttimeout"
-        for sites in program.sites
-        for site in sites
-        for thing in site.things
-    )
+@survey(any)
+def _has_default(where: Where) -> bool:
+    return any("socket.setdefaulttimeout" in where.paths(call) for call in where.file.calls)
 
 
 def _client_timeout(call: Call, where: Where) -> Iterator[Hit]:

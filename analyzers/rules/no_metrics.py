@@ -10,6 +10,7 @@ from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.project import Program
 from perfscan.analyzers.registry import Hit, rule
 from perfscan.analyzers.service import main_work
+from perfscan.analyzers.survey import survey
 
 
 @rule("PS1404", "no-metrics", Severity.INFO, on=Program)
@@ -55,7 +56,7 @@ def no_metrics(program: Program, where: Where) -> Iterator[Hit]:
         without. Scripts that end, and libraries.
     """
     work = main_work(where)
-    if work is None or any(_measures(where.sibling(file)) for file in range(len(program.files))):
+    if work is None or _measures(where):
         return
     count = "a remote call" if work.calls == 1 else f"{work.calls} remote calls"
     yield Hit(
@@ -71,6 +72,7 @@ def no_metrics(program: Program, where: Where) -> Iterator[Hit]:
     )
 
 
+@survey(any)
 def _measures(where: Where) -> bool:
     """Tell whether a file uses a metrics library, or works out how long something took."""
     roles = where.knowledge.roles

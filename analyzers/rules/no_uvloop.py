@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.project import Program
 from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.sites import SiteId
+from perfscan.analyzers.survey import survey
 
 _LOOPS = frozenset({"uvloop", "winloop", "rloop", "leviathan"})
 _WINDOWS = frozenset({"MetaTrader5", "win32api", "win32gui", "pywintypes", "msvcrt", "winreg"})
@@ -52,32 +54,43 @@ def no_uvloop(program: Program, where: Where) -> Iterator[Hit]:
     When it is fine:
         On Windows, where there is no uvloop, and on streams with few messages.
     """
-    if program.once(_has_other_loop) or not any(_receives(where)):
+    if _has_other_loop(where) or not any(_receives(where)):
         return
-    for file, facts in enumerate(program.files):
-        view = where.sibling(file)
-        for call in facts.calls:
-            if call.func.endswith(("run", "run_until_complete")) and _runs_loop(call, view):
-                yield Hit(
-                    call.place,
-                    call.block,
-                    message="the stream of this bot is read on asyncio's own event loop",
-                    fix="Start it with uvloop.run() where uvloop is available, and compare.",
-                    confidence=Confidence.PROBABLE,
-                    file=file,
-                )
-                return
+    for file, number in _starts(where)[:1]:
+        call = program.files[file].calls[number]
+        yield Hit(
+            call.place,
+            call.block,
+            message="the stream of this bot is read on asyncio's own event loop",
+            fix="Start it with uvloop.run() where uvloop is available, and compare.",
+            confidence=Confidence.PROBABLE,
+            file=file,
+        )
 
 
-def _has_other_loop(program: Program) -> bool:
+def _one_after_another(parts: Sequence[Sequence[int]]) -> Sequence[SiteId]:
+    return [(file, number) for file, part in enumerate(parts) for number in part]
+
+
+@survey(_one_after_another)
+def _starts(where: Where) -> tuple[int, ...]:
+    """Return the calls that run an event loop."""
+    return tuple(
+        [
+            call.number
+            for call in where.file.calls
+            if call.func.endswith(("run", "run_until_complete")) and _runs_loop(call, where)
+        ]
+    )
+
+
+@survey(any)
+def _has_other_loop(where: Where) -> bool:
     """Tell whether another loop is imported, or the program is made for Windows."""
-    for facts in program.files:
-        for entry in facts.imports:
-            if entry.module.partition(".")[0] in _LOOPS | _WINDOWS:
-                return True
-        if any("WindowsSelectorEventLoopPolicy" in read.ref for read in facts.reads):
-            return True
-    return False
+    imported = {entry.module.partition(".")[0] for entry in where.file.imports}
+    return not imported.isdisjoint(_LOOPS | _WINDOWS) or any(
+        "WindowsSelectorEventLoopPolicy" in read.ref for read in where.file.reads
+    )
 
 
 def _receives(where: Where) -> Iterator[bool]:

@@ -147,7 +147,7 @@ def _is_yielding(entry: Await, where: Where) -> bool:
     return (
         call is not None
         and bool(call.args)
-        and call.args[0].const in {0, 0.0}
+        and call.args[0].const in {0}
         and "sleep" in where.roles(call)
     )
 

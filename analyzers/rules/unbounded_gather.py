@@ -10,8 +10,8 @@ from perfscan.analyzers.context import Where
 from perfscan.analyzers.crowds import Crowd, crowd_of, is_limited, starts_later, work_of
 from perfscan.analyzers.facts import Call
 from perfscan.analyzers.model import Confidence, Severity
-from perfscan.analyzers.project import Program
 from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.survey import survey
 
 _LIMIT_WORDS = frozenset({"limit", "limit_per_host", "max_connections"})
 _SERVICE = re.compile(
@@ -78,7 +78,7 @@ def unbounded_gather(call: Call, where: Where) -> Iterator[Hit]:
         return
     if is_part(crowd.iterable, crowd.outside, where):
         return
-    if is_limited(crowd, where) or where.program.once(_limits_connections):
+    if is_limited(crowd, where) or _limits_connections(where):
         return
     size = amount(crowd.iterable, crowd.outside, where)
     if size == "few" or starts_later(crowd, where):
@@ -112,12 +112,11 @@ def _is_service(crowd: Crowd, where: Where) -> bool:
     )
 
 
-def _limits_connections(program: Program) -> bool:
+@survey(any)
+def _limits_connections(where: Where) -> bool:
     """Tell whether the program sets a connection limit of its own on its HTTP clients."""
-    sites = (site for sites in program.sites for site in sites)
     return any(
-        site.things
-        and site.things[0].path in {"aiohttp.TCPConnector", "httpx.Limits"}
-        and any(name in _LIMIT_WORDS and value.const != 0 for name, value in site.call.keywords)
-        for site in sites
+        any(name in _LIMIT_WORDS and value.const != 0 for name, value in call.keywords)
+        and where.path(call) in {"aiohttp.TCPConnector", "httpx.Limits"}
+        for call in where.file.calls
     )

@@ -22,7 +22,7 @@ def finding(line: int, rule: str = "PS101", symbol: str = "bot:f", path: str = "
 
 
 def prints(source: tuple[str, ...], *findings: Finding) -> list[str]:
-    named = with_fingerprints(findings, {"bot.py": source, "other.py": source})
+    named = with_fingerprints((one, "".join(source[one.span.line - 1 :][:1])) for one in findings)
     return [one.fingerprint for one in named]
 
 

@@ -64,7 +64,7 @@ def test_relative_imports(level: int, module: str, parts: str | None) -> None:
 
 
 def test_names_start_at_the_package() -> None:
-    names = Modules(PATHS, frozenset()).names
-    assert names[PATHS.index("src/pkg/sub/leaf.py")] == "pkg.sub.leaf"
-    assert names[PATHS.index("src/pkg/__init__.py")] == "pkg"
-    assert names[PATHS.index("bot/main.py")] == "main"
+    modules = Modules(PATHS, frozenset())
+    assert modules.name(PATHS.index("src/pkg/sub/leaf.py")) == "pkg.sub.leaf"
+    assert modules.name(PATHS.index("src/pkg/__init__.py")) == "pkg"
+    assert modules.name(PATHS.index("bot/main.py")) == "main"

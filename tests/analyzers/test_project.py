@@ -6,10 +6,8 @@ import textwrap
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.extraction import extract
 from perfscan.analyzers.facts import Call
-from perfscan.analyzers.heat import HotRegions
 from perfscan.analyzers.knowledge import load_knowledge
-from perfscan.analyzers.project import Program
-from perfscan.analyzers.startup import StartUp
+from perfscan.analyzers.linking import linked
 
 
 def view(**files: str) -> Where:
@@ -19,9 +17,7 @@ def view(**files: str) -> Where:
         text = textwrap.dedent(source)
         path = name.replace("__init__", "@").replace("__", "/").replace("@", "__init__") + ".py"
         facts.append(extract(ast.parse(text), path, text.count("\n")))
-    program = Program(facts, load_knowledge())
-    heat = HotRegions(program)
-    return Where(program, heat, StartUp(program, heat), 0)
+    return Where(linked(facts, load_knowledge()), 0)
 
 
 def call_to(where: Where, func: str) -> Call:
