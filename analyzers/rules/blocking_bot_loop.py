@@ -145,7 +145,7 @@ def _handed_over(site: Site, program: Program) -> Iterator[FunctionId]:
         for position, param in enumerate(facts.params if facts is not None else ()):
             if facts is None or param.name not in called:
                 continue
-            value = argument_of(site, facts, position, param.name)
+            value = argument_of(site.call, facts, position, param.name)
             if value is not None:
                 at = (site.call.block, site.call.number)
                 for thing in program.names.evaluate(site.file, value, *at):
