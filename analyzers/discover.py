@@ -4,33 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from perfscan.analyzers.gitignore import GitIgnore, repository_of
 from perfscan.analyzers.model import FileError
 from perfscan.analyzers.texts import is_text
+from perfscan.analyzers.walking import Unlisted, sources_below
 from perfscan.errors import InputError
-
-SKIPPED_FOLDERS = frozenset(
-    {"__pycache__", "__pypackages__", "node_modules", "site-packages", "venv", "virtualenv"}
-    | {"vendor", "_vendor", "vendored", "third_party", "thirdparty", "build", "dist", "htmlcov"}
-)
-"""Virtual environments, caches, build output and vendored code; names with a dot go as well."""
-
-OUTPUT_FOLDERS = frozenset({"build", "dist"})
-"""Of these, a folder with an ``__init__.py`` is a package of the project and is read."""
 
 TEST_FOLDERS = frozenset({"test", "tests", "testing"})
 SETUP_FILES = frozenset({"setup.py", "noxfile.py", "fabfile.py", "conf.py", "versioneer.py"})
 
 _TEST_FILE = re.compile(r"(test_.*|.*_tests?|conftest)\.py")
-_GENERATED_FILE = re.compile(r".*_pb2(_grpc)?\.py")
-_HANDS_OFF = re.compile(rb"(do not|don't) (edit|modify)|be overwritten", re.IGNORECASE)
-_HEAD_BYTES = 2048
-"""Generators put their mark into the opening comment; protoc's is within the first 200 bytes."""
+_ODD = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Line ends and the like, and bytes of a name that are no text."""
 
 
 class Role(StrEnum):
@@ -48,7 +37,7 @@ class SourceFile:
     file: Path
     """Absolute."""
     path: str
-    """Relative to the scanned root, with forward slashes."""
+    """Relative to the scanned root, with forward slashes; what cannot be printed is escaped."""
     named: bool
     """True when the user named this file on the command line."""
     role: Role
@@ -80,20 +69,24 @@ def discover(
     """
     named = [_existing(path, cwd) for path in paths]
     root = _root_of(named, cwd)
-    found: dict[Path, SourceFile] = {}
+    found: dict[str, SourceFile] = {}
     errors: list[FileError] = []
     for place in named:
-        if place.is_dir():
-            for file in _walk(place, root, errors):
-                if not exclude(file):
-                    role = _role(file.relative_to(place))
-                    found.setdefault(file, SourceFile(file, _posix(file, root), False, role))
-        else:
-            role = _role(place.relative_to(root))
-            found[place] = SourceFile(place, _posix(place, root), True, role)
+        if not place.is_dir():
+            role = _role(_below(root, str(place)))
+            found[str(place)] = SourceFile(place, _shown(root, str(place)), True, role)
+            continue
+        for path in sources_below(place):
+            if isinstance(path, Unlisted):
+                shown, is_named = _shown(root, path.folder), path.folder == str(place)
+                reason = f"cannot list this folder: {path.reason}"
+                errors.append(FileError(shown, None, reason, is_named))
+            elif path not in found and not exclude(file := Path(path)):
+                role = _role(_below(place, path))
+                found[path] = SourceFile(file, _shown(root, path), False, role)
     ordered = sorted(found.values(), key=lambda source: source.path)
-    texts = [source for source in ordered if is_text(source.file)]
-    files = [source for source in ordered if not is_text(source.file)]
+    texts = [one for one in ordered if not one.path.endswith(".py") and is_text(one.file)]
+    files = [one for one in ordered if one.path.endswith(".py") or not is_text(one.file)]
     complaints = tuple(sorted(errors, key=lambda error: error.path))
     return Discovery(root, tuple(files), complaints, tuple(texts))
 
@@ -102,8 +95,13 @@ def _existing(path: Path, cwd: Path) -> Path:
     place = Path(os.path.normpath(cwd / path))
     if not os.path.lexists(place):
         raise InputError("no such file or folder", where=str(path), remedy=_nearest(place))
-    if not place.exists():
-        raise InputError("the link leads nowhere", where=str(path), remedy="restore its target")
+    try:
+        place.stat()
+    except FileNotFoundError:
+        where, remedy = str(path), "restore its target"
+        raise InputError("the link leads nowhere", where=where, remedy=remedy) from None
+    except OSError as error:
+        raise InputError(f"cannot be looked at: {error.strerror}", where=str(path)) from None
     return place
 
 
@@ -129,81 +127,18 @@ def _root_of(named: Sequence[Path], cwd: Path) -> Path:
     return Path(os.path.commonpath(folders))
 
 
-def _posix(file: Path, root: Path) -> str:
-    return file.relative_to(root).as_posix()
+def _below(folder: Path, path: str) -> str:
+    """Return ``path`` relative to ``folder``; ``Path.relative_to`` is ten times slower."""
+    return path[len(str(folder).rstrip(os.sep)) + 1 :].replace(os.sep, "/")
 
 
-def _walk(top: Path, root: Path, errors: list[FileError]) -> Iterator[Path]:
-    """Yield the sources below ``top``; links are left out, their targets are met in place."""
-    ignore = _gitignore_for(top)
-
-    def unreadable(error: OSError) -> None:
-        folder = Path(error.filename)
-        reason = f"cannot list this folder: {error.strerror}"
-        errors.append(FileError(_posix(folder, root), None, reason, named=folder == top))
-
-    for folder, subfolders, files in os.walk(top, onerror=unreadable):
-        here = Path(folder)
-        subfolders[:] = sorted(
-            name
-            for name in subfolders
-            if not _skipped(here / name) and not ignore.hides(here / name, folder=True)
-        )
-        for name in sorted(files):
-            file = here / name
-            if (
-                (name.endswith(".py") or is_text(file))
-                and not _left_out(file)
-                and not ignore.hides(file, folder=False)
-            ):
-                yield file
+def _shown(root: Path, path: str) -> str:
+    """Return what people read instead of ``path``, on one line whatever the file is called."""
+    return _ODD.sub(lambda odd: odd[0].encode("unicode_escape").decode(), _below(root, path)) or "."
 
 
-def _gitignore_for(top: Path) -> GitIgnore:
-    """Rules of the whole repository, unless they hide ``top`` itself, which the user named."""
-    repository = repository_of(top)
-    if repository is None or repository == top:
-        return GitIgnore(top)
-    whole = GitIgnore(repository)
-    parents = [place for place in top.parents if place.is_relative_to(repository)]
-    lineage = [place for place in (top, *parents) if place != repository]
-    hidden = any(whole.hides(place, folder=True) for place in lineage)
-    return GitIgnore(top) if hidden else whole
-
-
-def _skipped(folder: Path) -> bool:
-    name = folder.name
-    if name.startswith(".") or name.endswith(".egg-info") or (folder / "pyvenv.cfg").exists():
-        return True
-    if name in OUTPUT_FOLDERS:
-        return not (folder / "__init__.py").exists()
-    return name in SKIPPED_FOLDERS
-
-
-def _left_out(file: Path) -> bool:
-    """Leave out links, pipes and generated code; an unreadable file stays, to be reported."""
-    if file.is_symlink() or not file.is_file() or _GENERATED_FILE.fullmatch(file.name):
-        return True
-    try:
-        with file.open("rb") as stream:
-            head = stream.read(_HEAD_BYTES)
-    except OSError:
-        return False
-    comment = b" ".join(_opening_comment(head))
-    # "generated by ..." alone is said of code that people keep by hand, too.
-    marked = b"generated" in comment.lower() and _HANDS_OFF.search(comment) is not None
-    return marked or b"@generated" in comment
-
-
-def _opening_comment(head: bytes) -> Iterator[bytes]:
-    for line in head.splitlines():
-        text = line.strip()
-        if text and not text.startswith(b"#"):
-            return
-        yield text
-
-
-def _role(relative: Path) -> Role:
-    if TEST_FOLDERS.intersection(relative.parts[:-1]) or _TEST_FILE.fullmatch(relative.name):
+def _role(relative: str) -> Role:
+    *folders, name = relative.split("/")
+    if not TEST_FOLDERS.isdisjoint(folders) or _TEST_FILE.fullmatch(name):
         return Role.TEST
-    return Role.SETUP if relative.name in SETUP_FILES else Role.BOT
+    return Role.SETUP if name in SETUP_FILES else Role.BOT

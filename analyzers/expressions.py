@@ -209,9 +209,13 @@ class Expressions:
         return Value("boolean", type(node.op).__name__, None, items, self.shared.names(items))
 
     def _unary(self, node: ast.UnaryOp, use: str) -> Value:
-        item = self.value(node.operand, use)
-        if isinstance(node.op, ast.USub) and isinstance(item.const, int | float):
-            return Value("const", "", -item.const)
+        operand, negations = node.operand, [node.op]
+        while isinstance(operand, ast.UnaryOp):  # as in "not not a": the first one counts
+            negations.append(operand.op)
+            operand = operand.operand
+        item = self.value(operand, use)
+        if isinstance(item.const, int | float) and all(isinstance(n, ast.USub) for n in negations):
+            return Value("const", "", item.const * (-1) ** len(negations))
         return Value("binary", type(node.op).__name__, None, (item,), item.names)
 
     def _compare(self, node: ast.Compare, use: str) -> Value:
@@ -223,9 +227,15 @@ class Expressions:
         return Value("compare", type(node.ops[0]).__name__, None, items, self.shared.names(items))
 
     def _conditional(self, node: ast.IfExp, use: str) -> Value:
-        test = self.value(node.test, "test")
-        items = (self.value(node.body, use), self.value(node.orelse, use))
-        return Value("conditional", "", None, items, self.shared.names((test, *items)))
+        tests: list[Value] = []
+        items: list[Value] = []
+        last: ast.expr = node
+        while isinstance(last, ast.IfExp):  # "a if x else b if y else c" has three items
+            tests.append(self.value(last.test, "test"))
+            items.append(self.value(last.body, use))
+            last = last.orelse
+        items.append(self.value(last, use))
+        return Value("conditional", "", None, tuple(items), self.shared.names((*tests, *items)))
 
     def _starred(self, node: ast.Starred, use: str) -> Value:
         item = self.value(node.value, use)

@@ -15,6 +15,9 @@ Names = tuple[str, ...]
 _MANY = 8
 """Values that are joined pair by pair; the names of a longer table of data are collected first."""
 
+_BITS = 256
+"""Whole numbers beyond are nobody's limit or pause; Python would refuse to print some of them."""
+
 
 class _References(dict[str, Value]):
     """The last value with each spelling; asked for a plain name, it makes the value."""
@@ -55,7 +58,7 @@ class Shared:
         key = (type(constant), constant)  # 1, 1.0 and True are equal
         value = self._constants.get(key)
         if value is None:
-            value = self._constants[key] = Value("const", "", constant)
+            value = self._constants[key] = _constant(constant)
         return value
 
     def param(self, name: str, kind: str, annotation: Value | None) -> Param:
@@ -74,3 +77,9 @@ class Shared:
             if more and more != names:
                 names = self._joined[names, more] if names else more
         return names
+
+
+def _constant(constant: Any) -> Value:
+    if isinstance(constant, int) and constant.bit_length() > _BITS:
+        return Value("other", "$int")
+    return Value("const", "", constant)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ast
 import io
+import os
+import stat
 import sys
 import tokenize
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple, overload
 
@@ -27,12 +31,27 @@ class Unreadable(NamedTuple):
     line: int | None
 
 
+AT_ONCE = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
+"""How to open what may have become a pipe in the meantime: without waiting for a writer."""
+
+LARGEST = 5_000_000
+"""Bytes. Nobody writes a program this long by hand, and its tree takes thirty times the memory."""
+
+
 def read(path: Path) -> bytes | Unreadable:
     """Return the bytes of ``path``, or why they cannot be had."""
     try:
-        return path.read_bytes()
-    except OSError as error:
-        return Unreadable(f"cannot be read: {error.strerror or error}", None)
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind):
+            what = "a folder" if stat.S_ISDIR(kind) else "a pipe, socket or device"
+            return Unreadable(f"is {what} and not a file", None)
+        with os.fdopen(os.open(path, AT_ONCE), "rb") as stream:
+            data = stream.read(LARGEST + 1)
+    except (OSError, ValueError) as error:
+        return Unreadable(f"cannot be read: {getattr(error, 'strerror', None) or error}", None)
+    if len(data) > LARGEST:
+        return Unreadable(f"is larger than {LARGEST // 1_000_000} MB: data, not a program", None)
+    return data
 
 
 def decode(data: bytes) -> str | Unreadable:
@@ -40,12 +59,14 @@ def decode(data: bytes) -> str | Unreadable:
     if b"\0" in data:
         line = data[: data.index(b"\0")].count(b"\n") + 1
         return Unreadable("contains NUL bytes, so it is not Python source", line)
+    encoding = "utf-8"
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        return Unreadable(f"is not valid {error.encoding}: {error.reason}", line)
+        with _quiet():
+            return data.decode(encoding)
+    except UnicodeError as error:
+        line = data[: getattr(error, "start", 0)].count(b"\n") + 1
+        return Unreadable(f"is not valid {encoding}: {getattr(error, 'reason', error)}", line)
     except (SyntaxError, LookupError) as error:
         return Unreadable(f"declares an unknown encoding: {error}", 1)
 
@@ -58,7 +79,8 @@ def parse(data: bytes) -> Parsed | Unreadable:
     tree = _syntax(text, "exec")
     if isinstance(tree, Unreadable):
         return tree
-    lines = text.count("\n") + (not text.endswith("\n") and text != "")
+    ends = text.count("\n") + text.count("\r") - text.count("\r\n")
+    lines = ends + (not text.endswith(("\n", "\r")) and text != "")
     return Parsed(tree, lines, "perfscan:" in text)
 
 
@@ -78,8 +100,7 @@ def _syntax(text: str, mode: Literal["eval"]) -> ast.Expression | Unreadable: ..
 
 def _syntax(text: str, mode: str) -> ast.AST | Unreadable:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # invalid escapes in the user's code are not ours
+        with _quiet():
             return ast.parse(text, mode=mode)
     except SyntaxError as error:
         # Newer syntax than that of the Python which runs perfscan ends here, too: say which it is.
@@ -89,3 +110,11 @@ def _syntax(text: str, mode: str) -> ast.AST | Unreadable:
         return Unreadable("is nested too deeply to be parsed", None)
     except ValueError as error:
         return Unreadable(f"is not valid Python source: {error}", None)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Python's warnings to itself: invalid escapes in the user's code are not ours."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

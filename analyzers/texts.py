@@ -10,6 +10,9 @@ from typing import NamedTuple
 _REQUIREMENTS = re.compile(r"(.*[-_.])?(requirements?|constraints?)([-_.].*)?\.(txt|in)", re.I)
 _REQUIREMENT_FOLDER = re.compile(r"requirements?|constraints?", re.I)
 _PROJECT_FILES = frozenset({"pyproject.toml", "setup.cfg"})
+TEXT_ENDINGS = (".sql", ".txt", ".in", ".toml", ".cfg")
+"""What their names end in, in small letters: the first and quick question."""
+
 _MAX_BYTES = 1_000_000
 """Larger SQL files are dumps of data, larger lists of requirements do not exist."""
 

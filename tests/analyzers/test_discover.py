@@ -163,3 +163,21 @@ def test_a_link_to_nowhere_is_said_to_be_one(tmp_path: Path) -> None:
     (tmp_path / "a.py").symlink_to(tmp_path / "gone.py")
     with pytest.raises(InputError, match="leads nowhere"):
         discover([Path("a.py")], tmp_path)
+
+
+def test_a_path_is_one_printable_line(tmp_path: Path) -> None:
+    for name in (b"new\nline.py", b"\xff.py", "日本.py".encode()):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).touch()
+    assert paths(tmp_path) == ["\\udcff.py", "new\\nline.py", "日本.py"]
+    assert all(source.file.exists() for source in discover([Path()], tmp_path).files)
+
+
+def test_a_link_to_itself_is_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "a.py").symlink_to("a.py")
+    with pytest.raises(InputError, match="cannot be looked at"):
+        discover([Path("a.py")], tmp_path)
+
+
+def test_a_pipe_that_is_named_is_left_to_the_reader(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert paths(tmp_path, "pipe") == ["pipe"]
