@@ -107,6 +107,9 @@ def test_default_timeouts() -> None:
     assert default(websocket.create_connection, "timeout") is None
     assert httpx.Client().timeout.read == 5
     assert aiohttp.client.DEFAULT_TIMEOUT.total == 300
+    redis = pytest.importorskip("redis")
+    limit = 5 if int(redis.__version__.partition(".")[0]) >= 8 else None
+    assert default(redis.Redis, "socket_timeout") == limit
 
 
 def test_callback_positions() -> None:
