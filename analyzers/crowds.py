@@ -231,4 +231,22 @@ def _is_limiter(block: Block, view: Where) -> bool:
     words = (made.func if made is not None else block.value.ref).lower().split(".")
     if any(_LIMIT_NAMES.search(word) for word in words):
         return True
-    return any(_LIMITS.match(thing.path) for thing in view.things(block.value, block.parent))
+    limits = [t.path for t in view.things(block.value, block.parent) if _LIMITS.match(t.path)]
+    return any(path != "asyncio.Lock()" for path in limits) or (
+        bool(limits) and not _is_keyed(block.value, block.parent, view)
+    )
+
+
+def _is_keyed(lock: Value, block: int, view: Where) -> bool:
+    """Tell whether there is one lock for each key: that holds back no other key."""
+    if "[]" in lock.ref:
+        return True
+    made = view.call_of(lock)
+    if made is not None:
+        return made.func.rpartition(".")[2] in {"setdefault", "get"}
+    here = view.block(block).function
+    return any(
+        assign.target == lock.ref and _is_keyed(assign.value, assign.block, view)
+        for assign in view.file.assigns
+        if assign.op == "=" and view.block(assign.block).function == here
+    )

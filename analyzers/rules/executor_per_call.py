@@ -59,10 +59,10 @@ def executor_per_call(call: Call, where: Where) -> Iterator[Hit]:
         return
     entered = _with_of(call, where)
     name = where.path(call).rpartition(".")[2]
-    if entered is not None and in_coroutine(call.block, where) is not None:
-        if _hands_over(entered, call, where):
-            yield _waits(call, name, where)
-            return
+    on_loop = in_coroutine(call.block, where) is not None
+    if on_loop and entered is not None and _hands_over(entered, call, where):
+        yield _waits(call, name, where)
+        return
     repeated = _repeated_by(call, where)
     if repeated:
         yield Hit(

@@ -88,7 +88,8 @@ def _in_a_loop(loop: Block, where: Where) -> Iterator[Hit]:
             continue
         sink = lets_through(call, where)
         if sink is not None and _is_run_here(call, where):
-            yield _hit(call, sink[0], heat, _consequence(loop.number, heat, where), where)
+            consequence = _consequence(loop.number, heat, where)
+            yield _hit(call, call.func, sink[0], heat, consequence, where)
             return
 
 
@@ -107,7 +108,8 @@ def _side_by_side(call: Call, where: Where) -> Iterator[Hit]:
     sink = _sink_of(crowd, where)
     if sink is not None:
         dropped = "drops what all the others bring" if together else "cancels all the others"
-        yield _hit(call, sink, heat, dropped if caught else f"ends the {heat.label}", where)
+        consequence = dropped if caught else f"ends the {heat.label}"
+        yield _hit(call, crowd.func, sink, heat, consequence, where)
 
 
 def _sink_of(crowd: Crowd, where: Where) -> SiteId | None:
@@ -126,7 +128,16 @@ def _round_of(block: int, where: Where) -> Heat | None:
     function = where.function(block)
     if function is not None and _SET_UP.match(function.name):
         return None
-    return None if is_exceptional(heat, where) else heat
+    return None if is_exceptional(heat, where) or _serves_one_item(heat, where) else heat
+
+
+def _serves_one_item(heat: Heat, where: Where) -> bool:
+    """Tell whether a round on the way leads here: that one is reported, not the loops in it."""
+    for file, number in heat.via:
+        view = where.sibling(file)
+        if any(loop.kind == "for" for loop in view.data_loops(view.file.calls[number].block)):
+            return True
+    return False
 
 
 def _is_run_here(call: Call, where: Where) -> bool:
@@ -152,11 +163,11 @@ def _caught_on_the_way(heat: Heat, where: Where) -> bool:
     return False
 
 
-def _hit(call: Call, sink: SiteId, heat: Heat, consequence: str, where: Where) -> Hit:
+def _hit(call: Call, func: str, sink: SiteId, heat: Heat, consequence: str, where: Where) -> Hit:
     below = where.program.site(sink)
     direct = sink == (where.index, call.number)
     made = "" if direct or below.effect is None else f" ({below.effect.readable}() below it)"
-    name = spoken(call, where) if direct or not made else call.func.lstrip("@0123456789.")
+    name = spoken(call, where) if direct or not made else func.lstrip("@0123456789.")
     here = heat.file == where.index
     place = f"line {heat.line}" if here else f"{where.program.files[heat.file].path}:{heat.line}"
     return Hit(

@@ -101,9 +101,9 @@ def _risk(call: Call, releases: list[Call], where: Where) -> str:
         return ""
     first, last = call.place[0], later[-1].place[0]
     for jump in where.file.jumps:
-        if jump.kind in {"return", "raise"} and first < jump.place[0] < last:
-            if not any(inner.block == jump.block for inner in later):
-                return f"line {jump.place[0]} leaves the function"
+        leaves = jump.kind in {"return", "raise"} and first < jump.place[0] < last
+        if leaves and not any(release.block == jump.block for release in later):
+            return f"line {jump.place[0]} leaves the function"
     here = where.block(call.block).function
     for other in where.file.calls[call.number + 1 : later[-1].number]:
         if other not in later and where.block(other.block).function == here:

@@ -65,8 +65,8 @@ def missing_await(call: Call, where: Where) -> Iterator[Hit]:
         fix=(
             f"Write await {name}(...)."
             if here
-            else f"Make {where.name(call.block)} a coroutine and await {name}(...) in it, or hand it"
-            " to the running loop with asyncio.run_coroutine_threadsafe."
+            else f"Make {where.name(call.block)} a coroutine that awaits {name}(...), or hand the"
+            " coroutine to the running loop with asyncio.run_coroutine_threadsafe."
         ),
         fixable="safe" if here and not tested else "no",
         confidence=confidence,
