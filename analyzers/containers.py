@@ -52,13 +52,6 @@ _READING = {
 ClassId = tuple[int, int]
 """File and class."""
 
-FEW = re.compile(
-    r"symbol|pair|market|coin|ticker|exchange|interval|timeframe|chain|currency|side|status|type"
-    r"|level|mode|kind|name|field|column|user|chat|guild|channel|member|room|account|wallet",
-    re.IGNORECASE,
-)
-"""Names of keys that grow with the configuration or the audience, not with time."""
-
 
 @dataclass(frozen=True, slots=True)
 class Container:
@@ -74,6 +67,8 @@ class Container:
     place: Place
     bounded_items: bool = False
     """Its values are bounded themselves: ``defaultdict(lambda: deque(maxlen=10))``."""
+    on_demand: bool = False
+    """Reading makes entries: ``defaultdict(asyncio.Lock)``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +79,7 @@ class Growth:
     place: Place
     block: int
     verb: str
-    """``append``, ``add``, ``[]=`` and so on."""
+    """``append``, ``add``, ``[]=`` and so on; ``[]`` where reading makes an entry."""
     key: Value | None
     """What is added to a list or set; the key for a dictionary."""
     value: Value | None = None
@@ -104,31 +99,6 @@ def _growths(where: Where) -> tuple[Growth, ...]:
         if not _shrinks(container, where)
         for growth in _growths_of(container, additions, where)
     )
-
-
-def is_few(key: Value | None, growth: Growth, where: Where) -> bool:
-    """Tell whether the keys are constants or come from a collection that the bot starts with."""
-    if key is None or growth.container.kind == "list":
-        return False  # a list takes the same item again and again
-    if key.kind == "const" or (key.ref and key.ref.rpartition(".")[2].isupper()):
-        return True
-    if key.kind in {"fstring", "tuple"} and key.items and not key.names:
-        return True
-    for loop in where.around(growth.block, "for", "comp"):
-        if key.names and set(key.names) <= set(loop.targets):
-            return loop.value is not None and _is_configured(loop.value, where)
-    return False
-
-
-def _is_configured(iterable: Value, where: Where) -> bool:
-    """Tell whether a loop runs over something that is there already, not over a fresh answer."""
-    call = where.call_of(iterable)
-    if call is None:
-        return not iterable.ref.startswith("@")
-    if call.func in {"tuple", "list", "sorted", "enumerate", "set"} and call.args:
-        return _is_configured(call.args[0], where)
-    receiver, _, verb = call.func.rpartition(".")
-    return verb in {"items", "keys", "values"} and not receiver.startswith("@")
 
 
 def is_far(heat: Heat) -> bool:
@@ -217,8 +187,10 @@ def _containers(where: Where) -> Iterator[Container]:
         else:
             owner, function, name = -1, block.function, assign.target
         key = (name, owner, function)
-        bounded = _has_bounded_items(assign, where)
-        found.setdefault(key, Container(kind, name, owner, function, assign.place, bounded))
+        bounded, made = _has_bounded_items(assign, where), where.call_of(assign.value)
+        on_demand = made is not None and where.path(made) == "collections.defaultdict"
+        container = Container(kind, name, owner, function, assign.place, bounded, on_demand)
+        found.setdefault(key, container)
     yield from found.values()
 
 
@@ -273,6 +245,9 @@ def _growths_of(
         elif container.kind == "dict":
             key, value = addition.key, addition.value
             yield Growth(container, addition.place, addition.block, "[]=", key, value)
+    for read in where.file.subscripts if container.on_demand else ():
+        if read.ref == container.name and _is_here(container, read.block, where):
+            yield Growth(container, read.place, read.block, "[]", read.key)
 
 
 def _growth_by_call(container: Container, call: Call) -> Iterator[Growth]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from perfscan.analyzers.containers import FEW, is_far
+from perfscan.analyzers.containers import is_far
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Assign, Call
+from perfscan.analyzers.key_counts import FEW
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.registry import Hit, rule
 from perfscan.analyzers.sequences import (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from perfscan.analyzers.containers import FEW
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Block, Call, Comparison, Value
+from perfscan.analyzers.key_counts import FEW
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.registry import Hit, rule
 from perfscan.analyzers.sequences import (

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from perfscan.analyzers.containers import FEW, Growth, growths, is_far, is_few, is_short_lived
+from perfscan.analyzers.containers import growths, is_far, is_short_lived
 from perfscan.analyzers.context import Where
-from perfscan.analyzers.facts import Call, FileFacts, Function
+from perfscan.analyzers.facts import Call, FileFacts, Function, Param
+from perfscan.analyzers.key_counts import FEW, is_few, is_few_by_name
+from perfscan.analyzers.live_objects import kept_by
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.things import Thing
 
 
 @rule("PS502", "unbounded-cache", Severity.HIGH, on=FileFacts)
@@ -71,6 +74,8 @@ def _dictionaries(where: Where) -> Iterator[Hit]:
         heat = where.hot(growth.block)
         if container in reported or heat is None or container.function >= 0:
             continue
+        if kept_by(growth, where):
+            continue  # PS1003 speaks of locks, tasks and sessions
         if is_few(growth.key, growth, where) or is_short_lived(growth, heat, where):
             continue
         reported.add(container)
@@ -83,19 +88,12 @@ def _dictionaries(where: Where) -> Iterator[Hit]:
             ),
             fix="Use cachetools.TTLCache(maxsize=..., ttl=...), or delete what is done with.",
             confidence=(
-                Confidence.POSSIBLE if _few_keys(growth) or is_far(heat) else Confidence.PROBABLE
+                Confidence.POSSIBLE
+                if is_few_by_name(growth, where) or is_far(heat)
+                else Confidence.PROBABLE
             ),
             trace=tuple(where.step(site) for site in heat.via),
         )
-
-
-def _few_keys(growth: Growth) -> bool:
-    """Tell whether the key is named like something that does not change with time."""
-    key = growth.key
-    if key is None:
-        return True
-    names = [key.ref.rpartition(".")[2], *key.names] if key.kind == "ref" else [*key.names]
-    return any(FEW.search(name) for name in names if name != "self") or not names
 
 
 def _decorated(function: Function, where: Where) -> Iterator[Hit]:
@@ -107,6 +105,8 @@ def _decorated(function: Function, where: Where) -> Iterator[Hit]:
         return  # goes with the call of the function around it
     if not _changes(function, where):
         return
+    if all(_has_few_values(param, function, where) for param in inputs):
+        return
     few = all(FEW.search(param.name) for param in inputs)
     yield Hit(
         function.place,
@@ -115,6 +115,23 @@ def _decorated(function: Function, where: Where) -> Iterator[Hit]:
         fix="Give lru_cache a maxsize, or use cachetools.TTLCache when results grow old.",
         confidence=Confidence.POSSIBLE if few else Confidence.DEFINITE,
     )
+
+
+def _has_few_values(param: Param, function: Function, where: Where) -> bool:
+    """Tell whether an annotation says that there are few: members of an enumeration, functions."""
+    if param.annotation is None:
+        return False
+    if param.annotation.ref.rpartition(".")[2] in {"bool", "Callable", "type", "Type"}:
+        return True
+    return any(
+        thing.kind == "class" and _is_enumeration(thing, where)
+        for thing in where.things(param.annotation, function.outer)
+    )
+
+
+def _is_enumeration(cls: Thing, where: Where) -> bool:
+    bases = where.program.files[cls.file].classes[cls.number].bases
+    return any(base.ref.endswith(("Enum", "Flag")) for base in bases)
 
 
 def _unbounded(function: Function, where: Where) -> str | None:

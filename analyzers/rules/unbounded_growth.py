@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from perfscan.analyzers.containers import FEW, Growth, growths, is_far, is_few, is_short_lived
+from perfscan.analyzers.containers import Growth, growths, is_far, is_short_lived
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import FileFacts
 from perfscan.analyzers.heat import Heat
+from perfscan.analyzers.key_counts import is_few, is_few_by_name
 from perfscan.analyzers.model import Confidence, Severity, TraceStep
 from perfscan.analyzers.registry import Hit, rule
 
@@ -74,7 +75,7 @@ def unbounded_growth(file: FileFacts, where: Where) -> Iterator[Hit]:
     reported = set()
     for growth in growths(where):
         container = growth.container
-        if container in reported or (container.kind == "dict" and growth.verb == "[]="):
+        if container in reported or (container.kind == "dict" and "[]" in growth.verb):
             continue
         heat = where.hot(growth.block)
         if heat is None or is_short_lived(growth, heat, where) or growth.verb == "setdefault":
@@ -129,8 +130,7 @@ def _starts_inside(growth: Growth, heat: Heat, where: Where) -> bool:
 
 def _hit(growth: Growth, heat: Heat, where: Where) -> Hit:
     container = growth.container
-    key_names = growth.key.names if growth.key is not None else ()
-    few = container.kind != "list" and any(FEW.search(name) for name in key_names)
+    few = container.kind != "list" and is_few_by_name(growth, where)
     limit = "collections.deque(maxlen=...)" if container.kind == "list" else "a bounded cache"
     steps = [where.step(site) for site in heat.via]
     here = TraceStep(where.file.path, growth.place[0], where.symbol(where.index, growth.block))
