@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from perfscan.analyzers.context import Where
-from perfscan.analyzers.facts import Call, Value
+from perfscan.analyzers.facts import Block, Call, Value
 from perfscan.analyzers.literals import Spot, source
 
 Amount = Literal["few", "unknown", "many"]
@@ -19,6 +19,8 @@ _VIEWS = frozenset({"items", "values", "keys", "copy", "json", "get", "all", "sp
 _GROWS = (".append", ".add", ".extend", ".update", ".insert")
 _OUTSIDE = frozenset({"network", "database", "file", "socket"})
 _DEPTH = 3
+_HANDFUL = 10
+"""At most so many written-down items are not a loop over data."""
 
 _MANY = re.compile(
     r"(^|_)(urls|links|symbols|pairs|markets|tickers|coins|tokens|mints|pools|wallets|addresses"
@@ -45,7 +47,10 @@ _SETTINGS = re.compile(r"config|settings|environ|getenv|options", re.IGNORECASE)
 
 def amount(items: Value, block: int, where: Where) -> Amount:
     """Return how many items ``items`` may hold, as far as something speaks for it."""
-    if where.is_few(items) or _is_written_down(items, block, where):
+    written = _written_down(items, block, where)
+    if written is not None:
+        return "few" if written <= _HANDFUL else "many"
+    if where.is_few(items):
         return "few"
     origins = list(_origins(items, block, where, 0))
     if any(_comes_from_outside(call, where) for call in origins):
@@ -82,16 +87,25 @@ def _is_slice(value: Value) -> bool:
     return value.kind == "ref" and any(item.ref == ":" for item in value.items)
 
 
-def _is_written_down(items: Value, block: int, where: Where) -> bool:
-    """Tell whether a name stands for a literal that nothing adds to."""
+def is_handful(loop: Block, where: Where) -> bool:
+    """Tell whether a loop goes over constants, and not over a long list of them."""
+    if loop.value is None or not where.is_constant(loop):
+        return False
+    written = _written_down(loop.value, loop.parent, where)
+    return written is None or written <= _HANDFUL
+
+
+def _written_down(items: Value, block: int, where: Where) -> int | None:
+    """Return how many items a literal has, or the one that a name stands for and nothing grows."""
     items = _inner(items, where)
     found = source(Spot(items, where, block))
-    if found is None or found.value is items or not found.value.items:
-        return False
-    return found.where.is_few(found.value) and not any(
+    if found is None or not found.value.items or not found.where.is_few(found.value):
+        return None
+    grows = any(
         call.func.endswith(_GROWS) and call.func.rpartition(".")[0] == items.ref
         for call in where.file.calls
     )
+    return None if grows else len(found.value.items)
 
 
 def _inner(items: Value, where: Where) -> Value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from perfscan.analyzers.amounts import is_handful
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.coroutines import in_coroutine, spoken
 from perfscan.analyzers.crowds import Crowd, crowd_of
@@ -79,7 +80,7 @@ def failure_stops_loop(fact: Block | Call, where: Where) -> Iterator[Hit]:
 
 def _in_a_loop(loop: Block, where: Where) -> Iterator[Hit]:
     heat = _round_of(loop.number, where)
-    if heat is None or where.is_constant(loop) or ends_early(loop, where):
+    if heat is None or is_handful(loop, where) or ends_early(loop, where):
         return
     for call in where.calls_in(loop.number):
         if not varies(call, loop, where) or is_caught(call.block, where, loop.number):

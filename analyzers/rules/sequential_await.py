@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from perfscan.analyzers.amounts import is_handful
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.coroutines import in_coroutine
 from perfscan.analyzers.facts import Block, Call
@@ -60,7 +61,7 @@ def sequential_await(loop: Block, where: Where) -> Iterator[Hit]:
         When a turn needs the one before (cursors, nonces), when the loop is paced on purpose, when
         order matters (orders, messages to one chat), and over a handful of fixed items.
     """
-    if loop.kind not in {"for", "comp"} or loop.is_async or where.is_constant(loop):
+    if loop.kind not in {"for", "comp"} or loop.is_async or is_handful(loop, where):
         return
     if in_coroutine(loop.number, where) is None:
         return

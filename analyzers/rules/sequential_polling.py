@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from perfscan.analyzers.amounts import is_handful
 from perfscan.analyzers.blocking import is_sink
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.coroutines import spoken
@@ -73,7 +74,7 @@ def sequential_polling(loop: Block, where: Where) -> Iterator[Hit]:
     if loop.kind not in {"for", "comp"} or loop.is_async or not where.in_thread(loop.number):
         return
     heat = where.hot(loop.number)
-    if heat is None or where.is_constant(loop) or where.reached_from_loop(loop.number):
+    if heat is None or is_handful(loop, where) or where.reached_from_loop(loop.number):
         return
     if is_exceptional(heat, where):
         return

@@ -22,6 +22,8 @@ def items_of(where: Where) -> tuple[Value, int]:
     [
         ("for x in (1, 2, 3): pass", "few"),
         ("for x in PAIRS: pass", "few"),
+        ("PAIRS = [1, 2]\nfor x in PAIRS: pass", "few"),
+        ("PAIRS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]\nfor x in PAIRS: pass", "many"),
         ("def f(providers):\n    for x in providers: pass", "few"),
         ("def f():\n    ends = {'a': 1, 'b': 2}\n    for k, v in ends.items(): pass", "few"),
         ("def f(config):\n    found = config.get('x')\n    for x in enumerate(found): pass", "few"),
