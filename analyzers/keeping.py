@@ -25,8 +25,9 @@ _ENDLESS_CALLS = frozenset(
 """Library calls that return when the connection ends, whatever object they belong to."""
 
 _SET_UP = re.compile(
-    r"_*(start|setup|set_up|init|connect|reconnect|login|authenticate|install|download|open|close"
-    r"|stop|shutdown|restart|refresh_?token)",
+    r"_*(start|setup|set_up|init|connect|reconnect|login|authenticate|auth_|assume_role|install"
+    r"|download|open|close|stop|shutdown|restart|refresh_?token|(validate|verify|test)_\w*"
+    r"(key|token|credential|connection))",
     re.IGNORECASE,
 )
 """Steps that a bot takes when it starts or recovers, even inside its main loop."""
@@ -151,7 +152,10 @@ def callers(function: FunctionId, where: Where) -> Iterator[tuple[Where, Call]]:
 
 
 def is_exceptional(heat: Heat, where: Where) -> bool:
-    """Tell whether the way from the loop leads through a failure path or through start-up code."""
+    """Tell whether the way from the loop leads through a failure path or through start-up code.
+
+    Checks of a key and logins count as that: a person asks for them, or they are needed seldom.
+    """
     for site in heat.via:
         view = where.sibling(site[0])
         call = view.file.calls[site[1]]

@@ -11,9 +11,12 @@ from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import LOOPS, Block, Call, FileFacts
 from perfscan.analyzers.knowledge import Effect
 from perfscan.analyzers.model import Confidence, TraceStep
-from perfscan.analyzers.project import FunctionId, Program, Site, SiteId
+from perfscan.analyzers.project import FunctionId, Site, SiteId
 
 _DEPTH = 5
+_MOST = 50
+"""So many functions are looked through for a pause."""
+
 _SERVERS = frozenset({"network", "socket", "database"})
 
 _LIMITING = re.compile(
@@ -98,8 +101,28 @@ def pauses(call: Call, where: Where) -> bool:
     """Tell whether a call sleeps or waits for a limiter, itself or in what it calls."""
     if is_pause(call, where.roles(call)):
         return True
-    functions = where.program.once(_pausing)
-    return any(target in functions for target in where.targets(call))
+    seen: set[FunctionId] = set()
+    return any(_pauses_below(target, where, seen) for target in where.targets(call))
+
+
+def _pauses_below(function: FunctionId, where: Where, seen: set[FunctionId]) -> bool:
+    """Tell whether a scanned function sleeps or waits for a limiter when all goes well."""
+    if function in seen or len(seen) > _MOST:
+        return False
+    seen.add(function)
+    view = where.sibling(function[0])
+    facts = where.program.function(function)
+    if facts is not None and any(
+        is_limiter(block, view)
+        for block in map(view.block, view.below(facts.block))
+        if block.kind == "with"
+    ):
+        return True
+    calls = [site.call for site in where.program.sites_of(function)]
+    usual = [call for call in calls if not _is_exceptional(view.file, call)]
+    return any(is_pause(call, view.roles(call)) for call in usual) or any(
+        _pauses_below(target, view, seen) for call in usual for target in view.targets(call)
+    )
 
 
 def is_pause(call: Call, roles: frozenset[str]) -> bool:
@@ -120,37 +143,6 @@ def is_limiter(block: Block, where: Where) -> bool:
     call = where.call_of(value)
     name = call.func if call is not None else value.ref
     return any(_LIMITING.search(part) for part in name.split("."))
-
-
-def _pausing(program: Program) -> frozenset[FunctionId]:
-    """Return the scanned functions that sleep or wait for a limiter when all goes well."""
-    queue: list[FunctionId] = []
-    roles = program.knowledge.roles
-    for file, facts in enumerate(program.files):
-        for site in program.sites[file]:
-            known = frozenset(
-                role for t in site.things if t.kind == "external" for role in roles(t.path)
-            )
-            if is_pause(site.call, known) and not _is_exceptional(facts, site.call):
-                queue.append(program.function_of(site))
-        for block in facts.blocks:
-            if block.kind == "with" and block.value is not None and block.function >= 0:
-                name = block.value.ref
-                if name.startswith("@") and name[1:].isdigit():
-                    name = facts.calls[int(name[1:])].func
-                if any(_LIMITING.search(part) for part in name.split(".")):
-                    queue.append((file, block.function))
-    found: set[FunctionId] = set()
-    while queue:
-        function = queue.pop()
-        if function in found or function[1] < 0:
-            continue
-        found.add(function)
-        for caller in program.callers.get(function, ()):
-            facts = program.files[caller[0]]
-            if not _is_exceptional(facts, facts.calls[caller[1]]):
-                queue.append(program.function_of(caller))
-    return frozenset(found)
 
 
 def _is_exceptional(facts: FileFacts, call: Call) -> bool:

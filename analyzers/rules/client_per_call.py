@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from perfscan.analyzers.containers import is_far
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Block, Call, Function
 from perfscan.analyzers.heat import Heat
 from perfscan.analyzers.keeping import (
+    bound_to,
     callers,
     fate,
     is_cached,
@@ -109,7 +111,9 @@ def _is_client(call: Call, where: Where) -> bool:
 
 def _client(call: Call, function: Function, where: Where) -> Iterator[Hit]:
     becomes = fate(call, where)
-    if becomes == "kept" or used_for_long(_region(call, function, where), where):
+    if becomes == "kept" or _is_fallback(call, function, where):
+        return
+    if used_for_long(_region(call, function, where), where):
         return
     if becomes == "local" and not function.is_generator:
         found = _repeated(call, function, where)
@@ -128,6 +132,20 @@ def _client(call: Call, function: Function, where: Where) -> Iterator[Hit]:
                 return
 
 
+def _is_fallback(call: Call, function: Function, where: Where) -> bool:
+    """Tell whether the client is built only when the caller gave none."""
+    params = {param.name for param in function.params}
+    for target in bound_to(call, where):
+        if target in params:
+            return True
+    return any(
+        assign.value.kind in {"conditional", "boolean"}
+        and any(item.ref == f"@{call.number}" for item in assign.value.items)
+        and any(item.ref in params for item in assign.value.items)
+        for assign in where.file.assigns
+    )
+
+
 def _guarded(call: Call, where: Where) -> bool:
     """Tell whether a call happens only on some condition or after a failure."""
     return next(where.around(call.block, "if", "except"), None) is not None
@@ -137,7 +155,8 @@ def _repeated(call: Call, function: Function, where: Where) -> tuple[str, Heat |
     """Return what runs the function again and again, in words and as a fact."""
     heat = where.hot(call.block)
     if heat is not None:
-        return None if is_exceptional(heat, where) else (heat.label, heat)
+        seldom = is_exceptional(heat, where) or is_far(heat)
+        return None if seldom else (heat.label, heat)
     for view, caller in callers(where.function_id(call.block), where):
         loops = [loop for loop in view.data_loops(caller.block) if loop.kind != "while"]
         if loops and not view.starting(caller):
@@ -188,7 +207,9 @@ def _one_shots(calls: list[Call], where: Where) -> Iterator[Hit]:
         heat = where.hot(call.block)
         if heat is None or where.confidence(call) is Confidence.POSSIBLE:
             continue
-        if _pauses_long(heat, where) or is_exceptional(heat, where) or remembers(call, where):
+        if _pauses_long(heat, where) or is_exceptional(heat, where) or is_far(heat):
+            continue
+        if remembers(call, where):
             continue
         effect = where.effect(call)
         name = effect.readable if effect else call.func

@@ -10,7 +10,7 @@ from perfscan.analyzers.facts import Block, Call
 from perfscan.analyzers.heat import Heat
 from perfscan.analyzers.limits import Limit, limit_of
 from perfscan.analyzers.model import Confidence, Severity
-from perfscan.analyzers.project import Program, Site
+from perfscan.analyzers.project import Site
 from perfscan.analyzers.registry import Hit, rule
 from perfscan.analyzers.remote import (
     Reach,
@@ -21,6 +21,7 @@ from perfscan.analyzers.remote import (
     reaches,
     steps,
 )
+from perfscan.analyzers.survey import survey
 
 _SWITCHES = ("enableRateLimit", "enable_rate_limit")
 _THROTTLING = (
@@ -151,14 +152,14 @@ def _is_spaced(loop: Block, calls: list[Call], where: Where) -> bool:
         return True
     if any(is_limiter(block, where) for block in where.around(loop.number, "with")):
         return True
-    return where.program.once(_has_throttle)
+    return _has_throttle(where)
 
 
-def _has_throttle(program: Program) -> bool:
+@survey(any)
+def _has_throttle(where: Where) -> bool:
     return any(
         entry.module.partition(".")[0] in _THROTTLING or entry.name in _THROTTLING
-        for facts in program.files
-        for entry in facts.imports
+        for entry in where.file.imports
     )
 
 

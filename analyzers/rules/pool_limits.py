@@ -8,8 +8,8 @@ from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call, Value
 from perfscan.analyzers.literals import number
 from perfscan.analyzers.model import Severity
-from perfscan.analyzers.project import Program
 from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.survey import survey
 
 _POOLS = {
     "aiohttp.TCPConnector": ((0, "limit", 100), (-1, "limit_per_host", 0)),
@@ -85,7 +85,7 @@ def _pool(call: Call, path: str, where: Where) -> Iterator[Hit]:
     for position, keyword, default in _POOLS[path]:
         value = where.argument(call, position, keyword)
         if value is not None and _is_unlimited(value, path, keyword):
-            if not _has_semaphore(where.program):
+            if not _has_semaphore(where):
                 yield _hit(call, f"{name}({keyword}={value.const}) has no bound", where)
             return
         size = number(value, where, call.block) if value is not None else default
@@ -133,17 +133,11 @@ def _workers(where: Where, path: str) -> tuple[float, Call] | None:
     return max(found, key=lambda pair: pair[0], default=None)
 
 
-def _has_semaphore(program: Program) -> bool:
-    return program.once(_semaphores)
-
-
-def _semaphores(program: Program) -> bool:
+@survey(any)
+def _has_semaphore(where: Where) -> bool:
     return any(
-        thing.path in _SEMAPHORES
-        for sites in program.sites
-        for site in sites
-        if site.call.func.endswith("Semaphore")
-        for thing in site.things
+        call.func.endswith("Semaphore") and where.path(call) in _SEMAPHORES
+        for call in where.file.calls
     )
 
 

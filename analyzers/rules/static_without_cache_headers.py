@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call, Value
 from perfscan.analyzers.model import Severity
-from perfscan.analyzers.project import Program
 from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.survey import survey
 
 _SENDS = {
     "flask.send_file": "max_age",
@@ -75,7 +75,7 @@ def static_without_cache_headers(call: Call, where: Where) -> Iterator[Hit]:
             return
     elif not _mounts(path) or _is_repeated(call, path, where):
         return
-    if where.program.once(_sets_age):
+    if _sets_age(where):
         return
     yield _hit(call, path, keyword, where)
 
@@ -97,20 +97,18 @@ def _is_on_disk(call: Call, where: Where) -> bool:
     return not where.value_path(value, call.block, call.number).startswith(("io.", "tempfile."))
 
 
-def _sets_age(program: Program) -> bool:
+@survey(any)
+def _sets_age(where: Where) -> bool:
     """Tell whether the program says anywhere how long answers may be kept."""
-    for facts in program.files:
-        for assign in facts.assigns:
-            values = (assign.key, Value("const", "", assign.target))
-            if any(value is not None and _speaks(value) for value in values):
-                return True
-        for call in facts.calls:
-            given = (*call.args, *(value for _, value in call.keywords))
-            names = (name for name, _ in call.keywords)
-            if any(map(_speaks, given)) or any(name == _SETTING for name in names):
-                return True
-            if call.func.endswith((".cache_control.update", ".add_etag")):
-                return True
+    for assign in where.file.assigns:
+        values = (assign.key, Value("const", "", assign.target))
+        if any(value is not None and _speaks(value) for value in values):
+            return True
+    for call in where.file.calls:
+        given = (*call.args, *(value for _, value in call.keywords))
+        names = (name for name, _ in call.keywords)
+        if any(map(_speaks, given)) or any(name == _SETTING for name in names):
+            return True
     return False
 
 

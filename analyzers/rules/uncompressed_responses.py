@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call, Value
 from perfscan.analyzers.model import Severity
-from perfscan.analyzers.project import Program
 from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.survey import survey
 
 _APPS = {
     "flask.Flask": "Add flask-compress: Compress(app).",
@@ -35,6 +35,9 @@ _STATIC = frozenset(
 )  # fmt: skip
 
 _JSON = frozenset({"jsonify", "json_response", "JSONResponse", "ORJSONResponse", "UJSONResponse"})
+
+_ROWS = frozenset({"fetchall", "all", "to_dict", "fetch_ohlcv", "tolist"})
+_DEPTH = 3
 
 _MANY = re.compile(
     r"(history|histor(y|ical)|rows|records|candles|klines|trades|orders|ticks|items|results|series"
@@ -83,12 +86,12 @@ def uncompressed_responses(call: Call, where: Where) -> Iterator[Hit]:
         Behind a proxy that compresses (nginx, Cloudflare), and for answers of a few hundred bytes.
     """
     path = where.path(call)
-    if path not in _APPS or where.program.once(_compresses):
+    if path not in _APPS or _compresses(where):
         return
-    sending = where.program.once(_large_answers)
+    json, static = _large_answers(where)
+    sending = json or static
     if not sending:
         return
-    json = "JSON" in sending
     yield Hit(
         call.place,
         call.block,
@@ -99,78 +102,74 @@ def uncompressed_responses(call: Call, where: Where) -> Iterator[Hit]:
     )
 
 
-def _compresses(program: Program) -> bool:
+@survey(any)
+def _compresses(where: Where) -> bool:
     """Tell whether anything in the program compresses answers, or speaks of it."""
-    for facts in program.files:
-        if any(
-            _COMPRESSING.search(f"{entry.module}.{entry.name}".rstrip("."))
-            for entry in facts.imports
-        ):
-            return True
-        if any(call.func.endswith(".enable_compression") for call in facts.calls):
-            return True
-    return False
+    if any(
+        _COMPRESSING.search(f"{entry.module}.{entry.name}".rstrip("."))
+        for entry in where.file.imports
+    ):
+        return True
+    return any(call.func.endswith(".enable_compression") for call in where.file.calls)
 
 
-def _large_answers(program: Program) -> str:
-    """Return which large answers the program sends, in words; "" for none."""
-    static = ""
-    for file, facts in enumerate(program.files):
-        for call in facts.calls:
-            last = call.func.rpartition(".")[2]
-            if last in _JSON and call.args and _is_long(program, file, call, call.args[0]):
-                return f"JSON of many rows ({facts.path}:{call.place[0]})"
-            if not static and last in _STATIC and _is_served(program, file, call):
-                static = f"static files or pages ({facts.path}:{call.place[0]})"
-    return static
-
-
-def _is_served(program: Program, file: int, call: Call) -> bool:
-    """Tell whether a call belongs to a web framework."""
-    things = program.sites[file][call.number].things
-    return any(
-        thing.path.startswith(("flask.", "quart.", "fastapi.", "starlette.", "aiohttp.web."))
-        for thing in things
+def _worst(parts: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """Return the first long JSON and the first static file of the program, in words."""
+    return (
+        next((json for json, _ in parts if json), ""),
+        next((static for _, static in parts if static), ""),
     )
 
 
-def _is_long(program: Program, file: int, call: Call, value: Value) -> bool:
+@survey(_worst)
+def _large_answers(where: Where) -> tuple[str, str]:
+    """Return the first long JSON and the first static file that this file sends, in words."""
+    json = static = ""
+    for call in where.file.calls:
+        last = call.func.rpartition(".")[2]
+        place = f"({where.file.path}:{call.place[0]})"
+        if not json and last in _JSON and call.args and _is_served(call, where):
+            if _has_many(call.args[0], call, where, 0):
+                json = f"JSON of many rows {place}"
+        elif not static and last in _STATIC and _is_served(call, where):
+            static = f"static files or pages {place}"
+    return json, static
+
+
+def _is_served(call: Call, where: Where) -> bool:
+    """Tell whether a call belongs to a web framework."""
+    return where.path(call).startswith(
+        ("flask.", "quart.", "fastapi.", "starlette.", "aiohttp.web.")
+    )
+
+
+def _has_many(value: Value, call: Call, where: Where, depth: int) -> bool:
     """Tell whether an answer is a list, a table, or has one in it."""
-    if not _is_served(program, file, call):
-        return False
-    return _has_many(value, program, file, call, 0)
-
-
-def _has_many(value: Value, program: Program, file: int, call: Call, depth: int) -> bool:
-    if depth > 3:
-        return False
-    if value.kind == "comp":
-        return True
+    if depth > _DEPTH or value.kind == "comp":
+        return value.kind == "comp"
     if value.kind == "dict":
-        return any(_has_many(item, program, file, call, depth + 1) for item in value.items)
+        return any(_has_many(item, call, where, depth + 1) for item in value.items)
     if value.kind != "ref":
         return False
-    if value.ref.startswith("@") and value.ref[1:].isdigit():
-        made = program.files[file].calls[int(value.ref[1:])]
+    made = where.call_of(value)
+    if made is not None:
         last = made.func.rpartition(".")[2]
-        if last in {"list", "sorted"} and made.args:
-            return True
-        return last in {"fetchall", "all", "to_dict", "fetch_ohlcv", "tail", "tolist"}
+        return last in _ROWS or (last in {"list", "sorted"} and bool(made.args))
     if _MANY.search(value.ref.rpartition(".")[2]):
         return True
-    bound = _bound(value, program, file, call)
-    return bound is not None and _has_many(bound, program, file, call, depth + 1)
+    bound = _bound(value, call, where)
+    return bound is not None and _has_many(bound, call, where, depth + 1)
 
 
-def _bound(value: Value, program: Program, file: int, call: Call) -> Value | None:
+def _bound(value: Value, call: Call, where: Where) -> Value | None:
     """Return what a name in an answer was last bound to in its function."""
-    facts = program.files[file]
-    function = facts.blocks[call.block].function
+    blocks = where.file.blocks
+    function = blocks[call.block].function
     bound = [
         assign.value
-        for assign in facts.assigns
+        for assign in where.file.assigns
         if assign.target == value.ref
         and assign.op == "="
-        and facts.blocks[assign.block].function == function
+        and blocks[assign.block].function == function
     ]
     return bound[-1] if bound else None

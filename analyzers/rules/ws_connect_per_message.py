@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from perfscan.analyzers.containers import is_far
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Block, Call, Value
 from perfscan.analyzers.heat import Heat
@@ -56,7 +57,7 @@ def ws_connect_per_message(call: Call, where: Where) -> Iterator[Hit]:
     if "websocket_connect" not in where.roles(call) or not _connects_here(call, where):
         return
     becomes = fate(call, where)
-    if becomes == "kept":
+    if becomes == "kept" or _belongs_to_object(call):
         return
     if becomes == "returned":
         for view, caller in callers(where.function_id(call.block), where):
@@ -77,10 +78,16 @@ def _connects_here(call: Call, where: Where) -> bool:
     return call.use != "iterated" and where.confidence(call) is not Confidence.POSSIBLE
 
 
+def _belongs_to_object(call: Call) -> bool:
+    """Tell whether an object keeps the connection: ``await self.sio.connect()``."""
+    receiver, _, method = call.func.rpartition(".")
+    return method == "connect" and receiver.startswith("self.")
+
+
 def _per_turn(call: Call, where: Where) -> Heat | None:
     """Return what repeats the connect, unless the connection serves a loop of its own."""
     heat = where.hot(call.block)
-    if heat is None or next(where.around(call.block, "except"), None) is not None:
+    if heat is None or is_far(heat) or next(where.around(call.block, "except"), None) is not None:
         return None
     own_loop = heat.file == where.index and heat.block in {
         block.number for block in where.around(call.block)
