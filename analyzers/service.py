@@ -11,7 +11,7 @@ from perfscan.analyzers.facts import Call, Place, Value
 from perfscan.analyzers.heat import Heat
 from perfscan.analyzers.survey import survey
 
-_SERVERS = frozenset({"network", "socket"})
+_SERVERS = frozenset({"network"})
 _RUNNERS = frozenset(
     {
         "asyncio.run", "anyio.run", "trio.run", "uvicorn.run", "aiohttp.web.run_app",

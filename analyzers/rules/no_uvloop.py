@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call
 from perfscan.analyzers.model import Confidence, Severity
-from perfscan.analyzers.project import Program
+from perfscan.analyzers.project import FunctionId, Program
 from perfscan.analyzers.registry import Hit, rule
 from perfscan.analyzers.sites import SiteId
 from perfscan.analyzers.survey import survey
@@ -54,9 +55,9 @@ def no_uvloop(program: Program, where: Where) -> Iterator[Hit]:
     When it is fine:
         On Windows, where there is no uvloop, and on streams with few messages.
     """
-    if _has_other_loop(where) or not any(_receives(where)):
-        return
-    for file, number in _starts(where)[:1]:
+    streams = frozenset() if _has_other_loop(where) else _receivers(where)
+    leading = (start for start in _starts(where) if streams and _leads(start, streams, program))
+    for file, number in itertools.islice(leading, 1):
         call = program.files[file].calls[number]
         yield Hit(
             call.place,
@@ -93,12 +94,29 @@ def _has_other_loop(where: Where) -> bool:
     )
 
 
-def _receives(where: Where) -> Iterator[bool]:
-    """Yield, for each receiving loop, whether a coroutine runs it."""
-    for (file, block), heat in where.hot_regions.loops.items():
-        function = where.program.files[file].blocks[block].function
-        if heat.kind == "receive" and function >= 0:
-            yield where.program.files[file].functions[function].is_async
+def _receivers(where: Where) -> frozenset[FunctionId]:
+    """Return the coroutines that receive a stream."""
+    program = where.program
+    return frozenset(
+        function
+        for (file, block), heat in where.hot_regions.loops.items()
+        if heat.kind == "receive"
+        and (function := (file, program.files[file].blocks[block].function)) in program.asynchronous
+    )
+
+
+def _leads(start: SiteId, streams: frozenset[FunctionId], program: Program) -> bool:
+    """Tell whether the coroutine that a loop is run with comes to a stream."""
+    where = Where(program, start[0])
+    main = where.call_of(where.argument(where.file.calls[start[1]], 0, "main"))
+    queue = list(where.targets(main)) if main is not None else []
+    reached = set(queue)
+    while queue:
+        for site in program.sites_of(queue.pop()):
+            fresh = [target for target in site.targets if target not in reached]
+            reached.update(fresh)
+            queue.extend(fresh)
+    return not reached.isdisjoint(streams)
 
 
 def _runs_loop(call: Call, view: Where) -> bool:
