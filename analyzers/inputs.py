@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from perfscan.analyzers.discover import SourceFile
+from perfscan.analyzers.source import Unreadable, read
 
 _SETTLED_NS = 2_000_000_000
 """A file that was changed less than this before it was read may be changed again without a new
@@ -47,8 +48,10 @@ def take_stock(
             size, changed = status.st_size, status.st_mtime_ns
             if record is None or not record.settled or record[:2] != (size, changed):
                 opened = True
-                digest = digest_of(source.file.read_bytes())
-                record = Record(size, changed, digest, now_ns - changed > _SETTLED_NS)
+                data = read(source.file)
+                if isinstance(data, Unreadable):
+                    continue  # to be read again and reported
+                record = Record(size, changed, digest_of(data), now_ns - changed > _SETTLED_NS)
         except OSError:
             opened = True  # to be read again and reported
             continue

@@ -24,6 +24,7 @@ from perfscan.analyzers.linking import PHASES
 from perfscan.analyzers.project import Program
 from perfscan.analyzers.registry import Rule, Thresholds
 from perfscan.analyzers.request import Progress
+from perfscan.analyzers.sharing import Shared
 from perfscan.analyzers.source import Unreadable, parse, read
 from perfscan.analyzers.source_lines import lines_of
 from perfscan.analyzers.tables import Tables
@@ -99,6 +100,7 @@ class Shelf:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._facts: dict[int, FileFacts] = {}
+        self._shared = Shared()
 
     def read(self, index: int) -> Status:
         """Read one file, unless an earlier scan has read the same content."""
@@ -110,7 +112,7 @@ class Shelf:
         if isinstance(data, Unreadable):
             return Status(b"", 0, False, data)
         digest = digest_of(data)
-        facts = job.cache.get(facts_key(job, digest)) or _extracted(data, source.path)
+        facts = job.cache.get(facts_key(job, digest)) or self._extracted(data, source.path)
         if isinstance(facts, Unreadable):
             return Status(digest, 0, False, facts)
         self._facts[index] = facts = facts._replace(path=source.path)
@@ -122,6 +124,7 @@ class Shelf:
         job.cache.put_all(
             (facts_key(job, statuses[index].digest), facts) for index, facts in self._facts.items()
         )
+        self._shared = Shared()  # its tables have done their work
 
     def load(self, index: int, status: Status) -> FileFacts:
         """Return the facts of a file that was found readable."""
@@ -131,24 +134,23 @@ class Shelf:
             data = read(source.file)
             if isinstance(data, Unreadable) or digest_of(data) != status.digest:
                 raise ChangedError(source.path)
-            facts = _extracted(data, source.path)
+            facts = self._extracted(data, source.path)
             assert isinstance(facts, FileFacts)
         return facts._replace(path=source.path)
+
+    def _extracted(self, data: bytes, path: str) -> FileFacts | Unreadable:
+        parsed = parse(data)
+        if isinstance(parsed, Unreadable):
+            return parsed
+        try:
+            facts = extract(parsed.tree, path, parsed.lines, self._shared)
+            return facts._replace(comments=parsed.comments)
+        except RecursionError:
+            return Unreadable("is nested too deeply to be scanned", None)
 
 
 class ChangedError(Exception):
     """A file was changed while it was scanned."""
-
-
-def _extracted(data: bytes, path: str) -> FileFacts | Unreadable:
-    parsed = parse(data)
-    if isinstance(parsed, Unreadable):
-        return parsed
-    try:
-        facts = extract(parsed.tree, path, parsed.lines)
-        return facts._replace(comments=parsed.comments)
-    except RecursionError:
-        return Unreadable("is nested too deeply to be scanned", None)
 
 
 # Linking and asking.

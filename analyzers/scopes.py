@@ -131,7 +131,7 @@ class FileScopes:
         owner = selves.get((self.facts.blocks[call.block].function, target.ref), -1)
         if owner >= 0 and isinstance(name.const, str):
             path = f"{target.ref}.{name.const}"
-            made = Assign(path, "=", value, None, call.block, call.place, call.number)
+            made = Assign(path, "=", value, None, call.block, call.span, call.number)
             self.attributes.setdefault(owner, {}).setdefault(name.const, []).append(made)
 
     def scope_of(self, block: int, name: str) -> int:
