@@ -1,0 +1,254 @@
+"""Tables and indexes as the repository itself declares them: DDL, migrations, models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from perfscan.analyzers.context import Where
+from perfscan.analyzers.facts import Assign, Call, Class, Value
+from perfscan.analyzers.literals import Spot, source
+from perfscan.analyzers.model import TraceStep
+from perfscan.analyzers.project import Program
+from perfscan.analyzers.sql import Definition, Keys, defines, definitions
+from perfscan.analyzers.sql_literals import script_sites
+
+_COLUMN = frozenset({"Column", "mapped_column"})
+_KEYS = {
+    "Index": (1, False),
+    "UniqueConstraint": (0, True),
+    "PrimaryKeyConstraint": (0, True),
+}
+"""Constructors to (position of the first column, unique)."""
+
+_MIGRATIONS = frozenset(
+    {"create_table", "create_index", "create_unique_constraint", "create_primary_key", "add_column"}
+)
+"""Operations of Alembic."""
+
+
+@dataclass(slots=True)
+class Table:
+    """What is declared of one table, from all places together."""
+
+    name: str
+    keys: list[Keys] = field(default_factory=list)
+    columns: set[str] = field(default_factory=set)
+    created: TraceStep | None = None
+    """Where it is created; None when only its indexes are declared here."""
+
+    def has_index(self, columns: Iterable[str], then: Iterable[str] = ()) -> bool:
+        """Tell whether an index begins with these columns in any order, then one of the others."""
+        wanted, rest = set(columns), set(then)
+        for key in self.keys:
+            head, tail = set(key.columns[: len(wanted)]), key.columns[len(wanted) :]
+            if head == wanted and (not rest or (tail and tail[0] in rest)):
+                return True
+        return False
+
+
+class _Place(NamedTuple):
+    """Where a declaration stands."""
+
+    path: str
+    line: int
+    symbol: str
+
+
+def schema(where: Where) -> dict[str, Table]:
+    """Return the tables of the whole program by name, in lower case."""
+    return where.program.once(_Schema(where))
+
+
+class _Schema:
+    """The question, which needs a view to be answered; one answer for all views."""
+
+    def __init__(self, where: Where) -> None:
+        self._where = where
+
+    def __call__(self, program: Program) -> dict[str, Table]:
+        tables: dict[str, Table] = {}
+        for definition, place in _definitions(self._where):
+            table = tables.setdefault(definition.table, Table(definition.table))
+            table.keys.extend(definition.keys)
+            table.columns.update(definition.columns)
+            if definition.creates and table.created is None:
+                table.created = TraceStep(place.path, place.line, place.symbol)
+        return tables
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self)
+
+
+def _definitions(where: Where) -> Iterator[tuple[Definition, _Place]]:
+    program = where.program
+    for text in program.texts:
+        if text.path.endswith(".sql"):
+            for definition in definitions(text.text):
+                yield definition, _Place(text.path, definition.line + 1, "")
+    for site, script, dialect in script_sites(where):
+        if defines(script):
+            place = _place(where, site.file, site.call.block, site.call.place[0])
+            for definition in definitions(script, dialect):
+                yield definition, place
+    for file, facts in enumerate(program.files):
+        if any(
+            entry.module.startswith(("sqlalchemy", "alembic", "sqlmodel"))
+            for entry in facts.imports
+        ):
+            view = where.sibling(file)
+            yield from _models(view)
+            yield from _operations(view)
+
+
+def _place(where: Where, file: int, block: int, line: int) -> _Place:
+    return _Place(where.program.files[file].path, line, where.symbol(file, block))
+
+
+# Models of SQLAlchemy.
+
+
+def _models(where: Where) -> Iterator[tuple[Definition, _Place]]:
+    for cls in where.file.classes:
+        name = _table_of_model(cls, where)
+        if name:
+            columns = {
+                assign.target: call
+                for assign in _body(cls, where)
+                if (call := where.call_of(assign.value)) is not None and _last(call) in _COLUMN
+            }
+            keys = _column_keys(columns.items(), name)
+            extra = [a.value for a in _body(cls, where) if a.target == "__table_args__"]
+            keys += _constraints([item for value in extra for item in value.items], name, where)
+            names = tuple(_column_name(call, target) for target, call in columns.items())
+            place = _place(where, where.index, cls.block, cls.place[0])
+            yield Definition(name, bool(names), names, tuple(keys), 0), place
+
+
+def _table_of_model(cls: Class, where: Where) -> str:
+    named = [a.value.const for a in _body(cls, where) if a.target == "__tablename__"]
+    return named[0].lower() if named and isinstance(named[0], str) else ""
+
+
+def _body(cls: Class, where: Where) -> list[Assign]:
+    scopes = where.program.names.scopes[where.index].table.get(cls.block, {})
+    bindings = [b for held in scopes.values() for b in held if b.kind == "assign"]
+    return [where.file.assigns[b.number] for b in bindings]
+
+
+def _column_name(call: Call, target: str) -> str:
+    first = call.args[0].const if call.args else None
+    return (first if isinstance(first, str) else target).lower()
+
+
+def _column_keys(columns: Iterable[tuple[str, Call]], table: str) -> list[Keys]:
+    """Return what the flags of columns say; several primary keys are one key together."""
+    primary: list[str] = []
+    found: list[Keys] = []
+    for target, call in columns:
+        name = _column_name(call, target)
+        flags = {key for key, value in call.keywords if value.const is True}
+        if "primary_key" in flags:
+            primary.append(name)
+        elif flags & {"unique", "index"}:
+            found.append(Keys(table, (name,), "unique" in flags))
+    return [Keys(table, tuple(primary), True), *found] if primary else found
+
+
+def _constraints(values: Iterable[Value], table: str, where: Where) -> list[Keys]:
+    """Return the keys of Index(...), UniqueConstraint(...) and the like among some values."""
+    found: list[Keys] = []
+    for value in values:
+        call = where.call_of(value)
+        if call is not None and _last(call) in _KEYS:
+            first, unique = _KEYS[_last(call)]
+            columns = _names(call.args[first:])
+            unique = unique or dict(call.keywords).get("unique", Value("other")).const is True
+            if columns:
+                found.append(Keys(table, columns, unique))
+    return found
+
+
+def _names(values: Iterable[Value]) -> tuple[str, ...]:
+    """Return column names that are given as text or as attributes of a model; others end them."""
+    names: list[str] = []
+    for value in values:
+        text = value.const if isinstance(value.const, str) else value.ref.rpartition(".")[2]
+        if not text.isidentifier():
+            break
+        names.append(text.lower())
+    return tuple(names)
+
+
+# Tables and operations of Alembic.
+
+
+def _operations(where: Where) -> Iterator[tuple[Definition, _Place]]:
+    for call in where.file.calls:
+        last = _last(call)
+        if last == "Table" or last in _MIGRATIONS or last == "Index":
+            definition = _operation(call, last, where)
+            if definition is not None:
+                yield definition, _place(where, where.index, call.block, call.place[0])
+
+
+def _operation(call: Call, last: str, where: Where) -> Definition | None:
+    if last in {"Table", "create_table", "add_column"}:
+        return _created(call, last, where)
+    if last == "Index":
+        return _index_of_model(call, where)
+    batch = _batch_table(call, where)
+    table = batch or _text(where.argument(call, 1, "table_name"), call, where)
+    listed = where.argument(call, 1 if batch else 2, "columns")
+    if not table or listed is None:
+        return None
+    unique = last != "create_index" or dict(call.keywords).get("unique", listed).const is True
+    columns = _names(listed.items)
+    keys = (Keys(table, columns, unique),) if columns else ()
+    return Definition(table, False, (), keys, 0)
+
+
+def _created(call: Call, last: str, where: Where) -> Definition | None:
+    table = _text(where.argument(call, 0, "table_name"), call, where) or _batch_table(call, where)
+    made = [inner for value in call.args if (inner := where.call_of(value)) is not None]
+    columns = [inner for inner in made if _last(inner) in _COLUMN]
+    if not table or not columns:
+        return None
+    keys = _column_keys([("", column) for column in columns], table)
+    keys += _constraints(call.args, table, where)
+    names = tuple(_column_name(column, "") for column in columns)
+    return Definition(table, last != "add_column", names, tuple(keys), 0)
+
+
+def _index_of_model(call: Call, where: Where) -> Definition | None:
+    """Read ``Index("name", Price.symbol, Price.time)`` beside the model."""
+    models = {value.ref.rpartition(".")[0] for value in call.args[1:]}
+    for cls in where.file.classes:
+        if models == {cls.name}:
+            table = _table_of_model(cls, where)
+            return Definition(table, False, (), (Keys(table, _names(call.args[1:]), False),), 0)
+    return None
+
+
+def _batch_table(call: Call, where: Where) -> str:
+    """Return the table of ``with op.batch_alter_table("prices") as batch`` around the call."""
+    for block in where.around(call.block, "with"):
+        entered = where.call_of(block.value)
+        if entered is not None and _last(entered) == "batch_alter_table":
+            return _text(where.argument(entered, 0, "table_name"), entered, where)
+    return ""
+
+
+def _text(value: Value | None, call: Call, where: Where) -> str:
+    if value is None:
+        return ""
+    found = source(Spot(value, where, call.block))
+    return found.value.const.lower() if found and isinstance(found.value.const, str) else ""
+
+
+def _last(call: Call) -> str:
+    return call.func.rpartition(".")[2]
