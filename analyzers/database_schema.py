@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from perfscan.analyzers.context import Where
@@ -12,8 +11,10 @@ from perfscan.analyzers.literals import Spot, source
 from perfscan.analyzers.model import TraceStep
 from perfscan.analyzers.project import Program
 from perfscan.analyzers.sql import Definition, Keys, defines, definitions
-from perfscan.analyzers.sql_literals import script_sites
+from perfscan.analyzers.sql_literals import dialect_of, scripts
+from perfscan.analyzers.survey import survey
 
+_LIBRARIES = ("sqlalchemy", "alembic", "sqlmodel", "flask_sqlalchemy")
 _COLUMN = frozenset({"Column", "mapped_column"})
 _KEYS = {
     "Index": (1, False),
@@ -28,91 +29,107 @@ _MIGRATIONS = frozenset(
 """Operations of Alembic."""
 
 
-@dataclass(slots=True)
-class Table:
+class Table(NamedTuple):
     """What is declared of one table, from all places together."""
 
-    name: str
-    keys: list[Keys] = field(default_factory=list)
-    columns: set[str] = field(default_factory=set)
-    created: TraceStep | None = None
+    created: TraceStep | None
     """Where it is created; None when only its indexes are declared here."""
+    columns: frozenset[str]
+    keys: tuple[Keys, ...]
 
-    def has_index(self, columns: Iterable[str], then: Iterable[str] = ()) -> bool:
+    def has_index(self, columns: Collection[str], then: Collection[str] = ()) -> bool:
         """Tell whether an index begins with these columns in any order, then one of the others."""
-        wanted, rest = set(columns), set(then)
+        wanted, count = set(columns), len(set(columns))
         for key in self.keys:
-            head, tail = set(key.columns[: len(wanted)]), key.columns[len(wanted) :]
-            if head == wanted and (not rest or (tail and tail[0] in rest)):
+            following = key.columns[count : count + 1]
+            if set(key.columns[:count]) == wanted and (not then or set(following) & set(then)):
                 return True
         return False
 
 
-class _Place(NamedTuple):
-    """Where a declaration stands."""
+class _Declared(NamedTuple):
+    """A definition and where it stands."""
 
-    path: str
-    line: int
-    symbol: str
-
-
-def schema(where: Where) -> dict[str, Table]:
-    """Return the tables of the whole program by name, in lower case."""
-    return where.program.once(_Schema(where))
+    definition: Definition
+    place: TraceStep
 
 
-class _Schema:
-    """The question, which needs a view to be answered; one answer for all views."""
-
-    def __init__(self, where: Where) -> None:
-        self._where = where
-
-    def __call__(self, program: Program) -> dict[str, Table]:
-        tables: dict[str, Table] = {}
-        for definition, place in _definitions(self._where):
-            table = tables.setdefault(definition.table, Table(definition.table))
-            table.keys.extend(definition.keys)
-            table.columns.update(definition.columns)
-            if definition.creates and table.created is None:
-                table.created = TraceStep(place.path, place.line, place.symbol)
-        return tables
-
-    def __hash__(self) -> int:
-        return hash(type(self))
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self)
+def table_named(name: str, where: Where) -> Table | None:
+    """Return what the whole repository declares of a table, None when nothing does."""
+    in_python = _tables(where).get(name)
+    in_sql = where.program.once(_in_texts).get(name)
+    if in_python is None or in_sql is None:
+        return in_python or in_sql
+    return Table(
+        in_sql.created or in_python.created,
+        in_sql.columns | in_python.columns,
+        in_sql.keys + in_python.keys,
+    )
 
 
-def _definitions(where: Where) -> Iterator[tuple[Definition, _Place]]:
-    program = where.program
-    for text in program.texts:
-        if text.path.endswith(".sql"):
-            for definition in definitions(text.text):
-                yield definition, _Place(text.path, definition.line + 1, "")
-    for site, script, dialect in script_sites(where):
-        if defines(script):
-            place = _place(where, site.file, site.call.block, site.call.place[0])
-            for definition in definitions(script, dialect):
-                yield definition, place
-    for file, facts in enumerate(program.files):
-        if any(
-            entry.module.startswith(("sqlalchemy", "alembic", "sqlmodel"))
-            for entry in facts.imports
-        ):
-            view = where.sibling(file)
-            yield from _models(view)
-            yield from _operations(view)
+def _by_name(parts: Iterable[Iterable[_Declared]]) -> dict[str, Table]:
+    tables: dict[str, Table] = {}
+    for part in parts:
+        for definition, place in part:
+            created, columns, keys = tables.get(definition.table, Table(None, frozenset(), ()))
+            tables[definition.table] = Table(
+                created or (place if definition.creates else None),
+                columns.union(definition.columns),
+                keys + tuple(key for key in definition.keys if key not in keys),
+            )
+    return tables
 
 
-def _place(where: Where, file: int, block: int, line: int) -> _Place:
-    return _Place(where.program.files[file].path, line, where.symbol(file, block))
+def _in_texts(program: Program) -> dict[str, Table]:
+    scripts = [text for text in program.texts if text.path.endswith(".sql")]
+    return _by_name(
+        [
+            [
+                _Declared(definition, TraceStep(script.path, definition.line + 1, ""))
+                for definition in definitions(script.text)
+            ]
+            for script in scripts
+        ]
+    )
+
+
+@survey(_by_name)
+def _tables(where: Where) -> tuple[_Declared, ...]:
+    """Return what one Python file declares: DDL that it runs or holds, models, migrations."""
+    found: dict[_Declared, None] = {}
+    for text, block, line in (*_run(where), *_held(where)):
+        if defines(text):
+            for definition in definitions(text, dialect_of(where)):
+                found[_Declared(definition, _place(where, block, line))] = None
+    if any(entry.module.startswith(_LIBRARIES) for entry in where.file.imports):
+        found.update(dict.fromkeys(_models(where)))
+        found.update(dict.fromkeys(_operations(where)))
+    return tuple(found)
+
+
+def _run(where: Where) -> Iterator[tuple[str, int, int]]:
+    for script in scripts(where):
+        call = where.file.calls[script.call]
+        yield script.text, call.block, call.place[0]
+
+
+def _held(where: Where) -> Iterator[tuple[str, int, int]]:
+    """Yield the texts that modules and classes hold under a name, whoever runs them."""
+    for assign in where.file.assigns:
+        if where.block(assign.block).function < 0:
+            for value in (assign.value, *assign.value.items):
+                if isinstance(value.const, str):
+                    yield value.const, assign.block, assign.place[0]
+
+
+def _place(where: Where, block: int, line: int) -> TraceStep:
+    return TraceStep(where.file.path, line, where.symbol(where.index, block))
 
 
 # Models of SQLAlchemy.
 
 
-def _models(where: Where) -> Iterator[tuple[Definition, _Place]]:
+def _models(where: Where) -> Iterator[_Declared]:
     for cls in where.file.classes:
         name = _table_of_model(cls, where)
         if name:
@@ -125,8 +142,8 @@ def _models(where: Where) -> Iterator[tuple[Definition, _Place]]:
             extra = [a.value for a in _body(cls, where) if a.target == "__table_args__"]
             keys += _constraints([item for value in extra for item in value.items], name, where)
             names = tuple(_column_name(call, target) for target, call in columns.items())
-            place = _place(where, where.index, cls.block, cls.place[0])
-            yield Definition(name, bool(names), names, tuple(keys), 0), place
+            place = _place(where, cls.block, cls.place[0])
+            yield _Declared(Definition(name, bool(names), names, tuple(keys), 0), place)
 
 
 def _table_of_model(cls: Class, where: Where) -> str:
@@ -187,13 +204,13 @@ def _names(values: Iterable[Value]) -> tuple[str, ...]:
 # Tables and operations of Alembic.
 
 
-def _operations(where: Where) -> Iterator[tuple[Definition, _Place]]:
+def _operations(where: Where) -> Iterator[_Declared]:
     for call in where.file.calls:
         last = _last(call)
         if last == "Table" or last in _MIGRATIONS or last == "Index":
             definition = _operation(call, last, where)
             if definition is not None:
-                yield definition, _place(where, where.index, call.block, call.place[0])
+                yield _Declared(definition, _place(where, call.block, call.place[0]))
 
 
 def _operation(call: Call, last: str, where: Where) -> Definition | None:

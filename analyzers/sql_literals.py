@@ -9,8 +9,6 @@ from typing import NamedTuple
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Assign, Call
 from perfscan.analyzers.literals import Spot, source
-from perfscan.analyzers.model import Confidence
-from perfscan.analyzers.project import Program, Site, SiteId
 from perfscan.analyzers.sql import PART, Statement, looks_like_sql, statement
 
 RUNNERS = frozenset(
@@ -48,65 +46,50 @@ _DEPTH = 5
 _END = 1 << 30
 
 
-class Execution(NamedTuple):
-    """A call that runs one statement."""
+class Script(NamedTuple):
+    """SQL text that a call hands to a database."""
 
-    site: SiteId
-    statement: Statement
-    confidence: Confidence
+    call: int
+    text: str
     dialect: str
 
 
-def executions(where: Where) -> dict[SiteId, Execution]:
-    """Return the calls of the whole program that run a statement which can be read."""
-    return where.program.once(_Executions(where))
+def statements(where: Where) -> dict[int, Statement]:
+    """Return, by call, the statements that a file runs and that can be read."""
+    return where.once(_statements)
 
 
-class _Executions:
-    """The question, which needs a view to be answered; one answer for all views."""
-
-    def __init__(self, where: Where) -> None:
-        self._where = where
-
-    def __call__(self, program: Program) -> dict[SiteId, Execution]:
-        found: dict[SiteId, Execution] = {}
-        for site, text, dialect in script_sites(self._where):
-            summary = statement(text, dialect)
-            if summary is not None:
-                known = site.effect is not None and site.effect.cost == "database"
-                sure = site.confidence if known else Confidence.PROBABLE
-                at = (site.file, site.call.number)
-                found.setdefault(at, Execution(at, summary, sure, dialect))
-        return found
-
-    def __hash__(self) -> int:
-        return hash(type(self))
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self)
+def _statements(where: Where) -> dict[int, Statement]:
+    found: dict[int, Statement] = {}
+    for script in scripts(where):
+        summary = statement(script.text, script.dialect)
+        if summary is not None:
+            found.setdefault(script.call, summary)
+    return found
 
 
-def script_sites(where: Where) -> Iterator[tuple[Site, str, str]]:
-    """Yield each call that gets SQL, the text, and the dialect of the file's driver."""
-    common = _only([_dialect(where.sibling(file)) for file in range(len(where.program.files))])
-    for file, sites in enumerate(where.program.sites):
-        view: Where | None = None
-        for site in sites:
-            call = site.call
-            if call.func.rpartition(".")[2] in RUNNERS and (call.args or call.keywords):
-                view = view or where.sibling(file)
-                for text in _texts_of_call(call, view):
-                    yield site, text, _dialect(view) or common
+def scripts(where: Where) -> tuple[Script, ...]:
+    """Return the SQL texts that a file hands to databases, in order."""
+    return where.once(_scripts)
 
 
-def _only(dialects: list[str]) -> str:
-    known = {dialect for dialect in dialects if dialect}
-    return known.pop() if len(known) == 1 else ""
+def _scripts(where: Where) -> tuple[Script, ...]:
+    dialect = dialect_of(where)
+    return tuple(
+        [
+            Script(call.number, text, dialect)
+            for call in where.file.calls
+            if call.func.rpartition(".")[2] in RUNNERS and (call.args or call.keywords)
+            for text in _texts_of_call(call, where)
+        ]
+    )
 
 
-def _dialect(where: Where) -> str:
+def dialect_of(where: Where) -> str:
     """Return the dialect when the file imports drivers of one database only."""
-    return _only([_DIALECTS.get(i.module.partition(".")[0], "") for i in where.file.imports])
+    modules = [entry.module.partition(".")[0] for entry in where.file.imports]
+    known = {_DIALECTS[module] for module in modules if module in _DIALECTS}
+    return known.pop() if len(known) == 1 else ""
 
 
 def _texts_of_call(call: Call, where: Where) -> Iterator[str]:
