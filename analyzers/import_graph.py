@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Import
+from perfscan.analyzers.service import is_main_guard
 from perfscan.analyzers.survey import survey
 
 
@@ -17,7 +18,8 @@ class Loading(NamedTuple):
     """By another scanned file, at the top or in a function."""
     at_start: bool
     """It is run by itself, or imported at the top of one that is. A file that others import in
-    functions only is loaded when those functions run."""
+    functions only is loaded when those functions run, and a part of a package that nobody imports
+    when something outside asks for it."""
 
 
 class _Imports(NamedTuple):
@@ -26,6 +28,8 @@ class _Imports(NamedTuple):
     at_once: tuple[int, ...]
     """While it is loaded itself."""
     later: tuple[int, ...]
+    may_start: bool
+    """It stands outside of packages, is one itself, or says what to do when it is run."""
 
 
 def loading(where: Where) -> Loading:
@@ -36,8 +40,9 @@ def loading(where: Where) -> Loading:
 def _merge(parts: Sequence[_Imports]) -> Mapping[int, Loading]:
     """Start from the files that nobody imports and follow what runs on import."""
     imported = {target for part in parts for target in (*part.at_once, *part.later)}
-    roots = [file for file in range(len(parts)) if file not in imported]
-    found = set(roots or range(len(parts)))
+    found = {
+        file for file, part in enumerate(parts) if file not in imported and part.may_start
+    } or set(range(len(parts)))
     queue = list(found)
     while queue:
         fresh = [target for target in parts[queue.pop()].at_once if target not in found]
@@ -55,7 +60,9 @@ def _loadings(where: Where) -> _Imports:
         block = where.block(entry.block)
         now = block.function < 0 and block.kind in {"module", "try", "class"}
         (at_once if now else later).update(dict.fromkeys(_targets(entry, where)))
-    return _Imports(tuple(at_once), tuple(later))
+    alone = "." not in where.program.modules.name(where.index)
+    guarded = any(is_main_guard(b.value) for b in where.file.blocks if b.kind == "if")
+    return _Imports(tuple(at_once), tuple(later), alone or guarded)
 
 
 def _targets(entry: Import, where: Where) -> list[int]:

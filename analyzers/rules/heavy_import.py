@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import FileFacts, Function, Import
+from perfscan.analyzers.import_cost import LOADED
 from perfscan.analyzers.import_graph import loading
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.registry import Hit, rule
@@ -56,7 +57,7 @@ def heavy_import(file: FileFacts, where: Where) -> Iterator[Hit]:
         yield Hit(
             entries[0].place,
             0,
-            message=f"{library} is loaded at start-up, and only {name}() uses it",
+            message=f"{library}{LOADED}, and only {name}() uses it",
             fix=f"Import it in {name}(); for annotations alone, under if TYPE_CHECKING.",
             confidence=Confidence.PROBABLE,
         )

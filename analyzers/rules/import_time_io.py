@@ -85,7 +85,7 @@ def _blocking(call: Call, where: Where) -> tuple[Effect, Confidence, tuple[Trace
         return (effect, site.confidence, ()) if waits and not opened else None
     for target in site.targets:
         below = where.blocking(target)
-        if below is not None:
+        if below is not None and below.effect.cost != "sleep":  # a pause before another try
             return below.effect, Confidence.PROBABLE, where.chain(target)
     return None
 
