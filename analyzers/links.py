@@ -117,7 +117,7 @@ def edge_at(facts: FileFacts, file: int, call: Call, targets: Sequence[FunctionI
     """Return a call with what matters of the place where it stands."""
     function = facts.blocks[call.block].function
     looping = _in_loop(facts, call.block)
-    return Edge(file, call.number, function, tuple(targets), call.place[0], looping)
+    return Edge(file, call.number, function, tuple(targets), call.line, looping)
 
 
 def _loop_around(facts: FileFacts, block: int, loops: dict[int, Heat]) -> int:

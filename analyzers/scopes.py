@@ -73,17 +73,15 @@ class FileScopes:
                 self._add(
                     function.outer,
                     function.name,
-                    Binding("function", function.number, function.outer, function.place[0]),
+                    Binding("function", function.number, function.outer, function.line),
                 )
             for position, param in enumerate(function.params):
-                bound = Binding(
-                    "param", function.number, function.block, function.place[0], position
-                )
+                bound = Binding("param", function.number, function.block, function.line, position)
                 self._add(function.block, param.name, bound)
             if function.owner >= 0:
                 self.methods.setdefault(function.owner, {})[function.name] = function.number
         for cls in facts.classes:
-            self._add(cls.outer, cls.name, Binding("class", cls.number, cls.outer, cls.place[0]))
+            self._add(cls.outer, cls.name, Binding("class", cls.number, cls.outer, cls.line))
         for index, entry in enumerate(facts.imports):
             if entry.name == "*":
                 self.stars.append(entry)
@@ -99,7 +97,7 @@ class FileScopes:
         for index, assign in enumerate(self.facts.assigns):
             base, _, path = assign.target.partition(".")
             if not path:
-                bound = Binding("assign", index, assign.block, assign.place[0])
+                bound = Binding("assign", index, assign.block, assign.line)
                 self._add(assign.block, base, bound)
                 continue
             owner = selves.get((blocks[assign.block].function, base), -1)
