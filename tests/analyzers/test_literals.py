@@ -129,5 +129,3 @@ def test_source_stops_at_a_call(look: Look) -> None:
 def test_names_in_a_circle_end(look: Look) -> None:
     value, where, block = first_argument(look({"bot.py": "a = b\nb = a\nuse(a)"}))
     assert number(value, where, block) is None
-
-
