@@ -26,7 +26,7 @@ _ENDLESS_CALLS = frozenset(
 
 _SET_UP = re.compile(
     r"_*(start|setup|set_up|init|connect|reconnect|login|authenticate|auth_|assume_role|install"
-    r"|download|open|close|stop|shutdown|restart|refresh_?token|get_\w*token|(validate|verify|test)_\w*"
+    r"|download|open|close|stop|shutdown|restart|refresh_?token|get_\w*token$|(validate|verify|test)_\w*"
     r"(key|token|credential|connection))",
     re.IGNORECASE,
 )

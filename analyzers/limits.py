@@ -56,12 +56,14 @@ _LIBRARIES = {
     "aiogram": _TELEGRAM,
     "python-binance": _BINANCE,
     "binance-connector": _BINANCE,
-    "pybit": _BYBIT,
     "gspread": _SHEETS,
     "web3": _NODES,
     "solana": _NODES,
 }
-"""By the library's name in the knowledge base; its role ``rate_limited`` says which calls count."""
+"""By the library's name in the knowledge base; its role ``rate_limited`` says which calls count.
+
+ccxt, discord.py and praw space their requests, pybit waits when it is told to: they are not here.
+"""
 
 _HOSTS = {
     "api.telegram.org": _TELEGRAM,

@@ -18,7 +18,7 @@ _VERY_LONG_S = 60
 """A default of the library is worth a word from here on."""
 
 _PATIENT = re.compile(
-    r"poll|get_?updates|stream|event|subscri|listen|upload|download|file|export|report|generat"
+    r"poll|get_?updates|stream|event|subscri|listen|upload|download|file|export|generat"
     r"|complet|chat|train|render|wait|llm|model|image|audio|video|backup",
     re.IGNORECASE,
 )

@@ -131,6 +131,8 @@ def _asked(calls: list[Call], heat: Heat | None, where: Where) -> list[_Asked]:
     found: dict[str, _Asked] = {}
     depth = 5 if heat is not None else 2
     for reach in reaches(where, calls, lambda site: _is_request(site, where), depth):
+        if reach.repeated:
+            continue  # the loop that repeats it speaks for itself
         view = where.sibling(reach.sink[0])
         sink = view.file.calls[reach.sink[1]]
         limit = limit_of(sink, view)

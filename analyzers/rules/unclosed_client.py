@@ -201,7 +201,7 @@ def _hit(call: Call, kind: str, where: Where) -> Hit:
             f"Open it with {'async with' if kind == 'async' else 'with contextlib.closing'}, or "
             "keep one and close it when the bot stops."
         ),
-        severity=None if kind == "async" and heat else Severity.LOW,
+        severity=None if kind == "async" else Severity.LOW,
         confidence=where.confidence(call),
         trace=way_to(call, where, heat) if heat else (),
     )
