@@ -57,6 +57,8 @@ def _kind(call: Call, where: Where) -> str:
         return "state" if to_file or (call.args and _is_state(call.args[0])) else ""
     if "computing_document" in roles:
         return "document"
+    if "computing_brief" in roles:
+        return ""
     return "heavy" if effect is not None and effect.cost == "cpu" and not effect.is_async else ""
 
 

@@ -9,6 +9,7 @@ from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Assign, Block, Call
 from perfscan.analyzers.model import Confidence, Severity, TraceStep
 from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.sites import FunctionId
 
 _ARITHMETIC = frozenset({"Mult", "Div", "Pow", "Sub", "FloorDiv", "Mod"})
 _FIX = "Hand it to a thread (await asyncio.to_thread(...)), or to a ProcessPoolExecutor made once."
@@ -55,7 +56,7 @@ def cpu_heavy_on_loop(fact: Call | Block, where: Where) -> Iterator[Hit]:
             return
         for target in where.targets(fact):
             way = way_to_computing(target, where)
-            if way is not None:
+            if way is not None and not _calls_before(fact, target, where):
                 here = (where.step((where.index, fact.number)),)
                 steps = (*here, *[where.step(site) for site in way.path])
                 yield from _hit(fact, way.computing, steps, where)
