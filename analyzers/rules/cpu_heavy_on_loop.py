@@ -63,6 +63,12 @@ def cpu_heavy_on_loop(fact: Call | Block, where: Where) -> Iterator[Hit]:
                 return
 
 
+def _calls_before(call: Call, target: FunctionId, where: Where) -> bool:
+    """Tell whether the function calls the same helper above, where it is reported."""
+    sites = where.program.sites_of(where.function_id(call.block))
+    return any(target in site.targets and site.call.number < call.number for site in sites)
+
+
 def _hit(call: Call, found: Computing, steps: tuple[TraceStep, ...], where: Where) -> Iterator[Hit]:
     if where.starting(call):
         return
