@@ -14,7 +14,7 @@ FEW = re.compile(
     r"|level|mode|kind|name|field|column|user|chat|guild|channel|member|room|account|wallet"
     r"|lang|locale|provider|model|server|callback|handler|logger|plugin|config|setting|option"
     r"|endpoint|family|slug|class|func|feature|version|stream|topic|host|domain|strategy|component"
-    r"|integration|region|tier|role|group|categor|lineno|path|(^|_)(app|cls|env)(_|$)",
+    r"|integration|region|tier|role|group|categor|lineno|path|(^|_)(app|cls|env|loop)(_|$)",
     re.IGNORECASE,
 )
 """Names of keys that grow with the configuration or the audience, not with time."""
