@@ -133,8 +133,13 @@ def _client(call: Call, function: Function, where: Where) -> Iterator[Hit]:
 
 
 def _is_fallback(call: Call, function: Function, where: Where) -> bool:
-    """Tell whether the client is built only when the caller gave none."""
+    """Tell whether the client is built only when the caller or the object has none."""
     params = {param.name for param in function.params}
+    for block in where.around(call.block, "if"):
+        test = block.value
+        missing = test is not None and test.kind == "binary" and test.ref == "Not"
+        if test is not None and missing and test.items[0].ref.startswith("self."):
+            return True
     for target in bound_to(call, where):
         if target in params:
             return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from perfscan.analyzers.context import Where
@@ -33,6 +34,9 @@ _ALSO = {
 
 _SINCE = {"redis": 8}
 """Major versions from which a library has a limit of its own: 5 seconds, in redis-py's case."""
+
+_ENDLESS = re.compile(r"stream|event|sse\b|subscri|long_?poll", re.IGNORECASE)
+"""What addresses of answers without an end are called."""
 
 _LIMITS = (
     "asyncio.timeout", "asyncio.timeout_at", "async_timeout.timeout", "anyio.fail_after",
@@ -84,6 +88,8 @@ def missing_timeout(call: Call, where: Where) -> Iterator[Hit]:
         return
     given = _given(call, where, limit, path)
     if given == "limited" or (given == "absent" and limit.default is not None):
+        return
+    if given == "none" and _is_endless_answer(call):
         return
     if _limited_around(call, where) or _limited_before(call, where):
         return
@@ -157,6 +163,12 @@ def _given(call: Call, where: Where, limit: Timeout, path: str) -> str:
     if value is None:
         return "limited" if any(_names(item, limit.parameter) for item in call.args) else "absent"
     return "none" if value.kind == "const" and value.const is None else "limited"
+
+
+def _is_endless_answer(call: Call) -> bool:
+    """Tell whether ``timeout=None`` is meant: the answer is a stream of events."""
+    words = (*call.names, *(str(value.const) for value in call.args if value.const))
+    return any(_ENDLESS.search(word) for word in words)
 
 
 def _names(value: Value, parameter: str) -> bool:
