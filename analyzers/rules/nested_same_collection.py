@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Block, Comparison, Value
+from perfscan.analyzers.key_counts import FEW
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.registry import Hit, rule
 
@@ -40,7 +41,8 @@ def nested_same_collection(comparison: Comparison, where: Where) -> Iterator[Hit
 
     When it is fine:
         On grids and matrices, with few items on one side, and where the inner collection belongs to
-        the outer item. Low in code that no loop or handler of the bot runs.
+        the outer item. Low for a handful of outer keys (markets, timeframes) and in code that no
+        loop or handler of the bot runs.
     """
     if comparison.op != "Eq" or not comparison.left.names or not comparison.right.names:
         return
@@ -52,15 +54,18 @@ def nested_same_collection(comparison: Comparison, where: Where) -> Iterator[Hit
         return
     if any(_is_short(loop, where) for loop in (inner, outer)):
         return
+    sides = (comparison.left, comparison.right)
+    item, far = next((name, side) for side in sides for name in side.names if name in outer.targets)
+    few = far.ref == item and FEW.search(item)
     yield Hit(
         inner.place,
         inner.number,
         message=(
             f"{where.name(inner.number)} goes through {_name(inner.value)} for each"
-            f" {outer.targets[0]} to find equal ones"
+            f" {item} to find equal ones"
         ),
         fix=f"Build a dict from key to {inner.targets[0]} before the outer loop and look it up.",
-        severity=Severity.LOW if where.is_cold(inner.number) else None,
+        severity=Severity.LOW if few or where.is_cold(inner.number) else None,
         confidence=Confidence.PROBABLE,
     )
 
