@@ -101,7 +101,7 @@ def _is_on_disk(call: Call, where: Where) -> bool:
 def _sets_age(where: Where) -> bool:
     """Tell whether the program says anywhere how long answers may be kept."""
     for assign in where.file.assigns:
-        values = (assign.key, Value("const", "", assign.target))
+        values = (assign.key, assign.value, Value("const", "", assign.target))
         if any(value is not None and _speaks(value) for value in values):
             return True
     for call in where.file.calls:
