@@ -47,7 +47,8 @@ def materialise_stream(fact: Call | Block, where: Where) -> Iterator[Hit]:
 
     When it is fine:
         When the list is used again, and where the items need `await`: a generator with `await` in
-        it cannot be reduced.
+        it cannot be reduced. Informational where the items call functions that may have to run for
+        every item, and around `sum`, `min` and `max`, which look at all of them anyway.
     """
     hit = _reduced(fact, where) if isinstance(fact, Call) else _read_whole(fact, where)
     if hit is not None:
@@ -67,15 +68,23 @@ def _reduced(call: Call, where: Where) -> Hit | None:
     ):
         return None
     stops = call.func in _STOPPING
+    acts = stops and _may_act(loop, where)
     end = " and works out every item, also after the answer is known" if stops else ""
     return Hit(
         call.place,
         call.block,
         message=f"{call.func}([...]) builds a whole list to reduce it{end}",
-        fix="Leave out the square brackets.",
-        severity=None if stops else Severity.INFO,
+        fix=f"Leave out the square brackets{', unless every call must be made' if acts else ''}.",
+        severity=Severity.INFO if acts or not stops else None,
         confidence=where.confidence(call),
+        fixable="unsafe" if acts else None,
     )
+
+
+def _may_act(loop: Block, where: Where) -> bool:
+    """Tell whether an item is worked out by calls that may do something, too: cancel an order."""
+    paths = [where.path(call) for call in where.calls_in(loop.number)]
+    return not all(path.startswith("builtins.") for path in paths)
 
 
 def _awaits(loop: Block, where: Where) -> bool:
