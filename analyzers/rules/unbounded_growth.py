@@ -92,13 +92,13 @@ def _files(file: FileFacts, where: Where) -> Iterator[Hit]:
     if any(call.func.rpartition(".")[2] in _ROTATING for call in file.calls):
         return
     for call in file.calls:
-        if where.path(call) != "builtins.open" or not call.args:
+        mode = where.argument(call, 1, "mode") if call.args else None
+        if mode is None or where.path(call) != "builtins.open":
             continue
-        mode = where.argument(call, 1, "mode")
         heat = where.hot(call.block)
         name = call.args[0]
         fixed = name.kind == "const" or (name.kind == "ref" and not name.ref.startswith("@"))
-        if heat is None or mode is None or "a" not in str(mode.const) or not fixed:
+        if heat is None or "a" not in str(mode.const) or not fixed:
             continue
         yield Hit(
             call.place,
