@@ -227,6 +227,9 @@ class Program:
         return known[0], Confidence.DEFINITE if sure else Confidence.PROBABLE
 
     def _arguments_of(self, file: int, function: int, position: int) -> Things:
+        return self.names.memo.higher(lambda: self._passed(file, function, position))
+
+    def _passed(self, file: int, function: int, position: int) -> Things:
         facts = self.files[file].functions[function]
         param = facts.params[position]
         found: dict[Thing, None] = {}

@@ -9,6 +9,8 @@ from perfscan.analyzers.tracing import Source, Sources, Trace
 
 MAX_THINGS = 6
 _MAX_DEPTH = 40
+_LEVELS = 3
+"""How often callers are asked for what they pass, and what is passed to them: twice."""
 
 
 class Thing(NamedTuple):
@@ -70,18 +72,28 @@ def union(groups: Iterable[Things]) -> Things:
     return tuple(found)[:MAX_THINGS]
 
 
+_Known = tuple[Things, int, Sources]
+"""The answer, how deep it goes, and what it was made from."""
+
+
 class Memo:
     """Answers that are worked out once, each a function of the files alone.
 
     A question inside its own answer gets nothing, and so does one that is asked too deep. What
     depends on where such a circle was entered is kept for the running question only: no answer
     depends on what was asked before it, so files can be linked in any order and by anybody.
+
+    What callers pass is followed through a few functions only (``higher``). So the largest circles,
+    of functions that pass things on to each other, are none: their answers can be kept.
     """
 
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
-        self._known: dict[tuple[object, ...], tuple[Things, int, Sources]] = {}
-        """By key: the answer, how deep it goes, and what it was made from."""
+        self._known: dict[tuple[object, ...], _Known] = {}
+        self._by_level: list[dict[tuple[object, ...], _Known]] = [{} for _ in range(_LEVELS)]
+        """Answers for which callers were asked, by the number of further callers to ask."""
+        self._level = _LEVELS - 1
+        self._levelled = False
         self._passing: dict[tuple[object, ...], tuple[Things, Sources]] = {}
         """Answers of the running question that hang on a circle."""
         self._running: set[tuple[object, ...]] = set()
@@ -94,12 +106,17 @@ class Memo:
     def once(self, key: tuple[object, ...], compute: Callable[[], Things]) -> Things:
         """Return the answer to ``key``."""
         known = self._known.get(key)
+        if known is None:
+            known = self._by_level[self._level].get(key)
+            if known is not None:
+                self._levelled = True
         if known is not None and self._depth + known[1] <= _MAX_DEPTH:
             things, height, sources = known
             self._trace.sources |= sources
             if self._depth + height > self._deepest:
                 self._deepest = self._depth + height
             return things
+        key = (self._level, *key)
         table = self._passing if self._depth else self._asked
         if key in table:
             self._circular = True
@@ -111,8 +128,8 @@ class Memo:
         return self._work_out(key, compute)
 
     def _work_out(self, key: tuple[object, ...], compute: Callable[[], Things]) -> Things:
-        around = (self._circular, self._deepest, self._trace.begin())
-        self._circular = False
+        around = (self._circular, self._deepest, self._trace.begin(), self._levelled)
+        self._circular = self._levelled = False
         self._depth += 1
         self._deepest = self._depth
         self._running.add(key)
@@ -123,9 +140,12 @@ class Memo:
             self._depth -= 1
             sources = self._trace.end(around[2])
             circular, deepest = self._circular, self._deepest
+            levelled = self._levelled
             self._circular, self._deepest = circular or around[0], max(deepest, around[1])
+            self._levelled = levelled or around[3]
         if not circular:
-            self._known[key] = (things, deepest - self._depth, sources)
+            table = self._by_level[self._level] if levelled else self._known
+            table[key[1:]] = (things, deepest - self._depth, sources)
         elif self._depth:
             self._passing[key] = (things, sources)
         else:
@@ -133,7 +153,21 @@ class Memo:
             self._passing.clear()
         return things
 
+    def higher(self, compute: Callable[[], Things]) -> Things:
+        """Answer a question about callers: nothing when they have been asked often enough."""
+        self._levelled = True
+        if self._level == 0:
+            return ()
+        self._level -= 1
+        try:
+            return compute()
+        finally:
+            self._level += 1
+
     def forget(self, missed: Collection[Source]) -> None:
         """Drop the answers that had to do without a source that is known by now."""
-        self._known = {k: v for k, v in self._known.items() if v[2].isdisjoint(missed)}
+        for known in (self._known, *self._by_level):
+            stale = [key for key, entry in known.items() if not entry[2].isdisjoint(missed)]
+            for key in stale:
+                del known[key]
         self._asked = {k: v for k, v in self._asked.items() if v[1].isdisjoint(missed)}
