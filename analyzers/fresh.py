@@ -94,7 +94,9 @@ def scan_anew(
         if unreadable is not None:
             errors.append(FileError(source.path, unreadable.line, unreadable.message, source.named))
     results = _kept(job, scanned, seen, key)
-    return Fresh(_analysis(request, rules, job, seen, results[-1], errors), seen)
+    analysis = _analysis(request, rules, job, seen, results[-1], errors)
+    gone_through = sum(unit < analysis.files for unit in scanned.results[-1])
+    return Fresh(replace(analysis, cached_files=analysis.files - gone_through), seen)
 
 
 # Who does the work.

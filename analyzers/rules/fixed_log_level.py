@@ -123,5 +123,5 @@ def _is_foreign(call: Call, where: Where) -> bool:
         return False
     name = made.args[0].const
     return isinstance(name, str) and not any(
-        parts[0] == name.partition(".")[0] for parts in where.program.modules.parts
+        parts[:1] == (name.partition(".")[0],) for parts in where.program.modules.parts
     )
