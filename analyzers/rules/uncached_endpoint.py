@@ -35,6 +35,7 @@ _SELECT = re.compile(r"\s*(select|with)\s", re.IGNORECASE)
 _MANY_ROWS = frozenset(
     {"fetchall", "fetchmany", "fetch", "fetch_all", "all", "scalars", "mappings"}
 )
+_WRITING = frozenset({"commit", "post", "write", "write_text", "to_sql", "to_csv", "dump"})
 _TABLES = re.compile(r"pandas\.read_\w+|yfinance\..*|(pandas|polars)\.DataFrame\(\)\..*")
 _DEPTH = 3
 
@@ -170,12 +171,12 @@ def _is_query(reach: Reach, where: Where) -> bool:
 
 def _writes(site: Site, verb: str) -> bool:
     effect = site.effect
-    if effect is None or effect.cost not in {"network", "database", "file"}:
+    if effect is None:
         return False
     if effect.cost == "database" and verb.startswith("execute"):
         text = site.call.args[0].const if site.call.args else None
         return not isinstance(text, str) or not _SELECT.match(text)
-    return is_ordered(verb) or verb in {"commit", "post", "to_sql", "to_csv"}
+    return verb in _WRITING or (effect.cost == "network" and is_ordered(verb))
 
 
 def _is_kept(reach: Reach, where: Where) -> bool:

@@ -1,0 +1,230 @@
+"""PS508: a remote call made directly although the program has a cache in front of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from perfscan.analyzers.context import Where
+from perfscan.analyzers.facts import Call, Function, Value
+from perfscan.analyzers.keeping import bound_to, is_cached, remembers
+from perfscan.analyzers.model import Confidence, Severity, TraceStep
+from perfscan.analyzers.network_reads import is_ordered
+from perfscan.analyzers.project import FunctionId
+from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.survey import survey
+
+_RENEWING = re.compile(
+    r"refresh|reload|renew|updat|forc|invalidat|warm|fresh|init|load|sync|preload|verif|confirm"
+    r"|reconcil|recover|login|test|check_connection|__",
+    re.IGNORECASE,
+)
+"""Functions that go past the cache because they are to bring it up to date."""
+
+_OFFLOADS = {"to_thread": 0, "run_in_executor": 1, "run_sync": 0}
+_TELLING = re.compile(r"[a-z]+(_[a-z0-9]+)+|[a-z]+([A-Z][a-z0-9]+)+")
+"""Names of two words or more; get, fetch and request could be anything."""
+
+_Key = str | FunctionId
+"""What is asked: a method of a library by its name, or a scanned function."""
+
+
+class _Accessor(NamedTuple):
+    """A function that answers from a cache and asks only when it has to."""
+
+    function: FunctionId
+    name: str
+    line: int
+
+
+@rule("PS508", "bypassed-cache", Severity.MEDIUM, on=Call)
+def bypassed_cache(call: Call, where: Where) -> Iterator[Hit]:
+    """Report remote reads that go past a cache which the program has for them.
+
+    What it does:
+        Finds functions that keep the answers of a remote call (a decorator, or a dictionary that
+        they look into first) and other code, in loops and handlers, that makes the same call
+        without them: the same scanned function, or the same method of a client.
+
+    Why it costs a bot:
+        The cache is there, was paid for, and does not help: each direct call is a round trip more
+        and counts against the rate limit, and the hit rate that the bot reports says nothing.
+
+    Example:
+        import time
+        import requests
+
+        class Orders:
+            def __init__(self):
+                self.known = {}
+
+            def fetch_orders(self, symbol):
+                return requests.get(f"https://api.example.org/{symbol}", timeout=5).json()
+
+            def orders(self, symbol):
+                if symbol in self.known:
+                    return self.known[symbol]
+                self.known[symbol] = self.fetch_orders(symbol)
+                return self.known[symbol]
+
+            def track(self, symbol):
+                while True:
+                    print(self.fetch_orders(symbol))
+                    time.sleep(5)
+
+    Use instead:
+        import time
+        import requests
+
+        class Orders:
+            def __init__(self):
+                self.known = {}
+
+            def fetch_orders(self, symbol):
+                return requests.get(f"https://api.example.org/{symbol}", timeout=5).json()
+
+            def orders(self, symbol):
+                if symbol in self.known:
+                    return self.known[symbol]
+                self.known[symbol] = self.fetch_orders(symbol)
+                return self.known[symbol]
+
+            def track(self, symbol):
+                while True:
+                    print(self.orders(symbol))
+                    time.sleep(5)
+
+    When it is fine:
+        Where the answer has to be of this moment (before an order is placed), and in code that
+        brings the cache up to date.
+    """
+    verb = call.func.rpartition(".")[2]
+    function = where.function(call.block)
+    if function is None or is_ordered(verb) or _RENEWING.search(function.name):
+        return
+    accessor = _in_front_of(call, where)
+    if accessor is None or where.hot(call.block) is None:
+        return
+    if any("." in target for target in bound_to(call, where)):
+        return  # it is kept here, in another place
+    here = (where.index, function.number)
+    own = _accessors_of(function, where)
+    if accessor.function == here or own or _serves_only(here, accessor, where):
+        return
+    path = where.program.files[accessor.function[0]].path
+    yield Hit(
+        call.place,
+        call.block,
+        message=(
+            f"{verb}() asks the server although {accessor.name}() ({path}:{accessor.line}) keeps "
+            "its answers"
+        ),
+        fix=f"Ask {accessor.name}() here, with a shorter time to live where that is too old.",
+        confidence=Confidence.PROBABLE,
+        trace=(TraceStep(path, accessor.line, where.symbol(*_start(accessor, where))),),
+    )
+
+
+def _start(accessor: _Accessor, where: Where) -> tuple[int, int]:
+    facts = where.program.function(accessor.function)
+    return accessor.function[0], facts.block if facts is not None else 0
+
+
+def _in_front_of(call: Call, where: Where) -> _Accessor | None:
+    """Return the cache in front of what is called, None without one."""
+    table = _accessors(where)
+    for key in _keys(call.func, where.targets(call), _asks(call, where)):
+        if key in table:
+            return table[key]
+    return None
+
+
+def _asks(call: Call, where: Where) -> bool:
+    """Tell whether the call itself is a library's remote call."""
+    effect = where.effect(call)
+    known = effect is not None and effect.cost == "network" and effect.on_instance
+    return known and where.confidence(call) is not Confidence.POSSIBLE
+
+
+def _keys(func: str, targets: Sequence[FunctionId], remote: bool) -> list[_Key]:
+    verb = func.rpartition(".")[2]
+    named = remote and not targets and _TELLING.fullmatch(verb)
+    return [*targets, verb] if named else [*targets]
+
+
+def _serves_only(function: FunctionId, accessor: _Accessor, where: Where) -> bool:
+    """Tell whether only the cache calls a function: then it is a part of the way to the server."""
+    program = where.program
+    callers = [program.function_of(site) for site in program.callers.get(function, ())]
+    return bool(callers) and all(caller == accessor.function for caller in callers)
+
+
+# What keeps answers.
+
+
+def _first_of_each(parts: Sequence[Sequence[tuple[_Key, _Accessor]]]) -> Mapping[_Key, _Accessor]:
+    found: dict[_Key, _Accessor] = {}
+    for part in parts:
+        for key, accessor in part:
+            found.setdefault(key, accessor)
+    return found
+
+
+@survey(_first_of_each)
+def _accessors(where: Where) -> tuple[tuple[_Key, _Accessor], ...]:
+    """Return what a file keeps the answers of, and where."""
+    return tuple([pair for f in where.file.functions for pair in _accessors_of(f, where)])
+
+
+def _accessors_of(function: Function, where: Where) -> list[tuple[_Key, _Accessor]]:
+    """Return the remote calls whose answers one function keeps."""
+    here = (where.index, function.number)
+    decorated = bool(function.decorators) and is_cached(here, where)
+    accessor = _Accessor(here, function.qualname, function.place[0])
+    return [
+        (key, accessor)
+        for site in where.program.sites_of(here)
+        for key in _asked(site.call, where)
+        if decorated or (_stores(site.call, function, where) and remembers(site.call, where))
+    ]
+
+
+def _asked(call: Call, where: Where) -> list[_Key]:
+    """Return what a call in front of a server asks, in a thread or not."""
+    verb = call.func.rpartition(".")[2]
+    if verb in _OFFLOADS and len(call.args) > _OFFLOADS[verb]:
+        handed = call.args[_OFFLOADS[verb]]
+        things = where.things(handed, call.block, call.number)
+        targets = [(thing.file, thing.number) for thing in things if thing.kind == "function"]
+        return _keys(handed.ref, targets, remote=not things or _is_remote(handed, call, where))
+    targets = [target for target in where.targets(call) if _reaches_server(target, where)]
+    return _keys(call.func, targets, _asks(call, where))
+
+
+def _is_remote(handed: Value, call: Call, where: Where) -> bool:
+    effect = where.knowledge.effect(where.value_path(handed, call.block, call.number))
+    return effect is not None and effect.cost == "network"
+
+
+def _reaches_server(function: FunctionId, where: Where) -> bool:
+    blocking, awaited = where.blocking(function), where.program.awaited_io.get(function)
+    return (blocking is not None and blocking.effect.cost == "network") or awaited is not None
+
+
+def _stores(call: Call, function: Function, where: Where) -> bool:
+    """Tell whether the function puts the answer into something that outlives it."""
+    names = {f"@{call.number}", *bound_to(call, where)}
+    blocks = where.file.blocks
+    return any(
+        "." in assign.target
+        and blocks[assign.block].function == function.number
+        and not names.isdisjoint(_references(assign.value))
+        for assign in where.file.assigns
+    )
+
+
+def _references(value: Value) -> Iterator[str]:
+    yield value.ref
+    for item in value.items:
+        yield from _references(item)
