@@ -134,10 +134,20 @@ def _start(accessor: _Accessor, where: Where) -> tuple[int, int]:
 def _in_front_of(call: Call, where: Where) -> _Accessor | None:
     """Return the cache in front of what is called, None without one."""
     table = _accessors(where)
+    if any(_has_own_cache(target, where) for target in where.targets(call)):
+        return None
     for key in _keys(call.func, where.targets(call), _asks(call, where)):
         if key in table:
             return table[key]
     return None
+
+
+def _has_own_cache(function: FunctionId, where: Where) -> bool:
+    """Tell whether what is called keeps its answers itself, as far as its names tell."""
+    facts = where.program.function(function)
+    params = [param.name for param in facts.params] if facts is not None else []
+    used = [site.call.func for site in where.program.sites_of(function)]
+    return is_cached(function, where) or any("cache" in name.lower() for name in (*params, *used))
 
 
 def _asks(call: Call, where: Where) -> bool:

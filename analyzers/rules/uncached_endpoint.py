@@ -25,7 +25,7 @@ _MOMENTARY = re.compile(
 
 _PERSONAL = re.compile(
     r"user|owner|account|session|profile|chat|customer|member|tenant|wallet|email|identity|login"
-    r"|auth|credential|api_key|cookie|permission|principal|(^|_)me$",
+    r"|auth|credential|api_key|cookie|header|security|permission|principal|(^|_)me$",
     re.IGNORECASE,
 )
 """Names of what makes an answer one for one person."""
