@@ -44,15 +44,22 @@ def together(work: Work, count: int) -> list[Any]:
     worker outlives it.
     """
     crew: list[tuple[int, Connection]] = []
+    # An interrupt between a fork and its note in ``crew`` would leave a worker behind.
+    usual = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         for number in range(count):
             crew.append(_start(work, number, count, [connection for _, connection in crew]))
-        return _relay([connection for _, connection in crew])
+        try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, usual)
+            return _relay([connection for _, connection in crew])
+        finally:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     finally:
         for process, connection in crew:
             connection.close()
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
+        signal.pthread_sigmask(signal.SIG_SETMASK, usual)
 
 
 def _relay(crew: Sequence[Connection]) -> list[Any]:
@@ -90,6 +97,7 @@ def _start(
     status = 1
     try:  # nothing of the parent's may run in the child: no handlers, no clean-up, no buffers
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         for connection in (ours, *others):
             connection.close()
         _serve(work, number, count, theirs)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from perfscan.cli.findings_output import Format, rendered, style_for, write
-from perfscan.cli.scan_settings import configured, own_knowledge
+from perfscan.cli.scan_settings import Effort, configured, effort_of, own_knowledge
 from perfscan.cli.status import Status
 from perfscan.errors import InputError
 
@@ -71,6 +71,13 @@ def analyze(
         Path | None,
         typer.Option(help="Recording to estimate from what each finding costs, dearest first."),
     ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that share the work; default: one for each CPU."),
+    ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Neither use nor keep results of other scans.")
+    ] = False,
     config: Annotated[
         Path | None,
         typer.Option(help="Configuration; default: perfscan.yaml or pyproject.toml above here."),
@@ -110,9 +117,10 @@ def analyze(
         baseline=baseline,
     )
     named = paths or [Path()]
-    analysis = _scan(named, cwd, configuration, show_possible=show_possible)
+    effort = effort_of(jobs, no_cache=no_cache)
+    analysis = _scan(named, cwd, configuration, effort, show_possible=show_possible)
     if since is not None:
-        analysis = _since(analysis, since, named, cwd, configuration)
+        analysis = _since(analysis, since, named, cwd, configuration, effort)
     analysis = _estimated(analysis, traffic)
     if write_baseline is not None:
         _write_baseline(analysis, write_baseline)
@@ -128,7 +136,12 @@ def analyze(
 
 
 def _scan(
-    paths: list[Path], cwd: Path, configuration: Configuration, *, show_possible: bool
+    paths: list[Path],
+    cwd: Path,
+    configuration: Configuration,
+    effort: Effort,
+    *,
+    show_possible: bool,
 ) -> Analysis:
     from perfscan.analyzers.engine import analyze as scan
     from perfscan.analyzers.path_patterns import matcher
@@ -143,13 +156,20 @@ def _scan(
         possible=True,
         thresholds=configuration.thresholds,
         exclude=matcher(configuration.exclude, configuration.folder),
+        jobs=effort.jobs,
+        cache=effort.cache,
     )
     shown = analysis if show_possible else without_possible(analysis)
     return without_ignored_paths(shown, configuration.per_path_ignores, configuration.folder)
 
 
 def _since(
-    analysis: Analysis, revision: str, paths: list[Path], cwd: Path, configuration: Configuration
+    analysis: Analysis,
+    revision: str,
+    paths: list[Path],
+    cwd: Path,
+    configuration: Configuration,
+    effort: Effort,
 ) -> Analysis:
     """Leave out what the same scan finds in the sources as they were at ``revision``."""
     from perfscan.analyzers.git_tree import tree_at
@@ -161,7 +181,9 @@ def _since(
         existing = [place for place in places if place.exists()]
         if not existing:
             return analysis
-        before = _scan(existing, then, configuration, show_possible=True)
+        # The folder is a new one each time: nothing that is kept of it could be used again.
+        once = effort._replace(cache=None)
+        before = _scan(existing, then, configuration, once, show_possible=True)
     return without_known(analysis, "old", {finding.fingerprint for finding in before.findings})
 
 

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from perfscan.errors import InputError
 
 if TYPE_CHECKING:
     from perfscan.analyzers.configuration import Configuration
     from perfscan.analyzers.knowledge import Knowledge
+
+
+class Effort(NamedTuple):
+    """How a scan goes about its work; what it finds does not depend on that."""
+
+    jobs: int
+    """Processes that share the work."""
+    cache: Path | None
+    """The folder for what the next scan need not do again."""
+
+
+def effort_of(jobs: int | None, *, no_cache: bool) -> Effort:
+    """Return what the options ask for: by default one process for each CPU, and a cache."""
+    from perfscan.analyzers.cache import cache_folder
+
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return Effort(jobs or cpus or 1, None if no_cache else cache_folder())
 
 
 def configured(

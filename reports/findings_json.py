@@ -12,13 +12,16 @@ from perfscan.analyzers.model import Analysis, FileError, Finding, Severity
 SCHEMA = "perfscan.findings/1"
 
 
-def render(analysis: Analysis, *, version: str, seconds: float, cached_files: int = 0) -> str:
-    """Return the JSON text, newline included; only ``summary.seconds`` varies between runs."""
+def render(analysis: Analysis, *, version: str, seconds: float) -> str:
+    """Return the JSON text, newline included.
+
+    Only ``seconds`` and ``cached_files`` of the summary vary between runs.
+    """
     document = {
         "schema": SCHEMA,
         "version": version,
         "root": analysis.root,
-        "summary": _summary(analysis, seconds, cached_files),
+        "summary": _summary(analysis, seconds),
         "findings": [_finding(finding) for finding in analysis.findings],
         "ignored": [
             {**_place(ignored.finding), "reason": ignored.reason} for ignored in analysis.ignored
@@ -38,7 +41,7 @@ def render_lines(analysis: Analysis) -> str:
     return "".join(f"{record}\n" for record in records)
 
 
-def _summary(analysis: Analysis, seconds: float, cached_files: int) -> dict[str, Any]:
+def _summary(analysis: Analysis, seconds: float) -> dict[str, Any]:
     by_rule = Counter(finding.rule for finding in analysis.findings)
     by_severity = Counter(finding.severity for finding in analysis.findings)
     return {
@@ -50,7 +53,7 @@ def _summary(analysis: Analysis, seconds: float, cached_files: int) -> dict[str,
         "suppressed": len(analysis.ignored),
         "withheld": dict(analysis.withheld),
         "seconds": round(seconds, 3),
-        "cached_files": cached_files,
+        "cached_files": analysis.cached_files,
         "errors": len(analysis.errors),
     }
 

@@ -104,7 +104,9 @@ Edit = Callable[[random.Random, str], str]
 
 
 def add(rng: random.Random, text: str) -> str:
-    name = rng.choice(["fetch", "pause", "ask", "step", "prices", "Worker", f"new{rng.random()}"[:5]])
+    name = rng.choice(
+        ["fetch", "pause", "ask", "step", "prices", "Worker", f"new{rng.random()}"[:5]]
+    )
     return f"{text}\n{rng.choice(ADDED).format(name=name)}"
 
 
