@@ -159,6 +159,7 @@ def test_two_runs_print_the_same_bytes(folder: Path, capsys: pytest.CaptureFixtu
     documents = [scan_json(capsys)[1] for _ in range(2)]
     for document in documents:
         assert document["summary"].pop("seconds") >= 0
+    assert [document["summary"].pop("cached_files") for document in documents] == [0, 5]
     assert documents[0] == documents[1]
     assert list(documents[0]) == list(documents[1])
 
