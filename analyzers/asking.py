@@ -26,22 +26,23 @@ from perfscan.analyzers.facts import (
 )
 from perfscan.analyzers.model import Confidence, Finding, Severity, Span
 from perfscan.analyzers.project import Program
-from perfscan.analyzers.registry import Hit, Rule
+from perfscan.analyzers.registry import Hit, LibraryCall, Rule
 from perfscan.analyzers.spending import Spending, spending
 
-_FACTS: dict[type[Any], Callable[[FileFacts], Iterable[Any]]] = {
-    Call: attrgetter("calls"),
-    Block: attrgetter("blocks"),
-    Function: attrgetter("functions"),
-    Assign: attrgetter("assigns"),
-    Jump: attrgetter("jumps"),
-    Await: attrgetter("awaits"),
-    Class: attrgetter("classes"),
-    Import: attrgetter("imports"),
-    Read: attrgetter("reads"),
-    Subscript: attrgetter("subscripts"),
-    Comparison: attrgetter("comparisons"),
-    FileFacts: lambda facts: (facts,),
+_FACTS: dict[type[Any], Callable[[Where], Iterable[Any]]] = {
+    Call: attrgetter("file.calls"),
+    LibraryCall: attrgetter("library_calls"),
+    Block: attrgetter("file.blocks"),
+    Function: attrgetter("file.functions"),
+    Assign: attrgetter("file.assigns"),
+    Jump: attrgetter("file.jumps"),
+    Await: attrgetter("file.awaits"),
+    Class: attrgetter("file.classes"),
+    Import: attrgetter("file.imports"),
+    Read: attrgetter("file.reads"),
+    Subscript: attrgetter("file.subscripts"),
+    Comparison: attrgetter("file.comparisons"),
+    FileFacts: lambda where: (where.file,),
 }
 
 Answer = tuple[Rule, Hit, str]
@@ -63,7 +64,7 @@ def ask_about(program: Program, file: int, rules: Sequence[Rule]) -> Iterator[An
         asked = [rule for rule in rules if kind in rule.on]
         if not asked:
             continue
-        for fact in facts_of(where.file):
+        for fact in facts_of(where):
             for rule in asked:
                 for hit in rule.check(fact, where):
                     yield rule, hit, _path(program, file, hit)

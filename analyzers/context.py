@@ -211,6 +211,12 @@ class Where:
         calls = [call for inner in self.below(block) for call in by_block.get(inner, ())]
         return sorted(calls, key=lambda call: call.number)
 
+    @cached_property
+    def library_calls(self) -> list[Call]:
+        """The calls of this file that leave the scanned code, plain built-ins apart."""
+        sites = self.program.sites[self.index]
+        return [call for call in self.file.calls if _leaves(sites[call.number])]
+
     def call_at(self, place: Place) -> Call | None:
         """Return the outermost call that stands at ``place``."""
         return self._calls_by_place.get(place)
@@ -330,6 +336,14 @@ class Where:
     def _leads(self, function: FunctionId, above: Blocking) -> bool:
         blocking = self.program.blocking.get(function)
         return blocking is not None and blocking.sink == above.sink and blocking.depth < above.depth
+
+
+def _leaves(site: Site) -> bool:
+    if site.effect is not None:
+        return True
+    return any(
+        thing.kind == "external" and not thing.path.startswith("builtins.") for thing in site.things
+    )
 
 
 def symbol_of(program: Program, file: int, block: int) -> str:

@@ -12,6 +12,7 @@ A rule is one module ``analyzers/rules/<name with underscores>.py`` with one dec
             yield Hit(call.place, call.block, message="...", fix="...")
 
 ``on`` names what the function is asked about, once for each of them in the scan: a fact (``Call``,
+``LibraryCall`` for the calls that leave the scanned code,
 ``Block``, ``Function``, ``Assign``, ``Jump``, ``Await``, ``Class``, ``Import``, ``Read``,
 ``Subscript``, ``Comparison``) or a tuple of them, ``FileFacts``
 (once a file) or ``Program`` (once a scan; then ``where`` is the view of the first file and hits
@@ -49,6 +50,13 @@ SECTIONS = (
     "When it is fine",
 )
 """The headings of every rule's docstring, in this order, each on a line of its own with a colon."""
+
+
+class LibraryCall:
+    """Stands in ``on`` for the calls that leave the scanned code: most rules need no other.
+
+    The fact is a ``Call``. Plain built-ins without an effect (``len``, ``str.join``) are left out.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call
 from perfscan.analyzers.model import Severity
-from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.registry import Hit, LibraryCall, rule
 
 
-@rule("PS107", "blocking-file-io", Severity.LOW, on=Call)
+@rule("PS107", "blocking-file-io", Severity.LOW, on=LibraryCall)
 def blocking_file_io(call: Call, where: Where) -> Iterator[Hit]:
     """Report file reads and writes that run on the event loop.
 

@@ -8,10 +8,10 @@ from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Block, Call
 from perfscan.analyzers.keeping import fate, used_for_long
 from perfscan.analyzers.model import Confidence, Severity
-from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.registry import Hit, LibraryCall, rule
 
 
-@rule("PS302", "client-in-loop", Severity.HIGH, on=Call, fixable="unsafe")
+@rule("PS302", "client-in-loop", Severity.HIGH, on=LibraryCall, fixable="unsafe")
 def client_in_loop(call: Call, where: Where) -> Iterator[Hit]:
     """Report HTTP clients and SDK clients that are built inside a loop.
 

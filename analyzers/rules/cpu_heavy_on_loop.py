@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from perfscan.analyzers.computing import Computing, computing, way_to_computing
@@ -12,6 +13,7 @@ from perfscan.analyzers.registry import Hit, rule
 from perfscan.analyzers.sites import FunctionId
 
 _ARITHMETIC = frozenset({"Mult", "Div", "Pow", "Sub", "FloorDiv", "Mod"})
+_STARTING = re.compile(r"_*(async_)?(init|start|set_?up|load|main|prepare|lifespan)")
 _FIX = "Hand it to a thread (await asyncio.to_thread(...)), or to a ProcessPoolExecutor made once."
 
 
@@ -72,6 +74,8 @@ def _calls_before(call: Call, target: FunctionId, where: Where) -> bool:
 def _hit(call: Call, found: Computing, steps: tuple[TraceStep, ...], where: Where) -> Iterator[Hit]:
     if where.starting(call):
         return
+    function = where.function(call.block)
+    first = function is not None and _STARTING.match(function.name) is not None
     often = where.hot(call.block) is not None or bool(where.data_loops(call.block))
     if found.kind == "document" and not often:
         return
@@ -86,7 +90,7 @@ def _hit(call: Call, found: Computing, steps: tuple[TraceStep, ...], where: Wher
             else f"{found.what}() keeps the event loop busy in {where.name(call.block)}"
         ),
         fix=_FIX,
-        severity=_severity(found, often),
+        severity=_severity(found, often) if often or not first else Severity.INFO,
         confidence=Confidence.PROBABLE if steps else found.confidence,
         trace=steps,
     )

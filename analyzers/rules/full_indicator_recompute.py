@@ -10,13 +10,13 @@ from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Assign, Call, Value
 from perfscan.analyzers.frames import shape_of
 from perfscan.analyzers.model import Confidence, Severity
-from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.registry import Hit, LibraryCall, rule
 
 _WINDOWED = frozenset({"mean", "std", "var", "sum", "min", "max", "median", "apply", "corr"})
 _BACKTEST = re.compile(r"back_?test|optimi[sz]e|plot|research|train", re.IGNORECASE)
 
 
-@rule("PS804", "full-indicator-recompute", Severity.MEDIUM, on=Call)
+@rule("PS804", "full-indicator-recompute", Severity.MEDIUM, on=LibraryCall)
 def full_indicator_recompute(call: Call, where: Where) -> Iterator[Hit]:
     """Report indicators that are computed over all candles at each tick for one last value.
 

@@ -11,7 +11,7 @@ from perfscan.analyzers.heat import Heat
 from perfscan.analyzers.keeping import is_exceptional, way_to
 from perfscan.analyzers.literals import address, number
 from perfscan.analyzers.model import Confidence, Severity
-from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.registry import Hit, LibraryCall, rule
 
 _LONG_S = 10
 _VERY_LONG_S = 60
@@ -27,7 +27,7 @@ _PATIENT = re.compile(
 _SLOW_LIBRARIES = frozenset({"openai", "anthropic", "google-generativeai", "websocket-client"})
 
 
-@rule("PS606", "long-timeout", Severity.INFO, on=Call)
+@rule("PS606", "long-timeout", Severity.INFO, on=LibraryCall)
 def long_timeout(call: Call, where: Where) -> Iterator[Hit]:
     """Report time limits of 10 seconds and more on calls whose slowness holds up others.
 

@@ -9,7 +9,7 @@ from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call, Value
 from perfscan.analyzers.knowledge import Timeout
 from perfscan.analyzers.model import Confidence, Severity
-from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.registry import Hit, LibraryCall, rule
 from perfscan.analyzers.releases import majors
 from perfscan.analyzers.survey import survey
 
@@ -49,7 +49,7 @@ _SOCKETS = frozenset({"urllib", "socket", "smtplib", "imaplib", "poplib", "ftpli
 _PARTIAL = ("connect", "sock_connect", "sock_read")
 
 
-@rule("PS601", "missing-timeout", Severity.HIGH, on=Call, fixable="unsafe")
+@rule("PS601", "missing-timeout", Severity.HIGH, on=LibraryCall, fixable="unsafe")
 def missing_timeout(call: Call, where: Where) -> Iterator[Hit]:
     """Report network calls without a time limit.
 

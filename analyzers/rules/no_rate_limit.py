@@ -11,7 +11,7 @@ from perfscan.analyzers.heat import Heat
 from perfscan.analyzers.limits import Limit, limit_of
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.project import Site
-from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.registry import Hit, LibraryCall, rule
 from perfscan.analyzers.remote import (
     Reach,
     asks_server,
@@ -40,7 +40,7 @@ class _Asked:
     confidence: Confidence
 
 
-@rule("PS605", "no-rate-limit", Severity.MEDIUM, on=(Block, Call))
+@rule("PS605", "no-rate-limit", Severity.MEDIUM, on=(Block, LibraryCall))
 def no_rate_limit(fact: Block | Call, where: Where) -> Iterator[Hit]:
     """Report loops that ask a server with a known rate limit as fast as they can.
 

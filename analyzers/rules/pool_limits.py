@@ -8,7 +8,7 @@ from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call, Value
 from perfscan.analyzers.literals import number
 from perfscan.analyzers.model import Severity
-from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.registry import Hit, LibraryCall, rule
 from perfscan.analyzers.survey import survey
 
 _POOLS = {
@@ -38,7 +38,7 @@ _SIZES = {
 """What the makers of concurrency are called, and the keyword of their size."""
 
 
-@rule("PS305", "pool-limits", Severity.INFO, on=Call)
+@rule("PS305", "pool-limits", Severity.INFO, on=LibraryCall)
 def pool_limits(call: Call, where: Where) -> Iterator[Hit]:
     """Report connection pools without a bound, and pools smaller than the program's concurrency.
 

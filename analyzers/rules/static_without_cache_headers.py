@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call, Value
 from perfscan.analyzers.model import Severity
-from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.registry import Hit, LibraryCall, rule
 from perfscan.analyzers.survey import survey
 
 _SENDS = {
@@ -33,7 +33,7 @@ _SETTING = "SEND_FILE_MAX_AGE_DEFAULT"
 _HEADER = "cache-control"
 
 
-@rule("PS507", "static-without-cache-headers", Severity.LOW, on=Call)
+@rule("PS507", "static-without-cache-headers", Severity.LOW, on=LibraryCall)
 def static_without_cache_headers(call: Call, where: Where) -> Iterator[Hit]:
     """Report static files that are served without saying how long they may be kept.
 

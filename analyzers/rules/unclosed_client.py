@@ -10,7 +10,7 @@ from perfscan.analyzers.heat import Heat
 from perfscan.analyzers.keeping import bound_to, fate, used_for_long, way_to
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.project import FunctionId
-from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.registry import Hit, LibraryCall, rule
 
 _OPENS = "database_connect"
 _CLOSES = frozenset(
@@ -26,7 +26,7 @@ _SELF_CLOSING = frozenset({"pymongo", "motor", "playwright", "selenium", "SQLAlc
 """Libraries whose clients are closed in other ways, or hold nothing that needs it."""
 
 
-@rule("PS303", "unclosed-client", Severity.MEDIUM, on=Call)
+@rule("PS303", "unclosed-client", Severity.MEDIUM, on=LibraryCall)
 def unclosed_client(call: Call, where: Where) -> Iterator[Hit]:
     """Report clients that a function opens, uses and forgets without closing them.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call, Value
 from perfscan.analyzers.model import Severity
-from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.registry import Hit, LibraryCall, rule
 from perfscan.analyzers.survey import survey
 
 _APPS = {
@@ -47,7 +47,7 @@ _MANY = re.compile(
 """Names of what has many parts."""
 
 
-@rule("PS306", "uncompressed-responses", Severity.LOW, on=Call)
+@rule("PS306", "uncompressed-responses", Severity.LOW, on=LibraryCall)
 def uncompressed_responses(call: Call, where: Where) -> Iterator[Hit]:
     """Report web servers that send long JSON or static files and never compress anything.
 

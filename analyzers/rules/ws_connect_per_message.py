@@ -11,12 +11,12 @@ from perfscan.analyzers.facts import Block, Call, Value
 from perfscan.analyzers.heat import Heat
 from perfscan.analyzers.keeping import callers, fate, used_for_long, way_to
 from perfscan.analyzers.model import Confidence, Severity, TraceStep
-from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.registry import Hit, LibraryCall, rule
 
 _END = re.compile(r"clos|err|stop|runn|type|cancel|shut|alive|active", re.IGNORECASE)
 
 
-@rule("PS402", "ws-connect-per-message", Severity.HIGH, on=Call)
+@rule("PS402", "ws-connect-per-message", Severity.HIGH, on=LibraryCall)
 def ws_connect_per_message(call: Call, where: Where) -> Iterator[Hit]:
     """Report WebSockets that are opened, used for a message or two, and opened again.
 

@@ -9,7 +9,7 @@ from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call, Value
 from perfscan.analyzers.keeping import callers
 from perfscan.analyzers.model import Confidence, Severity
-from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.registry import Hit, LibraryCall, rule
 
 _LIVELY = re.compile(
     r"ping|pong|heart_?beat|keep_?alive|watchdog|stale|last_(recv|message|seen)", re.I
@@ -29,7 +29,7 @@ _PINGS = {
 _OWN_LIMITS = {"aiohttp.ClientSession().ws_connect": ("receive_timeout", "timeout", "autoping")}
 
 
-@rule("PS404", "ws-recv-no-timeout", Severity.LOW, on=Call)
+@rule("PS404", "ws-recv-no-timeout", Severity.LOW, on=LibraryCall)
 def ws_recv_no_timeout(call: Call, where: Where) -> Iterator[Hit]:
     """Report WebSockets that have neither pings nor a limit on the wait for a message.
 
