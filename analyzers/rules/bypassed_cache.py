@@ -26,6 +26,15 @@ _OFFLOADS = {"to_thread": 0, "run_in_executor": 1, "run_sync": 0}
 _TELLING = re.compile(r"[a-z]+(_[a-z0-9]+)+|[a-z]+([A-Z][a-z0-9]+)+")
 """Names of two words or more; get, fetch and request could be anything."""
 
+_WORDS = re.compile(r"[a-z]+|[A-Z][a-z]*")
+_SAYING_NOTHING = frozenset(
+    {
+        "get", "fetch", "api", "request", "call", "cached", "cache", "all", "async", "read",
+        "query", "do", "load", "find", "lookup", "from", "by", "for", "the", "data", "response",
+        "responses", "result", "results", "info", "http", "rest", "json", "list", "safe", "try", "with", "retry",
+    }
+)  # fmt: skip
+
 _Key = str | FunctionId
 """What is asked: a method of a library by its name, or a scanned function."""
 
@@ -101,7 +110,9 @@ def bypassed_cache(call: Call, where: Where) -> Iterator[Hit]:
     """
     verb = call.func.rpartition(".")[2]
     function = where.function(call.block)
-    if function is None or is_ordered(verb) or _RENEWING.search(function.name):
+    if function is None or call.use == "statement" or is_ordered(verb):
+        return
+    if _RENEWING.search(function.name):
         return
     accessor = _in_front_of(call, where)
     if accessor is None or where.hot(call.block) is None:
@@ -196,8 +207,28 @@ def _accessors_of(function: Function, where: Where) -> list[tuple[_Key, _Accesso
         (key, accessor)
         for site in where.program.sites_of(here)
         for key in _asked(site.call, where)
-        if decorated or (_stores(site.call, function, where) and remembers(site.call, where))
+        if (decorated or (_stores(site.call, function, where) and remembers(site.call, where)))
+        and _speaks_of_same(key, function, where)
     ]
+
+
+def _speaks_of_same(key: _Key, function: Function, where: Where) -> bool:
+    """Tell whether the cache and what it asks are of one class, or named for the same thing.
+
+    What any request goes through is not: it is asked for all sorts of things.
+    """
+    if isinstance(key, str):
+        return not _words(key).isdisjoint(_words(function.name))
+    facts = where.program.function(key)
+    if facts is None:
+        return False
+    if key[0] == where.index and facts.owner == function.owner >= 0 and not _words(facts.name):
+        return not _words(function.name)  # fetch() and get() of one class
+    return not _words(facts.name).isdisjoint(_words(function.name))
+
+
+def _words(name: str) -> set[str]:
+    return {word.lower() for word in _WORDS.findall(name)} - _SAYING_NOTHING
 
 
 def _asked(call: Call, where: Where) -> list[_Key]:
