@@ -29,8 +29,10 @@ def _readings(file: FileFacts) -> Iterator[tuple[int, Iterable[str]]]:
         yield call.block, [call.func.partition(".")[0]]
     for assign in file.assigns:
         yield assign.block, [assign.target.partition(".")[0], *assign.value.names]
-    for read in (*file.reads, *file.subscripts):
+    for read in file.reads:
         yield read.block, [read.ref.partition(".")[0]]
+    for subscript in file.subscripts:
+        yield subscript.block, [subscript.ref.partition(".")[0]]
     for comparison in file.comparisons:
         yield comparison.block, [*comparison.left.names, *comparison.right.names]
     for jump in file.jumps:

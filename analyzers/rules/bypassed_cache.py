@@ -31,7 +31,8 @@ _SAYING_NOTHING = frozenset(
     {
         "get", "fetch", "api", "request", "call", "cached", "cache", "all", "async", "read",
         "query", "do", "load", "find", "lookup", "from", "by", "for", "the", "data", "response",
-        "responses", "result", "results", "info", "http", "rest", "json", "list", "safe", "try", "with", "retry",
+        "responses", "result", "results", "info", "http", "rest", "json", "list", "safe", "try",
+        "with", "retry",
     }
 )  # fmt: skip
 

@@ -67,10 +67,11 @@ def giant_hot_function(function: Function, where: Where) -> Iterator[Hit]:
 
 def _driver(function: Function, where: Where) -> str | None:
     """Return what makes the function hot: a loop in it, or what calls it directly."""
-    blocks = where.file.blocks
-    for (file, block), heat in where.hot_regions.loops.items():
-        if file == where.index and blocks[block].function == function.number:
-            return f"holds the {heat.label}"
+    loops = where.hot_regions.loops
+    for block in where.below(function.block):
+        loop = loops.get((where.index, block))
+        if loop is not None:
+            return f"holds the {loop.label}"
     heat = where.hot_regions.functions.get((where.index, function.number))
     if heat is None or len(heat.via) > 1:
         return None
