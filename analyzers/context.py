@@ -47,6 +47,7 @@ class Where:
         self.file: FileFacts = program.files[index]
         self.knowledge: Knowledge = program.knowledge
         self._answers: dict[Callable[[Where], object], object] = {}
+        self._sites: dict[int, Site] = {}  # rules ask for the same calls again and again
 
     def threshold(self, rule: str, limit: str) -> int:
         """Return a limit of the rule called ``rule``, as configured or as declared."""
@@ -56,7 +57,10 @@ class Where:
 
     def site(self, call: Call) -> Site:
         """Return the resolved call: things, targets, effect, confidence."""
-        return self.program.sites[self.index][call.number]
+        known = self._sites.get(call.number)
+        if known is None:
+            known = self._sites[call.number] = self.program.site((self.index, call.number))
+        return known
 
     def path(self, call: Call) -> str:
         """Return the canonical library path that is called, "" when it is not one."""
@@ -214,8 +218,7 @@ class Where:
     @cached_property
     def library_calls(self) -> list[Call]:
         """The calls of this file that leave the scanned code, plain built-ins apart."""
-        sites = self.program.sites[self.index]
-        return [call for call in self.file.calls if _leaves(sites[call.number])]
+        return [call for call in self.file.calls if _leaves(self.site(call))]
 
     def call_at(self, place: Place) -> Call | None:
         """Return the outermost call that stands at ``place``."""
