@@ -58,7 +58,7 @@ def giant_hot_function(function: Function, where: Where) -> Iterator[Hit]:
         function.place,
         function.block,
         message=(
-            f"{function.qualname}() has {function.statements} statements, waits for I/O and {driver}"
+            f"{function.qualname}() has {function.statements} statements, awaits I/O and {driver}"
         ),
         fix="Split it where it waits: one function for each service that it asks.",
         confidence=Confidence.PROBABLE,
