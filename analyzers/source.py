@@ -41,17 +41,17 @@ LARGEST = 5_000_000
 def read(path: Path) -> bytes | Unreadable:
     """Return the bytes of ``path``, or why they cannot be had."""
     try:
-        kind = path.stat().st_mode
-        if not stat.S_ISREG(kind):
-            what = "a folder" if stat.S_ISDIR(kind) else "a pipe, socket or device"
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            folder = stat.S_ISDIR(status.st_mode)
+            what = "a folder" if folder else "a pipe, socket or device"
             return Unreadable(f"is {what} and not a file", None)
-        with os.fdopen(os.open(path, AT_ONCE), "rb") as stream:
-            data = stream.read(LARGEST + 1)
+        if status.st_size > LARGEST:
+            return Unreadable(f"is larger than {LARGEST // 1_000_000} MB: data, no program", None)
+        with os.fdopen(os.open(path, AT_ONCE), "rb", buffering=0) as stream:
+            return stream.read()
     except (OSError, ValueError) as error:
         return Unreadable(f"cannot be read: {getattr(error, 'strerror', None) or error}", None)
-    if len(data) > LARGEST:
-        return Unreadable(f"is larger than {LARGEST // 1_000_000} MB: data, not a program", None)
-    return data
 
 
 def decode(data: bytes) -> str | Unreadable:
