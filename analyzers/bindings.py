@@ -8,7 +8,6 @@ from typing import Any
 from perfscan.analyzers.annotations import annotation_of
 from perfscan.analyzers.expressions import UNKNOWN, Expressions, span_of
 from perfscan.analyzers.facts import Assign, Value
-from perfscan.analyzers.sharing import Shared
 
 _OPAQUE = frozenset({"ref", "element", "part"})
 """Values whose parts only the linker can know."""
@@ -17,8 +16,8 @@ _OPAQUE = frozenset({"ref", "element", "part"})
 class Bindings(Expressions):
     """The part of the walk that collects assignments."""
 
-    def __init__(self, shared: Shared) -> None:
-        super().__init__(shared)
+    def __init__(self) -> None:
+        super().__init__()
         self.assigns: list[Assign] = []
 
     def bind(self, target: ast.expr, op: str, value: Value, node: Any) -> None:

@@ -57,9 +57,9 @@ def plain_names(target: ast.expr) -> tuple[str, ...]:
 class Expressions:
     """The part of the walk that turns expressions into values and collects calls."""
 
-    def __init__(self, shared: Shared) -> None:
-        self.shared = shared
-        self.refs = shared.refs
+    def __init__(self) -> None:
+        self.shared = Shared()
+        self.refs = self.shared.refs
         self.block = 0
         self.blocks: list[Block] = []
         self.calls: list[list[Any]] = []

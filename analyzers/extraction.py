@@ -23,25 +23,23 @@ from perfscan.analyzers.facts import (
     Value,
     packed,
 )
-from perfscan.analyzers.sharing import Shared
 
 _Def = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def extract(tree: ast.Module, path: str, lines: int, shared: Shared | None = None) -> FileFacts:
+def extract(tree: ast.Module, path: str, lines: int) -> FileFacts:
     """Return the facts of the file ``path``; the tree may be dropped afterwards.
 
-    Files that are extracted with the same ``shared`` have their common parts in common.
     Raises RecursionError when the code is nested more deeply than Python's stack allows.
     """
-    return _Extraction(shared or Shared()).run(tree, path, lines)
+    return _Extraction().run(tree, path, lines)
 
 
 class _Extraction(Bindings):
     """The statement half of the walk."""
 
-    def __init__(self, shared: Shared) -> None:
-        super().__init__(shared)
+    def __init__(self) -> None:
+        super().__init__()
         self.jumps: list[Jump] = []
         self.functions: list[Function | None] = []
         self.classes: list[Class | None] = []
@@ -331,10 +329,10 @@ class _Extraction(Bindings):
 
     def _params(self, node: ast.arguments) -> tuple[Param, ...]:
         plain = [*node.posonlyargs, *node.args]
-        without = len(plain) - len(node.defaults)
+        without: list[ast.expr | None] = [None] * (len(plain) - len(node.defaults))
         params = [
-            self._param(argument, "plain", node.defaults[i - without] if i >= without else None)
-            for i, argument in enumerate(plain)
+            self._param(argument, "plain", default)
+            for argument, default in zip(plain, without + node.defaults, strict=True)
         ]
         if node.vararg:
             params.append(self._param(node.vararg, "args", None))
@@ -346,9 +344,7 @@ class _Extraction(Bindings):
 
     def _param(self, argument: ast.arg, kind: str, default: ast.expr | None) -> Param:
         annotation = annotation_of(argument.annotation, self.shared)
-        if default is None:
-            return self.shared.param(argument.arg, kind, annotation)
-        return Param(argument.arg, kind, annotation, self.value(default))
+        return Param(argument.arg, kind, annotation, self.value(default) if default else None)
 
 
 _STATEMENTS: dict[type[ast.AST], Callable[[_Extraction, Any], None]] = {

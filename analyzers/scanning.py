@@ -24,7 +24,6 @@ from perfscan.analyzers.linking import PHASES
 from perfscan.analyzers.project import Program
 from perfscan.analyzers.registry import Rule, Thresholds
 from perfscan.analyzers.request import Progress
-from perfscan.analyzers.sharing import Shared
 from perfscan.analyzers.source import Unreadable, parse, read
 from perfscan.analyzers.source_lines import lines_of
 from perfscan.analyzers.tables import Tables
@@ -100,7 +99,6 @@ class Shelf:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._facts: dict[int, FileFacts] = {}
-        self._shared = Shared()
 
     def read(self, index: int) -> Status:
         """Read one file, unless an earlier scan has read the same content."""
@@ -124,7 +122,6 @@ class Shelf:
         job.cache.put_all(
             (facts_key(job, statuses[index].digest), facts) for index, facts in self._facts.items()
         )
-        self._shared = Shared()  # its tables have done their work
 
     def load(self, index: int, status: Status) -> FileFacts:
         """Return the facts of a file that was found readable."""
@@ -143,7 +140,7 @@ class Shelf:
         if isinstance(parsed, Unreadable):
             return parsed
         try:
-            facts = extract(parsed.tree, path, parsed.lines, self._shared)
+            facts = extract(parsed.tree, path, parsed.lines)
             return facts._replace(comments=parsed.comments)
         except RecursionError:
             return Unreadable("is nested too deeply to be scanned", None)

@@ -1,4 +1,4 @@
-"""What occurs again and again in the facts of a program, kept once: half of the memory, and more.
+"""What occurs again and again in the facts of a file, kept once: a quarter of the memory.
 
 Equal values become the same object, so pickle writes each of them once, too.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from perfscan.analyzers.facts import Param, Value
+from perfscan.analyzers.facts import Value
 
 Names = tuple[str, ...]
 
@@ -36,21 +36,18 @@ class _Joined(dict[tuple[Names, Names], Names]):
 
 
 class Shared:
-    """The values of the files that one process extracts; drop it when they are done."""
+    """The values of one file; sharing them among files costs more time than it saves memory."""
 
     def __init__(self) -> None:
         self.refs = _References()
         self._constants: dict[tuple[type, object], Value] = {}
         self._joined = _Joined()
-        self._params: dict[Param, Param] = {}
 
     def ref(self, ref: str, names: Names) -> Value:
-        """Return a reference without items. Results of calls differ from file to file."""
+        """Return a reference without items."""
         value = self.refs.get(ref)
         if value is None or value.names != names:
-            value = Value("ref", ref, None, (), names)
-            if ref[0] != "@":
-                self.refs[ref] = value
+            value = self.refs[ref] = Value("ref", ref, None, (), names)
         return value
 
     def constant(self, constant: Any) -> Value:
@@ -60,11 +57,6 @@ class Shared:
         if value is None:
             value = self._constants[key] = _constant(constant)
         return value
-
-    def param(self, name: str, kind: str, annotation: Value | None) -> Param:
-        """Return a parameter without a default."""
-        param = Param(name, kind, annotation, None)
-        return self._params.setdefault(param, param)
 
     def names(self, values: Sequence[Value]) -> Names:
         """Return every name that ``values`` read, once each, in order."""

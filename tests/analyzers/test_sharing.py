@@ -5,30 +5,26 @@ from perfscan.analyzers.facts import FileFacts, Value
 from perfscan.analyzers.sharing import Shared
 
 
-def facts_of(source: str, shared: Shared) -> FileFacts:
-    return extract(ast.parse(source), "bot.py", source.count("\n"), shared)
+def facts_of(source: str) -> FileFacts:
+    return extract(ast.parse(source), "bot.py", source.count("\n"))
 
 
-def test_what_files_have_in_common_is_one_object() -> None:
-    shared = Shared()
-    one, two = (facts_of("def f(self): a.b.c('x', k)", shared) for _ in range(2))
-    assert one == two
-    assert one.calls[0].names is two.calls[0].names
-    assert one.calls[0].args[0] is two.calls[0].args[0]
-    assert one.calls[0].args[1] is two.calls[0].args[1]
-    assert one.functions[0].params[0] is two.functions[0].params[0]
+def test_what_occurs_twice_is_one_object() -> None:
+    one, two = facts_of("a.b.c('x', k)\na.b.c('x', k)").calls
+    assert one.names is two.names
+    assert one.args[0] is two.args[0]
+    assert one.args[1] is two.args[1]
 
 
 def test_equal_constants_of_different_types_stay_apart() -> None:
-    facts = facts_of("f(1, 1.0, True)\ndef g(a=1): pass\ndef h(a=True): pass", Shared())
+    facts = facts_of("f(1, 1.0, True)\ndef g(a=1): pass\ndef h(a=True): pass")
     assert [type(value.const) for value in facts.calls[0].args] == [int, float, bool]
     defaults = [function.params[0].default for function in facts.functions]
     assert [default and type(default.const) for default in defaults] == [int, bool]
 
 
 def test_one_spelling_may_read_different_names() -> None:
-    shared = Shared()
-    facts = facts_of("f(a[i].x)\nf(a[j].x)\nf(a[i].x)", shared)
+    facts = facts_of("f(a[i].x)\nf(a[j].x)\nf(a[i].x)")
     assert [call.args[0].names for call in facts.calls] == [("a", "i"), ("a", "j"), ("a", "i")]
     assert {call.args[0].ref for call in facts.calls} == {"a.[].x"}
 
