@@ -329,10 +329,10 @@ class _Extraction(Bindings):
 
     def _params(self, node: ast.arguments) -> tuple[Param, ...]:
         plain = [*node.posonlyargs, *node.args]
-        without: list[ast.expr | None] = [None] * (len(plain) - len(node.defaults))
+        defaults = [*[None] * (len(plain) - len(node.defaults)), *node.defaults]
         params = [
             self._param(argument, "plain", default)
-            for argument, default in zip(plain, without + node.defaults, strict=True)
+            for argument, default in zip(plain, defaults, strict=True)
         ]
         if node.vararg:
             params.append(self._param(node.vararg, "args", None))
