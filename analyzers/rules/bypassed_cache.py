@@ -208,7 +208,11 @@ def _accessors_of(function: Function, where: Where) -> list[tuple[_Key, _Accesso
         (key, accessor)
         for site in where.program.sites_of(here)
         for key in _asked(site.call, where)
-        if (decorated or (_stores(site.call, function, where) and remembers(site.call, where)))
+        if (
+            _returns(site.call, function, where)
+            if decorated
+            else _stores(site.call, function, where) and remembers(site.call, where)
+        )
         and _speaks_of_same(key, function, where)
     ]
 
@@ -252,6 +256,19 @@ def _is_remote(handed: Value, call: Call, where: Where) -> bool:
 def _reaches_server(function: FunctionId, where: Where) -> bool:
     blocking, awaited = where.blocking(function), where.program.awaited_io.get(function)
     return (blocking is not None and blocking.effect.cost == "network") or awaited is not None
+
+
+def _returns(call: Call, function: Function, where: Where) -> bool:
+    """Tell whether the function returns the answer as it is: others may take it for the call."""
+    names = {f"@{call.number}", *bound_to(call, where)}
+    blocks = where.file.blocks
+    return any(
+        jump.kind == "return"
+        and jump.value is not None
+        and jump.value.ref in names
+        and blocks[jump.block].function == function.number
+        for jump in where.file.jumps
+    )
 
 
 def _stores(call: Call, function: Function, where: Where) -> bool:
