@@ -4,10 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test quick check wheel bench docs format clean help
+.PHONY: demo test quick check wheel bench bench-analyze docs format clean help
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Scan a bundled bot, replay its traffic before and after, write report.md
 	$(BIN)/perfscan demo pool_alerts -o perfscan-demo
@@ -39,6 +39,9 @@ wheel: $(VENV)/.check ## Build the wheel and test it in a clean environment
 bench: $(VENV)/.demo ## The full before/after measurement of the bundled bot
 	$(BIN)/perfscan bench replay fixtures/bots/pool_alerts/scenario.yaml --report report.md -o run.json
 
+bench-analyze: $(VENV)/.demo ## How long scans take, beside other tools; writes the README's table
+	$(BIN)/python benchmarks/analyze.py --tools $(VENV)-bench --readme README.md $(PROJECTS)
+
 docs: $(VENV)/.demo ## Write the generated parts of the documents
 	$(BIN)/python tools/rule_docs.py
 
@@ -47,7 +50,7 @@ format: $(VENV)/.check ## Format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 
 clean: ## Remove everything that the other targets made
-	rm -rf $(VENV) $(VENV)-wheel .typecheck build dist perfscan-demo *.egg-info
+	rm -rf $(VENV) $(VENV)-wheel $(VENV)-bench .typecheck build dist perfscan-demo *.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from perfscan.analyzers.allocation import quick_allocation
 from perfscan.analyzers.cache import Cache
 from perfscan.analyzers.discover import Discovery, discover
 from perfscan.analyzers.inputs import Record, digest_of, own_digest, take_stock
@@ -57,7 +58,8 @@ def analyze(
         possible, thresholds, knowledge, jobs, progress,
     )  # fmt: skip
     store = Cache(cache, time.time)
-    analysis = _scan(request, store) if cache is None else _remembered(request, store)
+    with quick_allocation():
+        analysis = _scan(request, store) if cache is None else _remembered(request, store)
     store.close()
     found = request.found
     files = {source.path: source.file for source in (*found.files, *found.texts)}

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import gc
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,9 +28,6 @@ from perfscan.analyzers.suppress import Suppressions, read_suppressions, sift
 from perfscan.analyzers.texts import TextFile, decode_text
 from perfscan.analyzers.workers import Exchange, WorkerLostError, alone, can_fork, together
 from perfscan.errors import InputError
-
-_STACK = 5_000
-"""Deep enough for real code; Python's own 1,000 is not, for chains of calls and comparisons."""
 
 _FORK_BYTES = 400_000
 """Sources of this size take about 0.2 s, many times what starting workers costs."""
@@ -80,8 +75,7 @@ def scan_anew(
         request.progress,
     )
     try:
-        with _quick_allocation():
-            scanned = _share_out(job, request.jobs)
+        scanned = _share_out(job, request.jobs)
     except ChangedError as error:
         raise InputError(
             "was changed while it was scanned", where=str(error), remedy="scan again"
@@ -171,24 +165,6 @@ def _shares(job: Job, count: int) -> list[list[int]]:
         shares[min(count - 1, done * count // total)].append(index)
         done += size
     return shares
-
-
-@contextmanager
-def _quick_allocation() -> Iterator[None]:
-    """Work without the cycle collector and with a deeper stack; restore both afterwards.
-
-    Trees and facts hold no cycles that matter, and collecting over millions of live objects
-    costs up to half of a scan.
-    """
-    collecting, depth = gc.isenabled(), sys.getrecursionlimit()
-    gc.disable()
-    sys.setrecursionlimit(max(depth, _STACK))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(depth)
-        if collecting:
-            gc.enable()
 
 
 # What comes of it.
