@@ -142,7 +142,8 @@ def _summary(tree: exp.Expression) -> Statement:
         tables[0] if single else "",
         star=isinstance(tree, exp.Select) and any(_is_star(item) for item in tree.expressions),
         limited=_is_limited(tree),
-        composed=any(_is_clause(column) for column in tree.find_all(exp.Column)),
+        composed=any(_is_clause(column) for column in tree.find_all(exp.Column))
+        or any(PART in table.alias for table in tree.find_all(exp.Table)),
         filtered=where is not None,
         equal=equal,
         ranges=ranges,
