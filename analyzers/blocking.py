@@ -42,12 +42,15 @@ class AwaitedIO(NamedTuple):
 
 def is_sink(site: Site) -> bool:
     """Tell whether the call itself blocks its thread for long."""
-    effect = site.effect
+    return site.effect is not None and is_blocking(site.effect, site.confidence)
+
+
+def is_blocking(effect: Effect, confidence: Confidence) -> bool:
+    """Tell whether what has this effect blocks its thread for long."""
     return (
-        effect is not None
-        and not effect.is_async
+        not effect.is_async
         and effect.cost in COST_RANK
-        and site.confidence is not Confidence.POSSIBLE
+        and confidence is not Confidence.POSSIBLE
         # Raw sockets are often set to non-blocking somewhere else.
         and not (effect.cost == "socket" and effect.on_instance)
     )
@@ -77,7 +80,8 @@ def find_blocking(
         sink = by_site[site]
         found[function] = Blocking(sink.effect, sink.confidence, site, step, depth)
         for edge in incoming.get(function, ()):
-            if edge.caller not in found:
+            # Whoever hands a function over runs it (targets.py), not everyone who calls there.
+            if edge.caller not in found and not edge.stored:
                 heapq.heappush(queue, (rank, depth + 1, site, edge.site, edge.caller))
     return found
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from perfscan.analyzers.facts import Call, Function, Place, Value
+from perfscan.analyzers.facts import Call, FileFacts, Function, Place, Value
 from perfscan.analyzers.knowledge import Callback
 from perfscan.analyzers.names import Names
 from perfscan.analyzers.sites import FunctionId, Site
 from perfscan.analyzers.things import Thing, Things
+
+_SCANNED = frozenset({"function", "class", "instance"})
+_ELSEWHERE = frozenset({"thread", "process", "single"})
 
 
 class Registration(NamedTuple):
@@ -71,28 +75,31 @@ class Callbacks:
 
     def _register_call(self, site: Site) -> None:
         call = site.call
+        for entry in self._entries(site.file, call, site.things):
+            for name, value in _handed_over(call, entry):
+                for thing in self._names.evaluate(site.file, value, call.block, call.number):
+                    if thing.kind in {"function", "generator"}:
+                        function = (thing.file, thing.number)
+                        self._register(function, entry, site.file, call.place, call.block, name)
+
+    def _entries(self, file: int, call: Call, things: Things) -> list[Callback]:
+        """Return what is known of handing a function to this call."""
         entries: dict[Callback, None] = {}
-        for thing in site.things:
+        for thing in things:
             if thing.kind == "external":
                 entries.update(dict.fromkeys(self._knowledge.callbacks("call", thing.path)))
             elif thing.kind == "class":
                 for base in self._names.classes.external_bases(thing.file, thing.number):
                     entries.update(dict.fromkeys(self._knowledge.callbacks("call", base)))
-        if not entries and "." in call.func and not site.targets:
+        unknown = not entries and "." in call.func
+        if unknown and not any(thing.kind in _SCANNED for thing in things):
             last = call.func.rpartition(".")[2]
             entries = dict.fromkeys(self._knowledge.callbacks("method", last))
-        for entry in entries:
-            for name, value in _handed_over(call, entry):
-                for thing in self._names.evaluate(site.file, value, call.block, call.number):
-                    if thing.kind == "function":
-                        self._register(
-                            (thing.file, thing.number),
-                            entry,
-                            site.file,
-                            call.place,
-                            call.block,
-                            name,
-                        )
+        if entries and call.func.endswith(".run_in_executor") and call.args:
+            pools = self._names.evaluate(file, call.args[0], call.block, call.number)
+            if any(pool.path.endswith("ProcessPoolExecutor()") for pool in pools):
+                return [replace(entry, runs="process") for entry in entries]
+        return list(entries)
 
     def _register_decorators(self, file: int, function: Function) -> None:
         for decorator in function.decorators:
@@ -102,8 +109,10 @@ class Callbacks:
                 if thing.kind == "external":
                     path = thing.path.removesuffix("()")
                     entries.update(dict.fromkeys(self._knowledge.callbacks("decorator", path)))
-                elif thing.kind == "function" and self._makes_async(thing):
-                    self.asynchronous.add(function.number)
+                elif thing.kind == "function":
+                    if self._makes_async(thing):
+                        self.asynchronous.add(function.number)
+                    entries.update(dict.fromkeys(self._offloading(thing)))
             if not entries and "." in ref:
                 last = ref.rpartition(".")[2]
                 entries = dict.fromkeys(self._knowledge.callbacks("decorator_method", last))
@@ -115,22 +124,45 @@ class Callbacks:
                 )
 
     def _decorator(self, file: int, function: Function, value: Value) -> tuple[Things, str]:
+        """Return what decorates: the library's function, or the project's after ``(options)``."""
         ref = value.ref
         if ref.startswith("@") and ref[1:].isdigit():
             call = self._names.files[file].calls[int(ref[1:])]
-            return self._names.callee(file, call), call.func
+            things = self._names.callee(file, call)
+            if any(thing.kind == "function" for thing in things):
+                things = self._names.result(file, call.number)
+            return things, call.func
         return self._names.evaluate(file, value, function.outer, 1 << 30), ref
+
+    def _offloading(self, decorator: Thing) -> list[Callback]:
+        """Return how a scanned decorator's wrapper hands the function to threads, if it does."""
+        facts = self._names.files[decorator.file]
+        params = facts.functions[decorator.number].params
+        if not params:
+            return []
+        scopes = self._names.scopes[decorator.file]
+        found: list[Callback] = []
+        for function in scopes.within(decorator.number):
+            for number in scopes.calls.get(function, ()):
+                call = facts.calls[number]
+                if params[-1].name in call.names:
+                    things = self._names.callee(decorator.file, call)
+                    found += [
+                        replace(entry, kind="offload")
+                        for entry in self._entries(decorator.file, call, things)
+                        if entry.runs in _ELSEWHERE
+                        and any(
+                            params[-1].name in _functions_in(value, facts)
+                            for _, value in _handed_over(call, entry)
+                        )
+                    ]
+        return found
 
     def _makes_async(self, decorator: Thing) -> bool:
         """Tell whether a scanned decorator wraps functions into coroutines."""
         functions = self._names.files[decorator.file].functions
-        inner = [decorator.number]
-        for function in functions:  # parents come first
-            if function.parent in inner:
-                inner.append(function.number)
-                if function.is_async:
-                    return True
-        return False
+        inner = self._names.scopes[decorator.file].within(decorator.number)
+        return any(functions[number].is_async for number in inner)
 
     def _register_overrides(self, file: int, cls: int) -> None:
         methods = self._names.scopes[file].methods.get(cls, {})
@@ -163,3 +195,13 @@ def _handed_over(call: Call, entry: Callback) -> Iterator[tuple[str, Value]]:
     for keyword, value in call.keywords:
         if keyword in entry.keywords:
             yield keyword, value
+
+
+def _functions_in(value: Value, facts: FileFacts) -> set[str]:
+    """Return the names of the functions that a handed over value may run."""
+    if value.kind == "lambda":
+        block = facts.blocks[value.block]
+        return {call.func for call in facts.calls if call.block == block.number}
+    if value.ref.startswith("@"):  # partial(function, ...)
+        return set(value.names)
+    return {value.ref}

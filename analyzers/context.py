@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from enum import StrEnum
 from functools import cached_property
 from typing import TypeVar, cast
 
@@ -24,6 +25,7 @@ from perfscan.analyzers.links import edge_at
 from perfscan.analyzers.model import Confidence, Severity, TraceStep
 from perfscan.analyzers.project import FunctionId, Program, Site, SiteId
 from perfscan.analyzers.registry import threshold
+from perfscan.analyzers.sites import use_at
 from perfscan.analyzers.startup import StartUp
 from perfscan.analyzers.things import Things
 
@@ -34,6 +36,18 @@ _FEW = 3
 
 _FAR = 4
 """Code so many helpers away from a handler hardly runs each time."""
+
+
+class Context(StrEnum):
+    """Who runs a piece of code. Where several do, the one that suffers most from waiting."""
+
+    LOOP = "loop"
+    """The event loop, directly or through synchronous helpers."""
+    THREAD = "thread"
+    PROCESS = "process"
+    START_UP = "start-up"
+    """Only the module itself or what it calls, once, before there is a loop."""
+    UNKNOWN = "unknown"
 
 
 class Where:
@@ -106,6 +120,15 @@ class Where:
     def targets(self, call: Call) -> tuple[FunctionId, ...]:
         """Return the scanned functions that the call runs."""
         return self.site(call).targets
+
+    def running(self) -> Iterator[tuple[Call, tuple[FunctionId, ...]]]:
+        """Yield what runs scanned functions: calls, and reading properties, ``with``, ``for``."""
+        for call in self.file.calls:
+            targets = self.targets(call)
+            if targets:
+                yield call, targets
+        for use in self.program.table("uses").get(self.index, ()):
+            yield use_at(self.file, use.number), use.targets
 
     def things(self, value: Value, block: int, order: int = 1 << 30) -> Things:
         """Return what a value may be; ``order`` is the number of calls before it."""
@@ -267,6 +290,26 @@ class Where:
         """Tell whether a worker thread or process runs this code."""
         return self.function_id(block) in self.program.thread_parents
 
+    def context(self, block: int) -> Context:
+        """Return who runs this code."""
+        function = self.function_id(block)
+        if function in self.program.loop_parents:
+            return Context.LOOP
+        if function in self.program.thread_parents:
+            return self._offloaded(function)
+        if function[1] < 0 or self.start_up.runs_early(function):
+            return Context.START_UP
+        return Context.UNKNOWN
+
+    def _offloaded(self, function: FunctionId) -> Context:
+        """Tell threads from processes by how the first function of the chain was handed over."""
+        parents = self.program.thread_parents
+        while (site := parents[function]) is not None:
+            function = self.program.function_of(site)
+        entries = self.program.registrations.get(function, ())
+        apart = any(entry.callback.runs == "process" for entry in entries)
+        return Context.PROCESS if apart else Context.THREAD
+
     def hot(self, block: int) -> Heat | None:
         """Return the endless loop or handler that runs this code again and again, or None."""
         return self.hot_regions.of_block(self.index, block)
@@ -315,7 +358,7 @@ class Where:
         """Return a trace step for a call anywhere in the program."""
         file, index = site
         facts = self.program.files[file]
-        call = facts.calls[index]
+        call = use_at(facts, index)
         return TraceStep(facts.path, call.place[0], self.symbol(file, call.block))
 
     def symbol(self, file: int, block: int) -> str:

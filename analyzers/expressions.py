@@ -112,7 +112,7 @@ class Expressions:
         base = self.value(node.value, "receiver")
         ref = f"{base.ref if base.kind == 'ref' else self._reference(base)}.{node.attr}"
         value = self.shared.ref(ref, base.names)
-        if use != "receiver" and (ref[:5] != "self." or ref.count(".") > 1):
+        if use != "receiver":
             self.reads.append(Read(value.ref, self.block, span_of(node), len(self.calls)))
         return value
 

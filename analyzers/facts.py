@@ -196,7 +196,7 @@ class Await(NamedTuple):
 
 
 class Read(NamedTuple):
-    """An attribute that is read and not called: ``w3.eth.block_number``; ``self.x`` is left out."""
+    """An attribute that is read and not called: ``w3.eth.block_number``."""
 
     ref: str
     block: int

@@ -138,9 +138,7 @@ def _by_use(ref: str, block: int, where: Where) -> Shape:
 
 
 def _by_name(parts: Sequence[Mapping[tuple[int, str], Shape]]) -> Mapping[_Name, Shape]:
-    return {
-        (file, *key): shape for file, part in enumerate(parts) for key, shape in part.items()
-    }
+    return {(file, *key): shape for file, part in enumerate(parts) for key, shape in part.items()}
 
 
 @survey(_by_name)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from perfscan.analyzers.facts import Block, FileFacts, Jump, Value
-from perfscan.analyzers.sites import FunctionId, SiteId
+from perfscan.analyzers.sites import FunctionId, Site, SiteId
 
 if TYPE_CHECKING:
     from perfscan.analyzers.callbacks import Registration
@@ -145,10 +145,10 @@ def named_handlers(file: int, facts: FileFacts) -> tuple[tuple[int, Heat], ...]:
     )
 
 
-def endless_loops(program: Program, file: int) -> dict[int, Heat]:
-    """Return the blocks of one file's endless loops."""
+def endless_loops(program: Program, file: int, sites: Sequence[Site]) -> dict[int, Heat]:
+    """Return the blocks of one file's endless loops; ``sites`` are its calls."""
     facts = program.files[file]
-    receives = _receiving_blocks(program, file, facts)
+    receives = _receiving_blocks(program, file, sites)
     found: dict[int, Heat] = {}
     for block in facts.blocks:
         kind = forever(facts, block, receives)
@@ -157,12 +157,12 @@ def endless_loops(program: Program, file: int) -> dict[int, Heat]:
     return found
 
 
-def _receiving_blocks(program: Program, file: int, facts: FileFacts) -> set[int]:
+def _receiving_blocks(program: Program, file: int, sites: Sequence[Site]) -> set[int]:
     """Return the blocks in which a message is received from a socket or queue."""
-    roles = program.knowledge.roles
+    roles, facts = program.knowledge.roles, program.files[file]
     calls = {
         site.call.block
-        for site in program.sites[file]
+        for site in sites
         for thing in site.things
         if thing.kind == "external" and _RECEIVE in roles(thing.path)
     }

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import FileFacts
 from perfscan.analyzers.knowledge import Knowledge
-from perfscan.analyzers.links import links_of
+from perfscan.analyzers.links import links_with_uses
 from perfscan.analyzers.project import Program
 from perfscan.analyzers.registry import Thresholds
 from perfscan.analyzers.sites import FunctionId
@@ -19,6 +19,7 @@ from perfscan.analyzers.tables import (
     Tables,
     tables_of_bases,
     tables_of_calls,
+    tables_of_implicit,
     tables_of_links,
 )
 from perfscan.analyzers.texts import TextFile
@@ -48,7 +49,12 @@ def bases_of(program: Program, file: int) -> tuple[Bases, ...]:
 
 def direct_calls_of(program: Program, file: int) -> tuple[tuple[int, tuple[FunctionId, ...]], ...]:
     """Return the calls whose targets are known without a look at what callers pass."""
-    return tuple([(s.call.number, s.targets) for s in program.sites[file] if s.targets])
+    found: list[tuple[int, tuple[FunctionId, ...]]] = []
+    for call in program.files[file].calls:
+        targets = tuple(dict.fromkeys(program.targets.direct(file, call)))
+        if targets:
+            found.append((call.number, targets))
+    return tuple(found)
 
 
 def answers_of(program: Program, file: int) -> tuple[Any, ...]:
@@ -68,7 +74,8 @@ def tables_of_answers(parts: Sequence[tuple[Any, ...]]) -> Tables:
 PHASES = (
     Phase("bases", bases_of, tables_of_bases),
     Phase("calls", direct_calls_of, tables_of_calls),
-    Phase("links", links_of, tables_of_links),
+    Phase("links", Program.links, tables_of_implicit),
+    Phase("uses", links_with_uses, tables_of_links),
     Phase("answers", answers_of, tables_of_answers),
 )
 

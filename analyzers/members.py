@@ -44,7 +44,7 @@ def with_items(things: Things, items: Things) -> Things:
 def is_property(function: Function) -> bool:
     """Tell whether reading the attribute calls the function."""
     return any(
-        item.ref.rpartition(".")[2] in {"property", "cached_property", "setter", "hybrid_property"}
+        item.ref.rpartition(".")[2] in {"property", "cached_property", "hybrid_property"}
         for item in function.decorators
     )
 
@@ -124,6 +124,19 @@ class Members:
         if bound and self._is_open(file, cls, function):
             return union([names.classes.overrides(file, cls, name), (found,)])
         return (found,)
+
+    def property_of(self, owner: Thing, name: str) -> Things:
+        """Return the function that reading ``owner.name`` runs; nothing for plain attributes."""
+        if owner.kind not in {"instance", "super"}:
+            return ()
+        names = self._names
+        lineage = names.classes.lineage(owner.file, owner.number)
+        for file, cls in lineage[1:] if owner.kind == "super" else lineage:
+            method = names.scopes[file].methods.get(cls, {}).get(name)
+            if method is not None:
+                found = is_property(names.files[file].functions[method])
+                return (Thing("function", "", file, method),) if found else ()
+        return ()
 
     def _is_open(self, file: int, cls: int, function: Function) -> bool:
         """Tell whether a method only says that subclasses have one."""

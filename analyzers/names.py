@@ -52,6 +52,7 @@ class Names:
         self.results = Results(self)
         self._members = Members(self)
         self.member = self._members.member
+        self.property_of = self._members.property_of
 
     def dissolve(self) -> None:
         """Cut the reference cycles; nothing can be asked afterwards."""
@@ -100,7 +101,7 @@ class Names:
 
     def _binary(self, file: int, value: Value, block: int, order: int) -> Things:
         items = union(self.evaluate(file, item, block, order) for item in value.items)
-        if value.ref == "BitOr" and any(thing.kind == "class" for thing in items):
+        if value.ref == "BitOr" and not any("(" in thing.path for thing in items):
             return items  # of types: either of them
         # A path stays a path, a table a table.
         return tuple([thing for thing in items if thing.path.startswith(_COMPUTING)])

@@ -6,19 +6,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from perfscan.analyzers.facts import Call, FileFacts, Function
+from perfscan.analyzers.facts import Call, FileFacts, Function, Read
 from perfscan.analyzers.heat import HotRegions
 from perfscan.analyzers.knowledge import Effect, Knowledge
+from perfscan.analyzers.links import Links, links_of
 from perfscan.analyzers.model import Confidence
 from perfscan.analyzers.modules import Modules
 from perfscan.analyzers.names import Names
 from perfscan.analyzers.registry import Thresholds
-from perfscan.analyzers.sites import FunctionId, Site, SiteId, argument_of
+from perfscan.analyzers.sites import FunctionId, Site, SiteId, argument_of, use_at
 from perfscan.analyzers.startup import StartUp
 from perfscan.analyzers.tables import ClassId, Tables
+from perfscan.analyzers.targets import Implicit, Targets
 from perfscan.analyzers.texts import TextFile
 from perfscan.analyzers.things import Thing, Things
-from perfscan.analyzers.tracing import ALL, TEXTS, Sources, Trace, TracedFiles, TracedTable
+from perfscan.analyzers.tracing import ALL, TEXTS, WHOLE, Sources, Trace, TracedFiles, TracedTable
 
 if TYPE_CHECKING:
     from perfscan.analyzers.survey import Survey
@@ -29,7 +31,6 @@ _Answer = TypeVar("_Answer")
 
 _MAX_CALLERS = 6
 _MAX_SITES = 20_000
-_RUNS_ARGUMENT_NOW = ("builtins.", "functools.reduce", "itertools.")
 
 
 class Program:
@@ -57,6 +58,8 @@ class Program:
         self.names = Names(self.files, self.modules, knowledge, self.trace)
         self.names.arguments_of = self._arguments_of
         self.names.classes.children = self._children
+        self.targets = Targets(self.names)
+        self._links: dict[int, tuple[Links, Sources]] = {}
         self.sites: Sequence[Sequence[Site]] = _Rows(self)
         self._sites: dict[SiteId, tuple[Site, Sources]] = {}
         self._tables: dict[str, TracedTable[Any, Any]] = {}
@@ -90,6 +93,12 @@ class Program:
         """The files beside the Python sources."""
         self.trace.sources.add(TEXTS)
         return self._texts
+
+    @property
+    def implicit(self) -> Implicit:
+        """What blocks and may run without being called by name."""
+        nothing = Implicit(frozenset(), frozenset(), frozenset())
+        return cast(Implicit, self.table("implicit").get(WHOLE, nothing))
 
     @property
     def callers(self) -> Mapping[FunctionId, Sequence[SiteId]]:
@@ -163,7 +172,7 @@ class Program:
         known = self._sites.get(site)
         if known is None:
             outer = self.trace.begin()
-            resolved = self._resolve(site[0], self.files[site[0]].calls[site[1]])
+            resolved = self._resolve(*site)
             known = self._sites[site] = (resolved, self.trace.end(outer))
         self.trace.sources |= known[1]
         return known[0]
@@ -173,37 +182,46 @@ class Program:
         if len(self._sites) > _MAX_SITES:
             self._sites.clear()
 
-    def _resolve(self, file: int, call: Call) -> Site:
+    def _resolve(self, file: int, number: int) -> Site:
+        facts = self.files[file]
+        if number >= len(facts.calls):
+            return self._resolve_use(file, number)
+        call = facts.calls[number]
         things = self.names.callee(file, call)
         if not things:
             return Site(file, call, (), (), None, Confidence.DEFINITE)
-        targets = tuple(dict.fromkeys(self._targets(file, call, things)))
+        targets = tuple(dict.fromkeys(self.targets.of_call(file, call, things)))
         effect, confidence = self._effect(call, things)
         return Site(file, call, things, targets, effect, confidence)
 
-    def _targets(self, file: int, call: Call, things: Things) -> Iterator[FunctionId]:
-        functions = [thing for thing in things if thing.kind == "function"]
-        if len(functions) > 1 and "." not in call.func and self._is_param(file, call):
-            functions = []  # one helper, several callables: which one runs here is not known
-        for thing in functions:
-            yield (thing.file, thing.number)
-        for thing in things:
-            names = {"class": ("__init__", "__post_init__"), "instance": ("__call__",)}
-            for name in names.get(thing.kind, ()):
-                for method in self.names.classes.method(thing.file, thing.number, name):
-                    yield (method.file, method.number)
-        path = things[0].path
-        if path.startswith(_RUNS_ARGUMENT_NOW):  # sorted(key=lambda ...): runs right here
-            for value in (*call.args, *[value for _, value in call.keywords]):
-                if value.kind == "lambda":
-                    yield (file, self.names.scopes[file].function_of_block[value.block])
-
-    def _is_param(self, file: int, call: Call) -> bool:
+    def _resolve_use(self, file: int, number: int) -> Site:
+        """Resolve what runs code without a call: reading, ``with``, ``for``."""
         facts = self.files[file]
-        function = facts.blocks[call.block].function
-        return function >= 0 and any(
-            param.name == call.func for param in facts.functions[function].params
-        )
+        use = use_at(facts, number)
+        edges = self.table("uses").get(file, ())
+        targets = tuple(t for edge in edges if edge.number == number for t in edge.targets)
+        effect = None
+        if len(facts.calls) <= number < len(facts.calls) + len(facts.reads):
+            effect = self.read_effect(file, facts.reads[number - len(facts.calls)])
+        return Site(file, use, (), targets, effect, Confidence.PROBABLE)
+
+    def read_effect(self, file: int, read: Read) -> Effect | None:
+        """Return the I/O that reading a library's attribute does; None for ordinary ones."""
+        if read.ref.rpartition(".")[2] not in self.knowledge.property_names:
+            return None
+        things = self.names.resolve(file, read.ref, read.block, read.order)
+        effects = [self.knowledge.property_effect(t.path) for t in things if t.kind == "external"]
+        return effects[0] if effects and len(effects) == len(things) else None
+
+    def links(self, file: int) -> Links:
+        """Return what one file adds to the tables of the whole program."""
+        known = self._links.get(file)
+        if known is None:
+            outer = self.trace.begin()
+            links = links_of(self, file)
+            known = self._links[file] = (links, self.trace.end(outer))
+        self.trace.sources |= known[1]
+        return known[0]
 
     def _effect(self, call: Call, things: Things) -> tuple[Effect | None, Confidence]:
         """Return the effect on which every meaning of the callee agrees."""
@@ -265,7 +283,7 @@ class Program:
         """Return the function in which a call stands."""
         file, index = (site.file, site.call.number) if isinstance(site, Site) else site
         facts = self.files[file]
-        return (file, facts.blocks[facts.calls[index].block].function)
+        return (file, facts.blocks[use_at(facts, index).block].function)
 
     def sites_of(self, function: FunctionId) -> list[Site]:
         """Return the calls that stand in a function itself, not in functions nested in it."""

@@ -184,9 +184,7 @@ def _getters(where: Where) -> tuple[int, ...]:
         for call in where.file.calls
         if (effect := where.effect(call)) is not None and effect.cost in _REMOTE
     }
-    return tuple(
-        [number for number in sorted(asking) if is_getter((where.index, number), where)]
-    )
+    return tuple([number for number in sorted(asking) if is_getter((where.index, number), where)])
 
 
 def is_getter(function: FunctionId, where: Where) -> bool:

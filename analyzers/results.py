@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from perfscan.analyzers.facts import Call, Value
+from perfscan.analyzers.facts import Call, Function, Value
 from perfscan.analyzers.members import ELEMENT_METHODS, SAME_METHODS
+from perfscan.analyzers.sites import argument_of
 from perfscan.analyzers.things import (
     Thing,
     Things,
@@ -275,6 +276,59 @@ class Results:
             if jump.kind == kind and jump.value is not None
         )
         return (Thing("generator", "", thing.file, thing.number, found),) if generates else found
+
+    def wrappers(self, thing: Thing) -> Things:
+        """Return what the project's own decorators put in the place of a function."""
+        function = self._names.files[thing.file].functions[thing.number]
+        if not function.decorators:
+            return ()
+        return self._names.memo.once(
+            ("wrappers", thing.file, thing.number), lambda: self._wrappers(thing.file, function)
+        )
+
+    def _wrappers(self, file: int, function: Function) -> Things:
+        return union(
+            self.returned(decorator)
+            for item in function.decorators
+            for decorator in self._names.evaluate(file, item, function.outer, _END)
+            if decorator.kind == "function"
+        )
+
+    def called_parameters(self, thing: Thing) -> Things:
+        """Return the parameters that a function calls, or hands to a function that does."""
+        function = self._names.files[thing.file].functions[thing.number]
+        if not function.params:
+            return ()
+        return self._names.memo.once(
+            ("called", thing.file, thing.number),
+            lambda: tuple(self._called_parameters(thing, function)),
+        )
+
+    def _called_parameters(self, thing: Thing, function: Function) -> Iterator[Thing]:
+        params = {param.name: index for index, param in enumerate(function.params)}
+        facts = self._names.files[thing.file]
+        found: set[int] = set()
+        for number in self._names.scopes[thing.file].calls.get(thing.number, ()):
+            call = facts.calls[number]
+            if call.func in params:
+                found.add(params[call.func])
+            elif not params.keys().isdisjoint(call.names):
+                found.update(self._handed_on(thing.file, call, params))
+        for index in sorted(found):
+            yield Thing("parameter", "", thing.file, index)
+
+    def _handed_on(self, file: int, call: Call, params: dict[str, int]) -> Iterator[int]:
+        values = (*call.args, *[value for _, value in call.keywords])
+        if not any(value.ref in params for value in values):
+            return
+        for target in self._names.callee(file, call):
+            if target.kind == "function":
+                function = self._names.files[target.file].functions[target.number]
+                for called in self.called_parameters(target):
+                    param = function.params[called.number]
+                    value = argument_of(call, function, called.number, param.name)
+                    if value is not None and value.ref in params:
+                        yield params[value.ref]
 
     def parameter(self, file: int, function: int, position: int) -> Things:
         """Return what a parameter may be: declared, ``self``, its default, or what callers pass."""

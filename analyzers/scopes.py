@@ -78,7 +78,7 @@ class FileScopes:
             for position, param in enumerate(function.params):
                 bound = Binding("param", function.number, function.block, function.line, position)
                 self._add(function.block, param.name, bound)
-            if function.owner >= 0:
+            if function.owner >= 0 and not _is_setter(function.decorators):
                 self.methods.setdefault(function.owner, {})[function.name] = function.number
         for cls in facts.classes:
             self._add(cls.outer, cls.name, Binding("class", cls.number, cls.outer, cls.line))
@@ -143,10 +143,51 @@ class FileScopes:
             scope = blocks[blocks[scope].parent].scope if blocks[scope].parent >= 0 else -1
         return -1
 
+    def within(self, function: int) -> list[int]:
+        """Return a function and the functions nested in it, at any depth."""
+        inner = [function]
+        for other in self.facts.functions[function + 1 :]:  # parents come first
+            if other.parent in inner:
+                inner.append(other.number)
+        return inner
+
     def exports(self, name: str) -> bool:
         """Tell whether ``from module import *`` carries ``name``."""
         listed = self._listed
         return name in listed if listed else not name.startswith("_")
+
+    @cached_property
+    def _functions(self) -> frozenset[str]:
+        return frozenset([function.name for function in self.facts.functions])
+
+    def names_function(self, value: Value, block: int) -> bool:
+        """Tell by its looks whether a value may be a function: most arguments are none."""
+        if value.kind == "lambda":
+            return True
+        if value.kind != "ref":
+            return False
+        base, _, rest = value.ref.partition(".")
+        if base.startswith("@"):
+            number = base[1:]
+            return number.isdigit() and self.facts.calls[int(number)].func.endswith("partial")
+        if rest and rest.rpartition(".")[2] in self._functions:
+            return True
+        scope = self.scope_of(block, base)
+        kinds = {"import"} if rest else {"import", "function"}
+        return scope >= 0 and any(b.kind in kinds for b in self.table[scope][base])
+
+    @cached_property
+    def handing(self) -> frozenset[int]:
+        """The functions that call one of their parameters, or pass one on."""
+        found: set[int] = set()
+        params = [{param.name for param in f.params} for f in self.facts.functions]
+        for number, calls in self.calls.items():
+            for index in calls if number >= 0 else ():
+                call = self.facts.calls[index]
+                if call.func in params[number] or any(v.ref in params[number] for v in call.args):
+                    found.add(number)
+                    break
+        return frozenset(found)
 
     @cached_property
     def _listed(self) -> frozenset[str]:
@@ -191,6 +232,10 @@ class FileScopes:
                 return above
             above = blocks[blocks[above].parent].scope
         return 0
+
+
+def _is_setter(decorators: tuple[Value, ...]) -> bool:
+    return any(item.ref.endswith((".setter", ".deleter")) for item in decorators)
 
 
 def _is_static(decorators: tuple[object, ...]) -> bool:

@@ -29,6 +29,10 @@ class StartUp:
         self._spawns = spawns
         self._incoming = incoming
 
+    def runs_early(self, function: FunctionId) -> bool:
+        """Tell whether only start-up code calls a function."""
+        return function in self._early
+
     def runs_once(self, edge: Edge) -> bool:
         """Tell whether a call happens while the program starts, before anything else runs."""
         return is_early(edge, self._early, self._looping)

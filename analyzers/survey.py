@@ -20,14 +20,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from perfscan.analyzers.tracing import WHOLE
+
 if TYPE_CHECKING:
     from perfscan.analyzers.context import Where
     from perfscan.analyzers.tracing import TracedTable
 
 _Answer = TypeVar("_Answer")
-
-_WHOLE = "whole"
-"""The only row of an answer that is no table."""
 
 _surveys: dict[str, Survey[Any]] = {}
 
@@ -51,11 +50,11 @@ class Survey(Generic[_Answer]):
             return answer
         if isinstance(answer, set | frozenset):
             return dict.fromkeys(answer, True)
-        return {_WHOLE: answer}
+        return {WHOLE: answer}
 
     def answer(self, table: TracedTable[Any, Any]) -> _Answer:
         """Return the answer that the rows of a table stand for."""
-        return cast(_Answer, table[_WHOLE] if _WHOLE in table.rows else table)
+        return cast(_Answer, table[WHOLE] if WHOLE in table.rows else table)
 
 
 def survey(

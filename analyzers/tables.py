@@ -11,6 +11,8 @@ from perfscan.analyzers.heat import BlockId, Heat, spread_heat
 from perfscan.analyzers.links import Edge, Links
 from perfscan.analyzers.sites import FunctionId, SiteId
 from perfscan.analyzers.startup import find_early
+from perfscan.analyzers.targets import Implicit
+from perfscan.analyzers.tracing import WHOLE
 
 Tables = Mapping[str, Mapping[Any, Any]]
 """Tables by name."""
@@ -49,10 +51,53 @@ def tables_of_calls(parts: Sequence[Sequence[tuple[int, tuple[FunctionId, ...]]]
     return {"direct_callers": callers}
 
 
+def tables_of_implicit(parts: Sequence[Links]) -> Tables:
+    """Return what blocks and may run without a call, so that its uses are looked for."""
+    _, incoming = _by_ends(edge for part in parts for edge in part.edges)
+    asynchronous = {(f, n) for f, part in enumerate(parts) for n in part.asynchronous}
+    blocking = set(find_blocking((s for part in parts for s in part.sinks), incoming, asynchronous))
+    functions = {(f, one.number): one for f, part in enumerate(parts) for one in part.implicit}
+    fresh = blocking
+    while fresh:
+        names = {functions[f].name for f in fresh if f in functions and functions[f].is_property}
+        readers = {f for f, one in functions.items() if not names.isdisjoint(one.reads)}
+        fresh = _callers_of(readers - blocking, incoming, asynchronous) - blocking
+        blocking |= fresh
+    found = {f: functions[f] for f in sorted(blocking) if f in functions}
+    methods = {f: one for f, one in found.items() if not one.is_property}
+    return {
+        "implicit": {
+            WHOLE: Implicit(
+                frozenset(one.name for one in found.values() if one.is_property),
+                frozenset(methods),
+                frozenset(one.name for one in methods.values()),
+            )
+        }
+    }
+
+
+def _callers_of(
+    functions: set[FunctionId],
+    incoming: Mapping[FunctionId, Sequence[Edge]],
+    asynchronous: set[FunctionId],
+) -> set[FunctionId]:
+    """Return functions and, at any distance, the synchronous ones that call them."""
+    found = {function for function in functions if function not in asynchronous}
+    queue = deque(found)
+    while queue:
+        for edge in incoming.get(queue.popleft(), ()):
+            caller = edge.caller
+            if caller[1] >= 0 and caller not in found and caller not in asynchronous:
+                found.add(caller)
+                queue.append(caller)
+    return found
+
+
 def tables_of_links(parts: Sequence[Links]) -> Tables:
     """Return who calls, runs, heats and blocks each function."""
     edges = [edge for part in parts for edge in part.edges]
     outgoing, incoming = _by_ends(edges)
+    running, run = _by_ends([*edges, *(use for part in parts for use in part.uses)])
     loops, looping = _loops(parts)
     registrations: dict[FunctionId, list[Any]] = defaultdict(list)
     for part in parts:
@@ -64,14 +109,15 @@ def tables_of_links(parts: Sequence[Links]) -> Tables:
     coroutines = {(f, n) for f, part in enumerate(parts) for n in part.coroutines}
     hot = spread_heat(parts, loops, outgoing)
     return {
+        "uses": {file: part.uses for file, part in enumerate(parts) if part.uses},
         "incoming": incoming,
         "callers": {function: [e.site for e in calls] for function, calls in incoming.items()},
         "registrations": registrations,
         "asynchronous": asynchronous,
-        "blocking": find_blocking(sinks, incoming, asynchronous),
+        "blocking": find_blocking(sinks, run, asynchronous),
         "awaited_io": find_awaited_io(awaited, incoming),
-        "loop_parents": _spread(_on_loop(parts, registrations), outgoing, asynchronous),
-        "thread_parents": _spread(_offloaded(coroutines, registrations), outgoing, asynchronous),
+        "loop_parents": _spread(_on_loop(parts, registrations), running, asynchronous),
+        "thread_parents": _spread(_offloaded(coroutines, registrations), running, asynchronous),
         "loops": loops,
         "looping": looping,
         "hot": hot,
@@ -119,7 +165,7 @@ def _offloaded(
     coroutines: set[FunctionId], registrations: Mapping[FunctionId, Sequence[Any]]
 ) -> Iterator[FunctionId]:
     for function, entries in registrations.items():
-        offloaded = any(entry.callback.runs in {"thread", "process"} for entry in entries)
+        offloaded = any(entry.callback.runs in {"thread", "process", "single"} for entry in entries)
         if offloaded and function[1] >= 0 and function not in coroutines:
             yield function
 

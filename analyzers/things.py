@@ -20,7 +20,8 @@ class Thing(NamedTuple):
     ``function``, ``class``, ``instance`` (of a scanned class; file and number point to it),
     ``container`` (items; path ``dict`` when iterating gives keys), ``tuple`` (items are ``slot``s,
     each with the things at that position), ``generator`` (a call of a scanned one; items),
-    ``accessor`` (a method of a container), ``super``. What a library made may hold items, too.
+    ``accessor`` (a method of a container), ``super``, ``parameter`` (of a function). What a library
+    made may hold items, too.
     """
 
     kind: str

@@ -13,6 +13,8 @@ Source = int | tuple[str, object]
 """A file by its index, or a row of a named table (row ``ALL``: the table as a whole)."""
 
 ALL = "*"
+WHOLE = "whole"
+"""The only row of an answer that is no table."""
 
 TEXTS: Source = ("texts", ALL)
 """The files beside the Python sources."""

@@ -177,7 +177,7 @@ def _callback(node: Node) -> Callback:
     if len(marks) != 1:
         raise node.fail(f"needs exactly one of {', '.join(_MARKERS)}")
     if "runs" not in fields:
-        raise node.fail("needs runs: loop, thread, process or caller")
+        raise node.fail("needs runs: loop, thread, process, single or caller")
     if marks[0] == "override" and "methods" not in fields:
         raise node.fail("override needs methods")
     return Callback(

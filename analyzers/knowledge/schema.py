@@ -8,7 +8,9 @@ from functools import cache
 from typing import Literal
 
 Cost = Literal["network", "sleep", "subprocess", "database", "file", "cpu", "socket", "lock"]
-Runs = Literal["loop", "thread", "process", "caller"]
+Runs = Literal["loop", "thread", "process", "single", "caller"]
+"""Who runs a callback that is no coroutine: ``single`` is one thread, call after call; ``caller``
+whoever drives the library, which is not known."""
 Evidence = Literal["wheel", "docs", "general"]
 
 

@@ -104,7 +104,7 @@ def _roots(program: Program, where: Where) -> Iterator[tuple[Heat, list[_Reached
 def _runs_in_caller(program: Program, function: FunctionId) -> bool:
     facts = program.function(function)
     runs = {entry.callback.runs for entry in program.registrations.get(function, ())}
-    return facts is not None and not facts.is_async and runs == {"caller"}
+    return facts is not None and not facts.is_async and runs <= {"caller", "single"}
 
 
 def _follow(where: Where, starts: list[SiteId], top: int) -> list[_Reached]:

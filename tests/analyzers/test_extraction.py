@@ -194,7 +194,7 @@ def test_long_code_needs_no_deep_stack() -> None:
 
 def test_reads_are_attributes_that_are_not_called() -> None:
     facts = facts_of("a.b.c\na.d()\nself.x\nself.w.y")
-    assert [read.ref for read in facts.reads] == ["a.b.c", "self.w.y"]
+    assert [read.ref for read in facts.reads] == ["a.b.c", "self.x", "self.w.y"]
 
 
 def test_subscripts_are_read_with_their_key() -> None:

@@ -125,17 +125,23 @@ def test_a_parameter_is_what_callers_pass() -> None:
     assert path_of("session.get", main=source) == "requests.Session().get"
 
 
-def test_a_callable_parameter_with_many_meanings_means_none() -> None:
+def test_who_hands_a_function_over_waits_for_it() -> None:
     where = view(
         main="""
         import requests
         def run(work): work()
         def slow(): requests.get("u")
         def quick(): pass
-        def both(): run(slow), run(quick)
+        def one(): run(slow)
+        def other(): run(quick)
         """
     )
-    assert where.targets(call_to(where, "work")) == ()
+    blocking = {
+        function.name
+        for function in where.file.functions
+        if where.blocking((0, function.number)) is not None
+    }
+    assert blocking == {"slow", "one"}
 
 
 def test_methods_come_from_bases_and_go_to_overrides() -> None:
