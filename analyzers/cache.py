@@ -28,6 +28,10 @@ _KEEP = 0.7
 _WAIT_S = 10.0
 """For another scan that is writing."""
 
+_KEY_BYTES = 100
+"""No key is longer."""
+
+_DELETE_RANGE = "DELETE FROM entries WHERE key BETWEEN ? AND ?"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (
     key BLOB PRIMARY KEY, data BLOB NOT NULL, used INTEGER NOT NULL
@@ -83,7 +87,13 @@ class Cache:
             return {}
         return found
 
-    def put_all(self, entries: Iterable[tuple[bytes, Any]]) -> None:
+    def replace_all(self, prefix: bytes, entries: Iterable[tuple[bytes, Any]]) -> None:
+        """Keep entries in place of all those whose keys begin with ``prefix``."""
+        self.put_all(entries, instead_of=prefix)
+
+    def put_all(
+        self, entries: Iterable[tuple[bytes, Any]], *, instead_of: bytes | None = None
+    ) -> None:
         """Keep entries, all or none of them."""
         now = int(self._clock())
         try:
@@ -91,6 +101,9 @@ class Cache:
             if database is not None:
                 rows = [(key, _packed(value), now) for key, value in entries]
                 with database:
+                    if instead_of is not None:
+                        last = instead_of + b"\xff" * _KEY_BYTES
+                        database.execute(_DELETE_RANGE, (instead_of, last))
                     database.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", rows)
                     _make_room(database)
         except _FAILURES:

@@ -17,10 +17,12 @@ from perfscan.analyzers.discover import SourceFile
 from perfscan.analyzers.fingerprint import with_fingerprints
 from perfscan.analyzers.inputs import Record
 from perfscan.analyzers.knowledge import load_knowledge
+from perfscan.analyzers.linking import PHASES
 from perfscan.analyzers.model import Analysis, FileError, Finding
+from perfscan.analyzers.past import PastLostError, Result, keep, recall
 from perfscan.analyzers.registry import Rule, all_rules
 from perfscan.analyzers.request import Request
-from perfscan.analyzers.scanning import ChangedError, Job, Past, Result, Scanned, Status, scan_share
+from perfscan.analyzers.scanning import ChangedError, Job, Scanned, Status, scan_share
 from perfscan.analyzers.selection import choose
 from perfscan.analyzers.source import Unreadable, read
 from perfscan.analyzers.source_lines import lines_of
@@ -37,6 +39,10 @@ _KEEP_SHARE = 0.02
 
 Those of an older state serve as well: they say what they were made from.
 """
+
+
+_LAST = len(PHASES)
+"""The phase in which rules are asked."""
 
 
 class Fresh(NamedTuple):
@@ -71,11 +77,11 @@ def scan_anew(
         request.possible,
         store,
         options,
-        store.get(key) if options else None,
+        recall(store, key) if options else None,
         request.progress,
     )
     try:
-        scanned = _share_out(job, request.jobs)
+        scanned, drafts = _worked_out(job, request.jobs)
     except ChangedError as error:
         raise InputError(
             "was changed while it was scanned", where=str(error), remedy="scan again"
@@ -87,13 +93,22 @@ def scan_anew(
         unreadable = seen[source.path].unreadable
         if unreadable is not None:
             errors.append(FileError(source.path, unreadable.line, unreadable.message, source.named))
-    results = _kept(job, scanned, seen, key)
-    analysis = _analysis(request, rules, job, seen, results[-1], errors)
+    if options:
+        _keep(job, scanned, seen, key)
+    analysis = _analysis(request, rules, job, seen, drafts, errors)
     gone_through = sum(unit < analysis.files for unit in scanned.results[-1])
     return Fresh(replace(analysis, cached_files=analysis.files - gone_through), seen)
 
 
 # Who does the work.
+
+
+def _worked_out(job: Job, jobs: int) -> tuple[Scanned, list[Draft]]:
+    try:
+        scanned = _share_out(job, jobs)
+        return scanned, _drafts(job, scanned)
+    except PastLostError:
+        return _worked_out(replace(job, past=None), jobs)
 
 
 def _share_out(job: Job, jobs: int) -> Scanned:
@@ -121,7 +136,7 @@ def _together(job: Job, shares: Sequence[Sequence[int]]) -> Scanned:
         {unit: result for part in parts for unit, result in part.results[phase].items()}
         for phase in range(len(parts[0].results))
     )
-    return Scanned(statuses, parts[0].past, results)
+    return Scanned(statuses, parts[0].completes_past, results)
 
 
 def _share(job: Job, shares: Sequence[Sequence[int]], number: int, exchange: Exchange) -> Scanned:
@@ -130,15 +145,18 @@ def _share(job: Job, shares: Sequence[Sequence[int]], number: int, exchange: Exc
 
 def _size_of_work(job: Job) -> int:
     """Return the bytes of the files that have to be gone through, as far as that is known."""
-    if job.past is None:
-        return sum(_sizes(job))
-    then = set(job.past.digests)
+    sizes = {source.path: size for source, size in zip(job.sources, _sizes(job), strict=True)}
+    past = job.past
+    if past is None:
+        return sum(sizes.values())
+    known = {path: record.digest for path, record in job.records.items()}
     changed = [
-        size
-        for source, size in zip(job.sources, _sizes(job), strict=True)
-        if source.path not in job.records or job.records[source.path].digest not in then
+        file
+        for file, (path, digest) in enumerate(zip(past.paths, past.digests, strict=True))
+        if known.get(path) != digest
     ]
-    return sum(changed)
+    stale = {unit for file in changed for unit in past.made_from(_LAST, file)}
+    return sum(sizes.get(path, 0) for file, path in enumerate(past.paths) if file in stale)
 
 
 def _sizes(job: Job) -> list[int]:
@@ -170,29 +188,30 @@ def _shares(job: Job, count: int) -> list[list[int]]:
 # What comes of it.
 
 
-def _kept(job: Job, scanned: Scanned, seen: Mapping[str, Status], key: bytes) -> list[list[Result]]:
-    """Return the results of all phases, old and new, and keep them when much is new."""
-    past = scanned.past
+def _drafts(job: Job, scanned: Scanned) -> list[Draft]:
+    """Return what was found, now or earlier, in the order of the files."""
+    last = scanned.results[-1]
+    if scanned.completes_past and job.past is not None:
+        parts = [last[n].part if n in last else p for n, p in enumerate(job.past.parts(_LAST))]
+    else:
+        parts = [last[unit].part for unit in range(len(last))]
+    return [draft for part in parts for draft in part]
+
+
+def _keep(job: Job, scanned: Scanned, seen: Mapping[str, Status], key: bytes) -> None:
+    """Keep the results for the next scan, unless nearly all of them are kept already."""
+    past = job.past if scanned.completes_past else None
+    news = max(len(fresh) for fresh in scanned.results)
+    if not job.cache.keeps or (past is not None and news <= _KEEP_SHARE * len(job.sources)):
+        return
     results: list[list[Result]] = []
     for phase, fresh in enumerate(scanned.results):
-        units = len(past.results[phase]) if past is not None else len(fresh)
-        results.append(
-            [
-                fresh[unit] if past is None or unit in fresh else past.results[phase][unit]
-                for unit in range(units)
-            ]
-        )
-    news = max(len(fresh) for fresh in scanned.results)
-    if past is None or news > _KEEP_SHARE * len(job.sources):
-        readable = [(path, status) for path, status in seen.items() if not status.unreadable]
-        now = Past(
-            tuple([path for path, _ in readable]),
-            tuple([status.digest for _, status in readable]),
-            job.texts,
-            tuple([tuple(row) for row in results]),
-        )
-        job.cache.put_all([(key, now)])
-    return results
+        then = past.results(phase) if past is not None else [None] * len(fresh)
+        results.append([fresh.get(unit) or result for unit, result in enumerate(then)])
+    readable = [(path, status) for path, status in seen.items() if not status.unreadable]
+    paths, digests = [path for path, _ in readable], [status.digest for _, status in readable]
+    tables_of = [phase.tables for phase in PHASES]
+    keep(job.cache, key, paths, digests, job.texts, results, tables_of)
 
 
 def _analysis(
@@ -200,14 +219,11 @@ def _analysis(
     rules: Sequence[Rule],
     job: Job,
     seen: Mapping[str, Status],
-    results: Sequence[Result],
+    drafts: Sequence[Draft],
     errors: list[FileError],
 ) -> Analysis:
-    drafts: dict[Finding, Draft] = {}
-    for result in results:
-        for draft in result.part:
-            drafts.setdefault(draft.finding, draft)
-    named = with_fingerprints(sorted(drafts.values(), key=_order))
+    by_finding = {draft.finding: draft for draft in reversed(drafts)}
+    named = with_fingerprints(sorted(by_finding.values(), key=_order))
     comments = _suppressions(job, seen)
     errors += [warning for read in comments.values() for warning in read.warnings]
     sifted = sift(named, comments, {rule.id for rule in rules})

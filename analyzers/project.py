@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -70,8 +71,12 @@ class Program:
 
     def learn(self, tables: Tables) -> None:
         """Take in tables that have become known, and drop the answers that had to do without."""
-        for name, rows in tables.items():
-            self._tables[name] = TracedTable(name, dict(rows), self.trace)
+        self.learn_later({name: partial(dict, rows) for name, rows in tables.items()})
+
+    def learn_later(self, tables: Mapping[str, Callable[[], dict[Any, Any]]]) -> None:
+        """Take in tables that will be loaded when they are asked for."""
+        for name, load in tables.items():
+            self._tables[name] = TracedTable(name, load, self.trace)
         missed = self._missed.intersection(tables)
         if missed:
             self.names.memo.forget({(name, ALL) for name in missed})
@@ -85,7 +90,7 @@ class Program:
         if known is None:
             self._missed.add(name)
             self.trace.sources.add((name, ALL))
-            return TracedTable(name, {}, self.trace)
+            return TracedTable(name, dict, self.trace)
         return known
 
     @property

@@ -21,6 +21,7 @@ from perfscan.analyzers.facts import FileFacts
 from perfscan.analyzers.inputs import Record, digest_of
 from perfscan.analyzers.knowledge import Knowledge
 from perfscan.analyzers.linking import PHASES
+from perfscan.analyzers.past import Past, Result
 from perfscan.analyzers.project import Program
 from perfscan.analyzers.registry import Rule, Thresholds
 from perfscan.analyzers.request import Progress
@@ -28,7 +29,7 @@ from perfscan.analyzers.source import Unreadable, parse, read
 from perfscan.analyzers.source_lines import lines_of
 from perfscan.analyzers.tables import Tables
 from perfscan.analyzers.texts import TextFile
-from perfscan.analyzers.tracing import ALL, TEXTS, Source, Sources
+from perfscan.analyzers.tracing import ALL, TEXTS, Source
 from perfscan.analyzers.workers import Exchange
 
 _RECENT = 16
@@ -43,24 +44,6 @@ class Status(NamedTuple):
     comments: bool
     """The text speaks of perfscan, so there may be suppression comments."""
     unreadable: Unreadable | None = None
-
-
-class Result(NamedTuple):
-    """What a file, or a rule that is asked once, came to in one phase."""
-
-    part: Any
-    sources: Sources
-
-
-class Past(NamedTuple):
-    """An earlier scan of the same folders with the same options."""
-
-    paths: tuple[str, ...]
-    """The files that could be read."""
-    digests: tuple[bytes, ...]
-    texts: tuple[TextFile, ...]
-    results: tuple[tuple[Result, ...], ...]
-    """By phase, then by unit: the files, and in the last phase the rules that are asked once."""
 
 
 @dataclass(frozen=True)
@@ -157,8 +140,8 @@ class Scanned(NamedTuple):
     """What one worker brings home: its share of the whole."""
 
     statuses: dict[int, Status]
-    past: Past | None
-    """The earlier scan that the results complete, None when they are complete themselves."""
+    completes_past: bool
+    """The results are news, which complete those of the earlier scan."""
     results: tuple[dict[int, Result], ...]
     """By phase, then by unit: what was worked out anew."""
 
@@ -189,7 +172,7 @@ def scan_share(job: Job, share: Sequence[int], exchange: Exchange) -> Scanned:
     results = linker.run(0 in wanted)
     program.dissolve()
     job.cache.close()
-    return Scanned(mine, past, results)
+    return Scanned(mine, past is not None, results)
 
 
 class _Linker:
@@ -208,16 +191,24 @@ class _Linker:
         self._program = program
         self._files = files
         self._exchange = exchange
-        self._changed: set[Source] = set()
+        self._stale: list[set[int]] = [set() for _ in range(len(PHASES) + 1)]
+        """By phase: the units whose earlier results were made from something that has changed."""
 
     def compare(self, digests: Sequence[bytes]) -> None:
         """See which files have changed since the earlier scan."""
         past = self._past
         if past is not None:
             pairs = zip(digests, past.digests, strict=True)
-            self._changed.update(file for file, (now, then) in enumerate(pairs) if now != then)
+            self._note([file for file, (now, then) in enumerate(pairs) if now != then])
             if past.texts != self._job.texts:
-                self._changed.add(TEXTS)
+                self._note([TEXTS])
+
+    def _note(self, changed: Iterable[Source]) -> None:
+        """Note what is stale because something has changed."""
+        assert self._past is not None
+        for source in changed:
+            for phase, stale in enumerate(self._stale):
+                stale.update(self._past.made_from(phase, source))
 
     def run(self, first: bool) -> tuple[dict[int, Result], ...]:
         """Return, by phase, what had to be worked out for this share of the files.
@@ -237,19 +228,16 @@ class _Linker:
     def _work_out(
         self, phase: int, units: Iterable[int], part_of: Callable[[int], Any]
     ) -> dict[int, Result]:
-        trace, past = self._program.trace, self._past
+        trace, stale = self._program.trace, self._stale[phase]
         found: dict[int, Result] = {}
         for unit in units:
-            if past is not None and not self._is_stale(unit, past.results[phase][unit]):
+            if self._past is not None and unit not in stale:
                 continue
             outer = trace.begin()
             part = part_of(unit)
             found[unit] = Result(part, trace.end(outer))
             self._program.let_go()
         return found
-
-    def _is_stale(self, unit: int, result: Result) -> bool:
-        return unit in self._changed or not self._changed.isdisjoint(result.sources)
 
     def _learn(
         self, phase: int, tables: Callable[[Sequence[Any]], Tables], mine: Mapping[int, Any]
@@ -260,11 +248,12 @@ class _Linker:
         if past is None:
             self._program.learn(tables([fresh[file] for file in range(len(fresh))]))
             return
-        then = [result.part for result in past.results[phase]]
-        now = [fresh.get(file, part) for file, part in enumerate(then)]
-        learned = tables(now)
-        if any(then[file] != part for file, part in fresh.items()):
-            self._changed |= _differences(tables(then), learned)
+        if all(past.is_as_before(phase, file, part) for file, part in fresh.items()):
+            self._program.learn_later(past.tables(phase))
+            return
+        then = past.parts(phase)
+        learned = tables([fresh.get(file, part) for file, part in enumerate(then)])
+        self._note(_differences(tables(then), learned))
         self._program.learn(learned)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TypeVar, overload
 
 _Item = TypeVar("_Item")
@@ -78,11 +79,15 @@ class TracedFiles(Sequence[_Item]):
 class TracedTable(Mapping[_Row, _Value]):
     """A table about the whole program; each row that is asked for is traced."""
 
-    def __init__(self, name: str, rows: dict[_Row, _Value], trace: Trace) -> None:
+    def __init__(self, name: str, load: Callable[[], dict[_Row, _Value]], trace: Trace) -> None:
         self.name = name
-        self.rows = rows
-        """For those who trace the whole table themselves."""
+        self._load = load
         self._trace = trace
+
+    @cached_property
+    def rows(self) -> dict[_Row, _Value]:
+        """The table itself, for those who need no trace of what they look at."""
+        return self._load()
 
     def __getitem__(self, row: _Row) -> _Value:
         self._trace.sources.add((self.name, row))

@@ -53,6 +53,7 @@ class Task(NamedTuple):
 def main() -> None:
     """Measure, print, and write the table into the README when asked to."""
     options = _options()
+    options.tools = options.tools.resolve()
     given = dict(item.split("=", 1) for item in options.projects)
     versions = installed(options.tools)
     rows: list[Row] = []

@@ -37,16 +37,18 @@ def test_what_a_worker_raises_comes_out_with_its_traceback() -> None:
     assert "raise LookupError" in caught.value.__notes__[0]
 
 
-def test_a_killed_worker_is_noticed() -> None:
+def test_a_killed_worker_is_noticed(tmp_path: Path) -> None:
     def work(number: int, exchange: Exchange) -> None:
+        (tmp_path / str(os.getpid())).touch()
         if number == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         exchange(number)
 
     with pytest.raises(WorkerLostError):
         together(work, 2)
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    for worker in tmp_path.iterdir():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(worker.name), 0)
 
 
 @pytest.mark.parametrize("cached", [False, True])
