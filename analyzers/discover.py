@@ -73,7 +73,7 @@ def discover(
     errors: list[FileError] = []
     for place in named:
         if not place.is_dir():
-            role = _role(_below(root, str(place)))
+            role = role_of(_below(root, str(place)))
             found[str(place)] = SourceFile(place, _shown(root, str(place)), True, role)
             continue
         for path in sources_below(place):
@@ -82,7 +82,7 @@ def discover(
                 reason = f"cannot list this folder: {path.reason}"
                 errors.append(FileError(shown, None, reason, is_named))
             elif path not in found and not exclude(file := Path(path)):
-                role = _role(_below(place, path))
+                role = role_of(_below(place, path))
                 found[path] = SourceFile(file, _shown(root, path), False, role)
     ordered = sorted(found.values(), key=lambda source: source.path)
     texts = [one for one in ordered if not one.path.endswith(".py") and is_text(one.file)]
@@ -137,7 +137,8 @@ def _shown(root: Path, path: str) -> str:
     return _ODD.sub(lambda odd: odd[0].encode("unicode_escape").decode(), _below(root, path)) or "."
 
 
-def _role(relative: str) -> Role:
+def role_of(relative: str) -> Role:
+    """Return what the file at a path below the root is for, by its name and folders."""
     *folders, name = relative.split("/")
     if not TEST_FOLDERS.isdisjoint(folders) or _TEST_FILE.fullmatch(name):
         return Role.TEST

@@ -53,7 +53,7 @@ def load_file(path: Path) -> tuple[list[Library], list[Callback]]:
     except yaml.YAMLError as error:
         first = " ".join(str(error).split())
         raise InputError(f"is not valid YAML: {first}", where=str(path)) from error
-    fields = Node(document or {}, str(path)).mapping(("libraries", "callbacks"))
+    fields = Node(document or {}, str(path)).mapping(("libraries", "callbacks", "packages"))
     libraries = [_library(n) for n in fields["libraries"].items()] if "libraries" in fields else []
     callbacks = [_callback(n) for n in fields["callbacks"].items()] if "callbacks" in fields else []
     return libraries, callbacks

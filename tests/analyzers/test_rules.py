@@ -24,11 +24,12 @@ def fixture_of(rule: Rule) -> Path:
 
 
 def expected_lines(place: Path, rule_id: str) -> Counter[tuple[str, int]]:
-    files = sorted(place.rglob("*.py")) if place.is_dir() else [place]
+    files = sorted(filter(Path.is_file, place.rglob("*.*"))) if place.is_dir() else [place]
     root = place if place.is_dir() else place.parent
     return Counter(
         (file.relative_to(root).as_posix(), number)
         for file in files
+        if file.suffix != ".pyc"
         for number, line in enumerate(file.read_text("utf-8").splitlines(), start=1)
         if (mark := MARK.search(line)) and rule_id in mark["ids"].split(", ")
     )
