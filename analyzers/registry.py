@@ -17,8 +17,9 @@ A rule is one module ``analyzers/rules/<name with underscores>.py`` with one dec
 ``Subscript``, ``Comparison``) or a tuple of them, ``FileFacts``
 (once a file) or ``Program`` (once a scan; then ``where`` is the view of the first file and hits
 name their file). ``where`` (context.Where) answers everything about names, types, loops, who runs
-the code and how often. A rule that must know something of every file asks a survey (survey.py); it
-never walks over ``program.files``. The engine adds id, name, path, symbol, fingerprint and the ``why``.
+the code and how often. A rule that must know something of every file asks a survey (survey.py)
+and never walks over ``program.files``. The engine adds id, name, path, symbol, fingerprint and the
+``why``.
 """
 
 from __future__ import annotations
