@@ -6,13 +6,13 @@ import logging
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-
-if TYPE_CHECKING:
-    from sqlglot import exp
+from typing import Any, Literal, NamedTuple
 
 PART = "perfscan_part"
 """Stands in SQL text for what is filled in at run time."""
+
+Tree = Any
+"""A syntax tree of sqlglot, which gave its base class another name on the way to version 30."""
 
 Kind = Literal["select", "insert", "update", "delete", "definition", "other"]
 
@@ -104,7 +104,7 @@ def definitions(text: str, dialect: str = "") -> Iterator[Definition]:
             yield found
 
 
-def _parse(text: str, dialect: str) -> exp.Expression | None:
+def _parse(text: str, dialect: str) -> Tree | None:
     """Return the syntax tree, in the dialect of the driver or else in the common one."""
     import sqlglot
     from sqlglot.errors import SqlglotError
@@ -122,10 +122,10 @@ def _parse(text: str, dialect: str) -> exp.Expression | None:
     return None
 
 
-def _summary(tree: exp.Expression) -> Statement:
+def _summary(tree: Tree) -> Statement:
     from sqlglot import exp
 
-    kinds: tuple[tuple[type[exp.Expression], Kind], ...] = (
+    kinds: tuple[tuple[type[Tree], Kind], ...] = (
         (exp.Select, "select"), (exp.SetOperation, "select"), (exp.Insert, "insert"),
         (exp.Update, "update"), (exp.Delete, "delete"),
     )  # fmt: skip
@@ -152,11 +152,11 @@ def _summary(tree: exp.Expression) -> Statement:
     )
 
 
-def _table_name(table: exp.Expression) -> str:
+def _table_name(table: Tree) -> str:
     return str(table.name).lower()
 
 
-def _is_star(item: exp.Expression) -> bool:
+def _is_star(item: Tree) -> bool:
     from sqlglot import exp
 
     return isinstance(item, exp.Star) or (
@@ -164,7 +164,7 @@ def _is_star(item: exp.Expression) -> bool:
     )
 
 
-def _is_limited(tree: exp.Expression) -> bool:
+def _is_limited(tree: Tree) -> bool:
     from sqlglot import exp
 
     if tree.args.get("limit") or tree.args.get("fetch"):
@@ -174,7 +174,7 @@ def _is_limited(tree: exp.Expression) -> bool:
     return bool(selected) and not grouped and all(item.find(exp.AggFunc) for item in selected)
 
 
-def _is_clause(column: exp.Expression) -> bool:
+def _is_clause(column: Tree) -> bool:
     """Tell whether a part that is filled in may be more than the value of a comparison."""
     from sqlglot import exp
 
@@ -187,7 +187,7 @@ def _is_clause(column: exp.Expression) -> bool:
     return not isinstance(parent, values)
 
 
-def _conditions(where: exp.Expression) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _conditions(where: Tree) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the columns of equalities and of ranges, nothing when an OR stands between them."""
     from sqlglot import exp
 
@@ -210,7 +210,7 @@ def _conditions(where: exp.Expression) -> tuple[tuple[str, ...], tuple[str, ...]
     return tuple(equal), tuple(column for column in ranges if column not in equal)
 
 
-def _compared_column(condition: exp.Expression) -> str:
+def _compared_column(condition: Tree) -> str:
     """Return the column that a condition compares with something else than a column."""
     from sqlglot import exp
 
@@ -222,7 +222,7 @@ def _compared_column(condition: exp.Expression) -> str:
     return ""
 
 
-def _order(tree: exp.Expression) -> tuple[str, ...]:
+def _order(tree: Tree) -> tuple[str, ...]:
     from sqlglot import exp
 
     order = tree.args.get("order")
@@ -233,7 +233,7 @@ def _order(tree: exp.Expression) -> tuple[str, ...]:
     return tuple(item.name.lower() for item in columns) if plain else ()
 
 
-def _definition(tree: exp.Expression, line: int) -> Definition | None:
+def _definition(tree: Tree, line: int) -> Definition | None:
     from sqlglot import exp
 
     table = tree.find(exp.Table)
@@ -252,7 +252,7 @@ def _definition(tree: exp.Expression, line: int) -> Definition | None:
     return None
 
 
-def _keys(tree: exp.Expression, table: str) -> Iterator[Keys]:
+def _keys(tree: Tree, table: str) -> Iterator[Keys]:
     """Yield the keys that columns and constraints of a table declare."""
     from sqlglot import exp
 
@@ -264,12 +264,12 @@ def _keys(tree: exp.Expression, table: str) -> Iterator[Keys]:
                 yield Keys(table, (column.name.lower(),), True)
     for key in tree.find_all(exp.PrimaryKey, exp.UniqueColumnConstraint, exp.IndexColumnConstraint):
         inner = key.this if isinstance(key, exp.UniqueColumnConstraint) else key
-        columns = _names(inner.expressions) if isinstance(inner, exp.Expression) else ()
+        columns = _names(inner.expressions) if inner is not None else ()
         if columns:
             yield Keys(table, columns, not isinstance(key, exp.IndexColumnConstraint))
 
 
-def _indexed(index: exp.Expression) -> tuple[str, ...]:
+def _indexed(index: Tree) -> tuple[str, ...]:
     """Return the leading plain columns of an index; an expression ends them."""
     parameters = index.args.get("params")
     return _names(parameters.args.get("columns") or []) if parameters is not None else ()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from perfscan.analyzers.knowledge.loading import Node
+from perfscan.analyzers.plain_data import Node
 from perfscan.errors import InputError
 
 _SEPARATORS = re.compile(r"[-_.]+")
