@@ -206,8 +206,11 @@ def _keep(job: Job, scanned: Scanned, seen: Mapping[str, Status], key: bytes) ->
         return
     results: list[list[Result]] = []
     for phase, fresh in enumerate(scanned.results):
-        then = past.results(phase) if past is not None else [None] * len(fresh)
-        results.append([fresh.get(unit) or result for unit, result in enumerate(then)])
+        if past is None:
+            results.append([fresh[unit] for unit in range(len(fresh))])
+        else:
+            then = enumerate(past.results(phase))
+            results.append([fresh.get(unit, result) for unit, result in then])
     readable = [(path, status) for path, status in seen.items() if not status.unreadable]
     paths, digests = [path for path, _ in readable], [status.digest for _, status in readable]
     tables_of = [phase.tables for phase in PHASES]

@@ -149,8 +149,13 @@ def _inverted(
     for unit, result in enumerate(results):
         for source in result.sources:
             units[source].append(unit)
-    files = {source: tuple(found) for source, found in units.items() if isinstance(source, int)}
-    rows = {source: tuple(found) for source, found in units.items() if not isinstance(source, int)}
+    files: dict[int, tuple[int, ...]] = {}
+    rows: dict[Source, tuple[int, ...]] = {}
+    for source, found in units.items():
+        if isinstance(source, int):
+            files[source] = tuple(found)
+        else:
+            rows[source] = tuple(found)
     return files, rows
 
 
