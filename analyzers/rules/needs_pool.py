@@ -81,6 +81,8 @@ def _without_pool(call: Call, where: Where) -> Iterator[Hit]:
     pool = dict(call.keywords).get("poolclass")
     if pool is None or pool.ref.rpartition(".")[2] != "NullPool" or not _has_handlers(where):
         return
+    if next(where.around(call.block, "if", "else"), None) is not None:
+        return  # somebody can choose
     yield Hit(
         call.place,
         call.block,
