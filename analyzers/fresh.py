@@ -6,6 +6,7 @@ import gc
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -94,7 +95,8 @@ def scan_anew(
         if unreadable is not None:
             errors.append(FileError(source.path, unreadable.line, unreadable.message, source.named))
     if options:
-        _keep(job, scanned, seen, key)
+        with suppress(PastLostError):  # nothing is kept, then
+            _keep(job, scanned, seen, key)
     analysis = _analysis(request, rules, job, seen, drafts, errors)
     gone_through = sum(unit < analysis.files for unit in scanned.results[-1])
     return Fresh(replace(analysis, cached_files=analysis.files - gone_through), seen)

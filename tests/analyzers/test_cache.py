@@ -236,3 +236,18 @@ def test_where_the_cache_is() -> None:
     assert cache_folder({"PERFSCAN_CACHE_DIR": "/x"}) == Path("/x")
     assert cache_folder({"XDG_CACHE_HOME": "/y"}) == Path("/y/perfscan")
     assert cache_folder({}) == Path.home() / ".cache" / "perfscan"
+
+
+@pytest.mark.parametrize("lost", [b"parts", b"rows", b"table"])
+def test_a_past_that_is_gone_in_part_is_done_without(
+    project: Path, tmp_path: Path, lost: bytes
+) -> None:
+    cache = tmp_path / "cache"
+    scan(project, cache)
+    with sqlite3.connect(next(cache.glob("*.sqlite"))) as database:
+        gone = database.execute("DELETE FROM entries WHERE instr(key, ?)", (lost,))
+        assert gone.rowcount > 0
+    database.close()
+    (project / "a.py").write_text("def added():\n    f()\n" + BLOCKING)
+    after = scan(project, cache)
+    assert after.findings == scan(project, None).findings
