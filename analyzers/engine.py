@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from perfscan.analyzers.allocation import quick_allocation
 from perfscan.analyzers.cache import Cache
 from perfscan.analyzers.discover import Discovery, discover
-from perfscan.analyzers.inputs import Record, digest_of, own_digest, take_stock
+from perfscan.analyzers.inputs import Record, Status, digest_of, own_digest, take_stock
 from perfscan.analyzers.model import Analysis
 from perfscan.analyzers.request import Progress, Request
 from perfscan.analyzers.source_lines import SourceLines
@@ -20,7 +20,6 @@ from perfscan.analyzers.source_lines import SourceLines
 if TYPE_CHECKING:
     from perfscan.analyzers.knowledge import Knowledge
     from perfscan.analyzers.registry import Thresholds
-    from perfscan.analyzers.scanning import Status
 
 
 class _Tree(NamedTuple):

@@ -16,14 +16,14 @@ from perfscan.analyzers.asking import Draft
 from perfscan.analyzers.cache import Cache
 from perfscan.analyzers.discover import SourceFile
 from perfscan.analyzers.fingerprint import with_fingerprints
-from perfscan.analyzers.inputs import Record
+from perfscan.analyzers.inputs import Record, Status
 from perfscan.analyzers.knowledge import load_knowledge
 from perfscan.analyzers.linking import PHASES
 from perfscan.analyzers.model import Analysis, FileError, Finding
 from perfscan.analyzers.past import PastLostError, Result, keep, recall
 from perfscan.analyzers.registry import Rule, all_rules
 from perfscan.analyzers.request import Request
-from perfscan.analyzers.scanning import ChangedError, Job, Scanned, Status, scan_share
+from perfscan.analyzers.scanning import ChangedError, Job, Scanned, scan_share
 from perfscan.analyzers.selection import choose
 from perfscan.analyzers.source import Unreadable, read
 from perfscan.analyzers.source_lines import lines_of

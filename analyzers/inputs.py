@@ -26,6 +26,16 @@ class Record(NamedTuple):
     settled: bool
 
 
+class Status(NamedTuple):
+    """What reading a file came to."""
+
+    digest: bytes
+    lines: int
+    comments: bool
+    """The text speaks of perfscan, so there may be suppression comments."""
+    unreadable: Unreadable | None = None
+
+
 Records = Mapping[str, Record]
 """By path below the root."""
 

@@ -18,7 +18,7 @@ from perfscan.analyzers.cache import Cache
 from perfscan.analyzers.discover import SourceFile
 from perfscan.analyzers.extraction import extract
 from perfscan.analyzers.facts import FileFacts
-from perfscan.analyzers.inputs import Record, digest_of
+from perfscan.analyzers.inputs import Record, Status, digest_of
 from perfscan.analyzers.knowledge import Knowledge
 from perfscan.analyzers.linking import PHASES
 from perfscan.analyzers.past import Past, Result
@@ -34,16 +34,6 @@ from perfscan.analyzers.workers import Exchange
 
 _RECENT = 16
 """Files whose lines are at hand; findings mostly come file by file."""
-
-
-class Status(NamedTuple):
-    """What reading a file came to."""
-
-    digest: bytes
-    lines: int
-    comments: bool
-    """The text speaks of perfscan, so there may be suppression comments."""
-    unreadable: Unreadable | None = None
 
 
 @dataclass(frozen=True)

@@ -251,3 +251,12 @@ def test_a_past_that_is_gone_in_part_is_done_without(
     (project / "a.py").write_text("def added():\n    f()\n" + BLOCKING)
     after = scan(project, cache)
     assert after.findings == scan(project, None).findings
+
+
+def test_an_unchanged_project_needs_little_of_perfscan(project: Path, own_cache: Path) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "perfscan", "analyze", str(project)]
+    runs = [subprocess.run(command, capture_output=True, text=True, check=False) for _ in range(2)]
+    first, again = (run.stderr for run in runs)
+    for module in ("yaml", "perfscan.analyzers.scanning", "perfscan.analyzers.names"):
+        assert f" {module}\n" in first
+        assert f" {module}\n" not in again
