@@ -33,9 +33,10 @@ class ImportCost:
     """For the module and all that it loads, in a fresh interpreter, caches of the disk warm."""
 
 
-def libraries_of(findings: Iterable[Finding]) -> list[str]:
-    """Return the libraries that findings call heavy, in alphabetical order."""
-    return sorted({f.message.partition(LOADED)[0] for f in findings if LOADED in f.message})
+def library_of(finding: Finding) -> str:
+    """Return the library that a finding calls heavy, "" for a finding of something else."""
+    library, loaded, _ = finding.message.partition(LOADED)
+    return library if loaded else ""
 
 
 def measure_imports(

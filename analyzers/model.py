@@ -55,11 +55,12 @@ class TraceStep:
 class Estimate:
     """What one call costs, and what that takes for granted. Times in milliseconds."""
 
-    basis: Literal["recording", "cost class"]
+    basis: Literal["recording", "import", "cost class"]
     cost: str
-    """The cost class of the knowledge base: network, database, file, ..."""
+    """The cost class of the knowledge base: network, database, file, ...; or ``import``."""
     target: str = ""
-    """The address whose recorded requests were counted; ``*`` stands for anything."""
+    """The address whose recorded requests were counted (``*`` stands for anything), or the
+    library that was imported."""
     requests: int = 0
     median_ms: float | None = None
     p95_ms: float | None = None

@@ -71,6 +71,13 @@ def analyze(
         Path | None,
         typer.Option(help="Recording to estimate from what each finding costs, dearest first."),
     ] = None,
+    measure_imports: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PYTHON",
+            help="Import the heavy libraries found, alone, with this Python; say what each takes.",
+        ),
+    ] = None,
     jobs: Annotated[
         int | None,
         typer.Option(min=1, help="Processes that share the work; default: one for each CPU."),
@@ -122,6 +129,8 @@ def analyze(
     if since is not None:
         analysis = _since(analysis, since, named, cwd, configuration, effort)
     analysis = _estimated(analysis, traffic)
+    if measure_imports is not None:
+        analysis = _with_imports(analysis, measure_imports)
     if write_baseline is not None:
         _write_baseline(analysis, write_baseline)
     elif configuration.baseline is not None:
@@ -209,6 +218,19 @@ def _estimated(analysis: Analysis, recording: Path | None) -> Analysis:
         if exchange.service_ns is not None and not exchange.is_websocket
     ]
     return with_estimates(analysis, timed)
+
+
+def _with_imports(analysis: Analysis, interpreter: Path) -> Analysis:
+    """Measure what the imports take that findings call heavy; warn of those that fail."""
+    from perfscan.analyzers.import_cost import library_of, measure_imports
+    from perfscan.reports.estimates import with_imports
+
+    libraries = {one.fingerprint: name for one in analysis.findings if (name := library_of(one))}
+    costs = measure_imports(libraries.values(), interpreter)
+    for name in (name for name, cost in costs.items() if cost is None):
+        typer.echo(f"warning: {interpreter} cannot import {name}, so it was not measured", err=True)
+    ms = {name: cost.microseconds / 1000 for name, cost in costs.items() if cost is not None}
+    return with_imports(analysis, libraries, ms, str(interpreter))
 
 
 def _write_baseline(analysis: Analysis, file: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median, quantiles
 
@@ -47,6 +47,33 @@ def with_estimates(analysis: Analysis, recorded: Sequence[Timed]) -> Analysis:
         for finding in analysis.findings
     )
     return replace(analysis, findings=findings)
+
+
+def with_imports(
+    analysis: Analysis, libraries: Mapping[str, str], ms: Mapping[str, float], interpreter: str
+) -> Analysis:
+    """Give findings about heavy imports what those took when measured.
+
+    ``libraries`` maps fingerprints to the library that the finding is about, ``ms`` libraries to
+    milliseconds; what could not be imported is missing there.
+    """
+
+    def measured(finding: Finding) -> Finding:
+        library = libraries.get(finding.fingerprint, "")
+        if library not in ms:
+            return finding
+        estimate = Estimate(
+            basis="import",
+            cost="import",
+            target=library,
+            requests=1,
+            median_ms=ms[library],
+            total_ms=ms[library],
+            assumes=f"nothing else imports it, and a start like that of {interpreter} here",
+        )
+        return replace(finding, estimate=estimate)
+
+    return replace(analysis, findings=tuple(map(measured, analysis.findings)))
 
 
 def dearness(finding: Finding) -> tuple[float, int]:

@@ -78,7 +78,7 @@ def _places(group: Sequence[Finding]) -> Iterator[str]:
     for finding in group:
         place = code(f"{finding.path}:{finding.span.line}")
         yield f"- {place} ({finding.severity}): {escape(finding.message)}. {escape(finding.fix)}"
-        if finding.estimate is not None and finding.estimate.basis == "recording":
+        if finding.estimate is not None and finding.estimate.basis != "cost class":
             yield f"  Costs {escape(cost_words(finding.estimate))}"
         if finding.trace:
             steps = " → ".join(

@@ -168,7 +168,7 @@ def _finding(finding: Finding, lines: Sequence[str], style: Style) -> Iterator[s
             yield f"{number:>{gutter}} | {text}".rstrip()
         yield f"{'':{gutter}} | " + style.paint(found.carets, _COLOURS[finding.severity])
     yield from _wrapped(" " * gutter + " = ", finding.message, style)
-    if finding.estimate is not None and finding.estimate.basis == "recording":
+    if finding.estimate is not None and finding.estimate.basis != "cost class":
         yield from _wrapped(" " * gutter + " = costs: ", cost_words(finding.estimate), style)
     if finding.trace:
         chain = style.arrow.join(_step(step, finding.path) for step in finding.trace)
@@ -177,6 +177,11 @@ def _finding(finding: Finding, lines: Sequence[str], style: Style) -> Iterator[s
 
 def cost_words(estimate: Estimate) -> str:
     """Say what the recorded requests took, and what taking them for this call assumes."""
+    if estimate.basis == "import":
+        return (
+            f"{quantity(estimate.median_ms, 'ms')} at each start for {inert(estimate.target)}"
+            f" and all that it imports (assumes {inert(estimate.assumes)})"
+        )
     middle, tail = quantity(estimate.median_ms, "ms"), quantity(estimate.p95_ms, "ms")
     return (
         f"{middle} a call, p95 {tail}, {quantity(estimate.total_ms, 'ms')} in the recording"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,25 @@ def test_findings_cost_what_the_recording_shows(
     assert (finding["estimate"]["basis"], finding["estimate"]["median_ms"]) == ("recording", 120.0)
     _, document, _ = scan(capsys, "--select", "PS101")
     assert document["findings"][0]["estimate"]["basis"] == "cost class"
+
+
+def test_heavy_imports_are_measured_on_request(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "bot.py").write_text(
+        "import rich.console\n\n\n"
+        "def chart(values):\n    return rich.console.Console().print(values)\n\n\ndef main():\n    print('up')\n\n\n"
+        "if __name__ == '__main__':\n    main()\n"
+    )
+    _, document, _ = scan(capsys, "--select", "PS1301")
+    assert [one["estimate"] for one in document["findings"]] == [None]
+    _, document, err = scan(capsys, "--select", "PS1301", "--measure-imports", sys.executable)
+    (finding,) = document["findings"]
+    assert (finding["estimate"]["basis"], finding["estimate"]["target"]) == ("import", "rich")
+    assert finding["estimate"]["median_ms"] > 0
+    assert err == ""
+    assert execute(["analyze", "--select", "PS1301", "--measure-imports", "no/python"]) == 2
+    assert "no/python: cannot be started" in capsys.readouterr().err
 
 
 def test_a_recording_without_times_is_refused(
