@@ -45,6 +45,12 @@ _SHORT = 12
 """Statements of a function that only hands on; a longer one decides first."""
 
 _IN_PARTS = re.compile(r"chunk|batch|page|slice|offset|bulk", re.IGNORECASE)
+_STRUCTURE = re.compile(
+    r"(^|_)(table|tbl|column|col|index|schema|partition|constraint|sequence|collection)(_?names?)?$",
+    re.IGNORECASE,
+)
+"""Parts of a database: no statement goes over several of them, and there are few."""
+
 _MIGRATION = re.compile(r"(^|/)(migrations?|alembic|versions|db_migration)/")
 _BRANCHES = ("if", "else", "except", "case", *("for", "while", "comp"))
 
@@ -137,6 +143,8 @@ def is_over_rows(loop: Block, where: Where) -> bool:
         return False
     words = " ".join((*loop.targets, loop.value.ref, made.func if made else ""))
     if _IN_PARTS.search(words) or is_part(loop.value, loop.parent, where):
+        return False
+    if any(_STRUCTURE.search(name) for name in loop.targets):
         return False
     return amount(loop.value, loop.parent, where) != "few"
 
