@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call, FileFacts
 from perfscan.analyzers.heat import Heat
 from perfscan.analyzers.keeping import bound_to, is_exceptional, remembers
+from perfscan.analyzers.literals import url
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.project import FunctionId
 from perfscan.analyzers.refetch import Use, repeated
 from perfscan.analyzers.registry import Hit, rule
+
+_LASTING = re.compile(
+    r"/(categories|types|config(uration)?|settings|symbols|markets|instruments|exchange_?info"
+    r"|currencies|countries|regions|languages|assets|contracts|abi|schema|metadata|menu|sides"
+    r"|services|products|genres|tags|templates)/?$",
+    re.IGNORECASE,
+)
+"""How addresses of tables end that change with a release or a day, not with a message."""
 
 
 @rule("PS501", "repeated-static-fetch", Severity.MEDIUM, on=FileFacts)
@@ -19,9 +29,10 @@ def repeated_static_fetch(file: FileFacts, where: Where) -> Iterator[Hit]:
     """Report remote answers that are fetched again although the bot has them or could keep them.
 
     What it does:
-        Finds calls for market lists, instrument tables, token decimals and the like inside endless
-        loops, handlers and loops over data. Also finds helpers that fetch the same thing twice
-        while one event is handled: the same function with the same argument, from two places.
+        Finds calls for market lists, instrument tables, token decimals and the like, and GETs of
+        fixed addresses such as `/categories`, inside endless loops, handlers and loops over data.
+        Also finds helpers that fetch the same thing twice while one event is handled: the same
+        function with the same argument, from two places.
 
     Why it costs a bot:
         Each repetition is a whole round trip on the way to the answer, and counts against the rate
@@ -65,7 +76,10 @@ def repeated_static_fetch(file: FileFacts, where: Where) -> Iterator[Hit]:
     """
     words = where.knowledge.last_words("metadata")
     for call in file.calls:
-        if call.func.rpartition(".")[2] in words and "metadata" in where.roles(call):
+        last = call.func.rpartition(".")[2]
+        if (last in words and "metadata" in where.roles(call)) or (
+            last == "get" and _asks_for_a_list(call, where)
+        ):
             yield from _metadata(call, where)
     reported: set[FunctionId] = set()
     for function in file.functions:
@@ -75,6 +89,15 @@ def repeated_static_fetch(file: FileFacts, where: Where) -> Iterator[Hit]:
             if second.getter not in reported and _meets_here(first, second):
                 reported.add(second.getter)
                 yield _twice(first, second, where)
+
+
+def _asks_for_a_list(call: Call, where: Where) -> bool:
+    """Tell whether a GET asks a written-down address for something that hardly ever changes."""
+    effect = where.effect(call)
+    if effect is None or effect.cost != "network":
+        return False
+    address = url(where.argument(call, 0, "url"), where, call.block)
+    return "*" not in address and _LASTING.search(address.partition("?")[0]) is not None
 
 
 def _meets_here(first: Use, second: Use) -> bool:
