@@ -9,7 +9,7 @@ from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Block, Call, FileFacts, Value
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.registry import Hit, rule
-from perfscan.analyzers.retries import does_io, is_constant, reconnects, tried
+from perfscan.analyzers.retries import does_io, handlers, is_constant, reconnects, tried
 
 _ATTEMPT = re.compile(r"attempt|retr|tries|^tr(y|ies)$", re.IGNORECASE)
 _NO_FAILURE = ("Empty", "IndexError", "KeyError", "StopIteration", "BlockingIOError")
@@ -20,6 +20,9 @@ _POLLS = re.compile(r"poll|wait|await|until|ping|heart_?beat|keep_?alive", re.IG
 
 _INTERVAL = re.compile(r"interval|period|poll|cadence|refresh", re.IGNORECASE)
 _QUEUES = (".get", ".join", ".wait", ".acquire")
+
+_VERDICTS = frozenset({"ok", "status", "status_code", "is_success", "is_error", "reason"})
+"""What a reply says about its failure."""
 
 _SCHEDULE_S = 600
 
@@ -123,7 +126,8 @@ def _retry_loop(call: Call, where: Where) -> Block | None:
     handlers = [b for b in where.around(call.block, "except") if b.number > loop.number]
     if handlers:
         return loop if _retries(handlers[-1], loop, where) else None
-    return loop if _counts_attempts(loop, where) and _succeeds_early(loop, where) else None
+    counted = _counts_attempts(loop, where) and _succeeds_early(loop, where)
+    return loop if counted and _may_fail(loop, where) else None
 
 
 def _retries(handler: Block, loop: Block, where: Where) -> bool:
@@ -176,6 +180,15 @@ def _succeeds_early(loop: Block, where: Where) -> bool:
         and jump.block in inside
         and next(where.around(jump.block, "except"), None) is None
         for jump in where.file.jumps
+    )
+
+
+def _may_fail(loop: Block, where: Where) -> bool:
+    """Tell whether the loop meets failure, instead of asking until a job is done."""
+    inside = where.below(loop.number)
+    return next(handlers(loop, where), None) is not None or any(
+        read.block in inside and read.ref.rpartition(".")[2] in _VERDICTS
+        for read in where.file.reads
     )
 
 
