@@ -31,7 +31,7 @@ __all__ = ["FunctionId", "Program", "Site", "SiteId"]
 _Answer = TypeVar("_Answer")
 
 _MAX_CALLERS = 6
-_MAX_SITES = 20_000
+_MAX_SITES = 100_000
 
 
 class Program:
@@ -81,8 +81,8 @@ class Program:
         if missed:
             self.names.memo.forget({(name, ALL) for name in missed})
             self._missed -= missed
-        self._sites.clear()
-        self._answers.clear()
+            self._sites.clear()
+            self._answers.clear()
 
     def table(self, name: str) -> TracedTable[Any, Any]:
         """Return a table; an empty one as long as it is not known."""

@@ -64,6 +64,7 @@ class Knowledge:
         self._hosts = {library.name: library.host for library in self.libraries}
         self._canonical: dict[str, str] = {}
         self._effects: dict[str, Effect | None] = {}
+        self._instances: dict[str, tuple[Client | None, str]] = {}
         self.property_names = frozenset(
             name.rpartition(".")[2]
             for library in self.libraries
@@ -173,7 +174,11 @@ class Knowledge:
 
     def instance(self, path: str) -> tuple[Client | None, str]:
         """Split ``a.B().c.d`` into the known class ``a.B`` and the path ``c.d`` behind it."""
-        path = self.canonical(path)
+        if path not in self._instances:
+            self._instances[path] = self._find_instance(self.canonical(path))
+        return self._instances[path]
+
+    def _find_instance(self, path: str) -> tuple[Client | None, str]:
         start = path.find("()")
         while start >= 0:
             client = self.client(path[:start])
