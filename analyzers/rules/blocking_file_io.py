@@ -68,6 +68,7 @@ def blocking_file_io(call: Call, where: Where) -> Iterator[Hit]:
         fix=f"Use {effect.replacement or 'asyncio.to_thread'}; write rows in batches, in a thread.",
         severity=Severity.MEDIUM if often else Severity.LOW,
         confidence=where.confidence(call),
+        trace=tuple(where.step(site) for site in heat.via) if heat is not None else (),
     )
 
 
