@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from perfscan.analyzers.context import Where
-from perfscan.analyzers.facts import Call
+from perfscan.analyzers.facts import Call, Value
 from perfscan.analyzers.model import Severity
 from perfscan.analyzers.registry import Hit, LibraryCall, rule
+
+_BUFFERS = ("io.BytesIO", "io.StringIO")
+_DEPTH = 4
+
+_FAR = 4
+"""Calls between a loop and a helper from which on it hardly runs in each turn."""
 
 
 @rule("PS107", "blocking-file-io", Severity.LOW, on=LibraryCall)
@@ -17,7 +23,8 @@ def blocking_file_io(call: Call, where: Where) -> Iterator[Hit]:
     What it does:
         Looks for `open`, `Path.write_text`, `shutil.copytree`, `json.dump` and the like in
         coroutines, and in helpers of theirs that run again and again. In a loop or a message
-        handler the finding is medium, elsewhere low. One finding for each file that is opened.
+        handler the finding is medium, elsewhere low. One finding for each file that is opened;
+        none for buffers in memory.
 
     Why it costs a bot:
         A write waits for the disk, and a slow or full disk holds up every message behind it.
@@ -52,13 +59,18 @@ def blocking_file_io(call: Call, where: Where) -> Iterator[Hit]:
         return
     if where.starting(call) or _belongs_to_an_open_file(call, where):
         return
+    if any(_is_in_memory(value, call.block, where) for value in call.args[:2]):
+        return
     heat = where.hot(call.block)
+    if heat is not None and len(heat.via) > _FAR:
+        heat = None
     direct = where.on_loop(call.block)
     through = heat is not None and where.reached_from_loop(call.block)
     through = through and not where.in_thread(call.block)
     if not direct and not through:
         return
-    often = heat is not None or (direct and bool(where.data_loops(call.block)))
+    repeated = bool(where.data_loops(call.block)) and not where.is_cold(call.block)
+    often = heat is not None or (direct and repeated)
     driver = f", for each turn of the {heat.label}" if heat is not None else ""
     name = where.name(call.block)
     yield Hit(
@@ -89,3 +101,25 @@ def _belongs_to_an_open_file(call: Call, where: Where) -> bool:
         and not other.on_instance
         for site in where.program.sites_of(where.function_id(call.block))
     )
+
+
+def _is_in_memory(value: Value, block: int, where: Where, depth: int = 0) -> bool:
+    """Tell whether a value is a buffer in memory or is made from one, as an archive's member is."""
+    call = where.call_of(value) or _bound(value.ref, block, where)
+    if call is None or depth > _DEPTH:
+        return False
+    if where.path(call) in _BUFFERS:
+        return True
+    receiver = Value("ref", call.func.rpartition(".")[0])
+    return any(
+        _is_in_memory(source, call.block, where, depth + 1) for source in (*call.args[:1], receiver)
+    )
+
+
+def _bound(name: str, block: int, where: Where) -> Call | None:
+    """Return the call whose result a name of the same function holds."""
+    function = where.block(block).function
+    for assign in where.file.assigns:
+        if assign.target == name and where.block(assign.block).function == function:
+            return where.call_of(assign.value)
+    return None
