@@ -18,9 +18,10 @@ test: $(VENV)/.test ## All tests
 quick: $(VENV)/.test ## Unit tests only
 	$(BIN)/pytest -m "not endtoend"
 
-check: $(VENV)/.check ## Formatter, linter, types
+check: $(VENV)/.check ## Formatter, linter, types, and perfscan on itself
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/perfscan analyze perfscan analyzers cli replay reports tools benchmarks --fail-on low
 	$(BIN)/python tools/typecheck_tree.py
 	$(BIN)/mypy
 	set -e; for bot in fixtures/bots/*/optimized; do \

@@ -151,11 +151,13 @@ def _make_room(database: sqlite3.Connection) -> None:
         return
     surplus += int(MAX_BYTES * (1 - _KEEP))
     oldest = database.execute("SELECT key, length(data) FROM entries ORDER BY used").fetchall()
+    going: list[tuple[bytes]] = []
     for key, size in oldest:
         if surplus <= 0:
             break
-        database.execute("DELETE FROM entries WHERE key = ?", (key,))
+        going.append((key,))
         surplus -= size
+    database.executemany("DELETE FROM entries WHERE key = ?", going)
 
 
 def _pragma(database: sqlite3.Connection, name: str) -> int:

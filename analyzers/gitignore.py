@@ -40,6 +40,11 @@ class Ignored:
         return False
 
 
+def _names_a_place(line: str) -> bool:
+    """Tell whether a pattern has a slash within: then it counts from the folder of its file."""
+    return "/" in line.strip().rstrip("/")
+
+
 class _IgnoreFile:
     """One .gitignore.
 
@@ -48,11 +53,11 @@ class _IgnoreFile:
     """
 
     def __init__(self, folder: str, lines: Sequence[str]) -> None:
-        placed = [line for line in lines if "/" in line.strip().rstrip("/")]
+        placed = [line for line in lines if _names_a_place(line)]
         self._start = len(folder.rstrip(os.sep)) + 1
         self._all = _spec_of(lines)
         self._by_place = _spec_of(placed)
-        self._by_name = _spec_of([line for line in lines if line not in placed])
+        self._by_name = _spec_of([line for line in lines if not _names_a_place(line)])
         self._silent: dict[str, bool] = {}
 
     def verdict(self, path: str, folder: bool) -> bool | None:

@@ -133,12 +133,10 @@ def _endless(site: Site, where: Where, depth: int) -> bool:
         return True
     if depth == _MAX_DEPTH:
         return False
-    loops = where.hot_regions.loops
-    for file, function in site.targets:
-        blocks = where.program.files[file].blocks
-        if any(home == file and blocks[block].function == function for home, block in loops):
+    for target in site.targets:
+        if target in where.hot_regions.looping:
             return True
-        below = where.program.sites_of((file, function))
+        below = where.program.sites_of(target)
         if any(_endless(inner, where, depth + 1) for inner in below):
             return True
     return False
@@ -155,13 +153,14 @@ def is_exceptional(heat: Heat, where: Where) -> bool:
     """Tell whether the way from the loop leads through a failure path or through start-up code.
 
     Checks of a key and logins count as that: a person asks for them, or they are needed seldom.
+    So does what is made when it is first needed, and kept.
     """
     for site in heat.via:
         view = where.sibling(site[0])
         call = view.file.calls[site[1]]
         if next(view.around(call.block, "except"), None) is not None:
             return True
-        if _SET_UP.match(call.func.rpartition(".")[2]):
+        if _SET_UP.match(call.func.rpartition(".")[2]) or only_first_time(call, view):
             return True
     return False
 

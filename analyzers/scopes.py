@@ -145,11 +145,11 @@ class FileScopes:
 
     def within(self, function: int) -> list[int]:
         """Return a function and the functions nested in it, at any depth."""
-        inner = [function]
+        inner = {function: None}
         for other in self.facts.functions[function + 1 :]:  # parents come first
             if other.parent in inner:
-                inner.append(other.number)
-        return inner
+                inner[other.number] = None
+        return list(inner)
 
     def exports(self, name: str) -> bool:
         """Tell whether ``from module import *`` carries ``name``."""

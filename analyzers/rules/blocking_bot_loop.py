@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -112,11 +113,11 @@ def _follow(where: Where, starts: list[SiteId], top: int) -> list[_Reached]:
     program = where.program
     found: dict[SiteId, _Reached] = {}
     visited: set[FunctionId] = set()
-    queue: list[tuple[SiteId, tuple[SiteId, ...], bool, int]] = [
+    queue: deque[tuple[SiteId, tuple[SiteId, ...], bool, int]] = deque(
         (start, (), False, top) for start in starts
-    ]
+    )
     while queue:
-        at, path, repeated, limit = queue.pop(0)
+        at, path, repeated, limit = queue.popleft()
         view, site = where.sibling(at[0]), program.site(at)
         if any(block.kind == "except" for block in _within(view, site.call.block, limit)):
             continue

@@ -100,12 +100,14 @@ def _risk(call: Call, releases: list[Call], where: Where) -> str:
     if not later:
         return ""
     first, last = call.place[0], later[-1].place[0]
+    released = {release.block for release in later}
     for jump in where.file.jumps:
         leaves = jump.kind in {"return", "raise"} and first < jump.place[0] < last
-        if leaves and not any(release.block == jump.block for release in later):
+        if leaves and jump.block not in released:
             return f"line {jump.place[0]} leaves the function"
     here = where.block(call.block).function
+    releasing = {release.number for release in later}
     for other in where.file.calls[call.number + 1 : later[-1].number]:
-        if other not in later and where.block(other.block).function == here:
+        if other.number not in releasing and where.block(other.block).function == here:
             return f"{other.func.lstrip('@0123456789.')}() raises"
     return ""

@@ -116,11 +116,11 @@ def _way_from_coroutine(call: Call, where: Where) -> list[SiteId]:
         step = program.loop_parents.get(function)
         if step is None:
             return []
-        path.insert(0, step)
+        path.append(step)
         function = program.function_of(step)
         facts = program.function(function)
         if facts is not None and facts.is_async:
-            return path
+            return path[::-1]
     return []
 
 

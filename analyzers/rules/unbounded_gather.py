@@ -102,14 +102,7 @@ def _is_service(crowd: Crowd, where: Where) -> bool:
     """Tell whether what is started are the parts of the bot, which run for ever, or their ends."""
     if _SERVICE.fullmatch(crowd.func.rpartition(".")[2]):
         return True
-    loops = where.hot_regions.loops
-    program = where.program
-    return any(
-        program.files[file].blocks[block].function == function
-        for target, function in crowd.functions
-        for file, block in loops
-        if file == target
-    )
+    return any(function in where.hot_regions.looping for function in crowd.functions)
 
 
 @survey(any)
