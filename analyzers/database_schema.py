@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from perfscan.analyzers.context import Where
@@ -13,6 +14,7 @@ from perfscan.analyzers.project import Program
 from perfscan.analyzers.sql import Definition, Keys, defines, definitions
 from perfscan.analyzers.sql_literals import dialect_of, scripts
 from perfscan.analyzers.survey import survey
+from perfscan.analyzers.texts import is_sql
 
 _LIBRARIES = ("sqlalchemy", "alembic", "sqlmodel", "flask_sqlalchemy")
 _COLUMN = frozenset({"Column", "mapped_column"})
@@ -81,7 +83,7 @@ def _by_name(parts: Iterable[Iterable[_Declared]]) -> dict[str, Table]:
 
 
 def _in_texts(program: Program) -> dict[str, Table]:
-    scripts = [text for text in program.texts if text.path.endswith(".sql")]
+    scripts = [text for text in program.texts if is_sql(PurePosixPath(text.path))]
     return _by_name(
         [
             [
@@ -101,6 +103,7 @@ def _tables(where: Where) -> tuple[_Declared, ...]:
         if defines(text):
             for definition in definitions(text, dialect_of(where)):
                 found[_Declared(definition, _place(where, block, line))] = None
+    found.update(dict.fromkeys(_named_indexes(where)))
     if any(entry.module.startswith(_LIBRARIES) for entry in where.file.imports):
         found.update(dict.fromkeys(_models(where)))
         found.update(dict.fromkeys(_operations(where)))
@@ -201,7 +204,20 @@ def _names(values: Iterable[Value]) -> tuple[str, ...]:
     return tuple(names)
 
 
-# Tables and operations of Alembic.
+# Tables, operations of Alembic and those of a repository's own.
+
+
+def _named_indexes(where: Where) -> Iterator[_Declared]:
+    """Read ``anything_with_index(..., table="prices", columns=["symbol", "time"])``."""
+    for call in where.file.calls:
+        if call.keywords and "index" in call.func:
+            named = dict(call.keywords)
+            table = named.get("table") or named.get("table_name")
+            columns = _names(named["columns"].items) if "columns" in named else ()
+            name = _text(table, call, where) if columns else ""
+            if name:
+                definition = Definition(name, False, (), (Keys(name, columns, False),), 0)
+                yield _Declared(definition, _place(where, call.block, call.place[0]))
 
 
 def _operations(where: Where) -> Iterator[_Declared]:

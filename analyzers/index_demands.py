@@ -79,8 +79,8 @@ def _narrows(demand: Demand, table: Table) -> bool:
 
 
 def begins_one(demand: Demand, table: Table) -> bool:
-    """Tell whether an index begins with one of the columns that must be equal."""
-    return any(key.columns[0] in demand.equal for key in table.keys)
+    """Tell whether an index begins with one of the columns, so that not all rows are read."""
+    return any(key.columns[0] in demand.columns for key in table.keys)
 
 
 def _together(

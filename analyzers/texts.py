@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 _REQUIREMENTS = re.compile(r"(.*[-_.])?(requirements?|constraints?)([-_.].*)?\.(txt|in)", re.I)
 _REQUIREMENT_FOLDER = re.compile(r"requirements?|constraints?", re.I)
+_SQL = re.compile(r"\.sql(\.(postgres|sqlite|mysql))?$", re.IGNORECASE)
 _PROJECT_FILES = frozenset({"pyproject.toml", "setup.cfg"})
-TEXT_ENDINGS = (".sql", ".txt", ".in", ".toml", ".cfg")
+TEXT_ENDINGS = (".sql", ".postgres", ".sqlite", ".mysql", ".txt", ".in", ".toml", ".cfg")
 """What their names end in, in small letters: the first and quick question."""
 
 _MAX_BYTES = 1_000_000
@@ -27,7 +28,12 @@ class TextFile(NamedTuple):
 
 def is_text(place: PurePath) -> bool:
     """Tell from its name and folder whether a file is one of these."""
-    return place.suffix.lower() == ".sql" or is_requirements(place) or place.name in _PROJECT_FILES
+    return is_sql(place) or is_requirements(place) or place.name in _PROJECT_FILES
+
+
+def is_sql(place: PurePath) -> bool:
+    """Tell whether a file is an SQL script, ``schema.sql.postgres`` for one dialect included."""
+    return _SQL.search(place.name) is not None
 
 
 def is_requirements(place: PurePath) -> bool:

@@ -17,6 +17,7 @@ from perfscan.analyzers.keeping import (
 )
 from perfscan.analyzers.model import Severity, TraceStep
 from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.turns import varies
 
 _ROLES = frozenset({"database_connect", "database_pool"})
 _SEVERITIES = {"sqlite3": Severity.LOW, "aiosqlite": Severity.MEDIUM}
@@ -136,14 +137,15 @@ def _repeats(call: Call, where: Where) -> tuple[str, tuple[TraceStep, ...]] | No
     if function is not None and function.name in _START_UP:
         return None
     loops = [loop for loop in where.data_loops(call.block) if loop.kind != "while"]
-    if loops and not where.starting(call):
+    if loops and not where.starting(call) and not varies(call, loops[0], where):
         return f"loop at line {loops[0].place[0]}", ()
     heat = where.hot(call.block)
     if heat is not None and not is_exceptional(heat, where):
         return heat.label, way_to(call, where, heat)
     for view, caller in callers(where.function_id(call.block), where):
         around = [loop for loop in view.data_loops(caller.block) if loop.kind != "while"]
-        if around and not view.starting(caller) and not _guarded(caller, view):
+        once = view.starting(caller) or _guarded(caller, view)
+        if around and not once and not varies(caller, around[0], view):
             label = f"loop at {view.file.path}:{around[0].place[0]}"
             steps = (view.step((view.index, caller.number)), where.step((where.index, call.number)))
             return label, steps

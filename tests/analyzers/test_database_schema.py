@@ -83,6 +83,11 @@ def f(db):
     assert table_named("other", where) is None
 
 
+def test_indexes_that_helpers_of_the_repository_make(look: Look) -> None:
+    where = look({"bot.py": "make_index('ix', table='prices', columns=['symbol', 'time'])\n"})
+    assert keys(table_named("prices", where)) == {("symbol", "time")}
+
+
 def test_sql_files_count_as_well() -> None:
     source = "db.execute('CREATE INDEX i ON prices (time)')\n"
     facts = extract(ast.parse(source), "bot.py", 1)

@@ -12,6 +12,8 @@ from perfscan.analyzers.texts import decode_text, is_text
     ("path", "expected"),
     [
         ("schema.sql", True),
+        ("full.sql.postgres", True),
+        ("bot.sqlite", False),
         ("requirements.txt", True),
         ("requirements-dev.txt", True),
         ("test_requirements.in", True),
