@@ -41,6 +41,7 @@ _FEW = re.compile(
 )
 """Names of the bot's own parts and of what its configuration lists."""
 
+_GROUPING = frozenset({"zip", "zip_longest"})
 _PART = re.compile(r"(^|[._])(batch|chunk|page|group|slice|window)$")
 _SETTINGS = re.compile(r"config|settings|environ|getenv|options", re.IGNORECASE)
 
@@ -71,7 +72,8 @@ def is_part(items: Value, block: int, where: Where) -> bool:
     if made is not None:
         if made.func == "range":
             return not any(inner.owner == made.number for inner in where.file.calls)
-        if made.func.rpartition(".")[2] in {"islice", "batched"}:
+        last = made.func.rpartition(".")[2]
+        if last in {"islice", "batched"} or (last in _GROUPING and _is_starred(made)):
             return True
     if any(items.ref in loop.targets for loop in where.around(block, "for")):
         return True
@@ -81,6 +83,11 @@ def is_part(items: Value, block: int, where: Where) -> bool:
         for assign in where.file.assigns
         if where.block(assign.block).function == function
     )
+
+
+def _is_starred(call: Call) -> bool:
+    """Tell whether a call is given the items of one list: ``zip(*[iter(rows)] * 100)``."""
+    return len(call.args) == 1 and call.args[0].kind == "star"
 
 
 def _is_slice(value: Value) -> bool:

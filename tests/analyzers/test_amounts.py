@@ -51,6 +51,8 @@ def test_the_amount_needs_something_that_speaks_for_it(
         ("def f(parts):\n    for part in parts:\n        for x in part: pass", True),
         ("def f(urls):\n    some = urls[5:9]\n    for x in some: pass", True),
         ("def f(urls):\n    for x in urls: pass", False),
+        ("def f(urls):\n    for x in zip(*[iter(urls)] * 100): pass", True),
+        ("def f(urls, names):\n    for x in zip(urls, names): pass", False),
     ],
 )
 def test_parts_of_fixed_size(look: Look, code: str, expected: bool) -> None:
