@@ -22,8 +22,11 @@ _CLOSES = frozenset(
     }
 )  # fmt: skip
 
-_SELF_CLOSING = frozenset({"pymongo", "motor", "playwright", "selenium", "SQLAlchemy", "web3"})
-"""Libraries whose clients are closed in other ways, or hold nothing that needs it."""
+_SELF_CLOSING = frozenset(
+    {"pymongo", "motor", "playwright", "selenium", "SQLAlchemy", "web3", "openai", "anthropic"}
+)
+"""Libraries whose clients are closed in other ways (the last two by the garbage collector, as they
+promise), or hold nothing that needs it."""
 
 
 @rule("PS303", "unclosed-client", Severity.MEDIUM, on=LibraryCall)
