@@ -79,6 +79,8 @@ def ws_reconnect_no_backoff(loop: Block, where: Where) -> Iterator[Hit]:
     call = where.file.calls[opened.path[0][1]]
     if _by_itself(opened, where) or where.loops(call.block)[0].number != loop.number:
         return
+    if _cools_down(opened, where):
+        return
     following = _following(call, opened, loop, where)
     if following is None:
         return
@@ -94,6 +96,34 @@ def _by_itself(opened: Reach, where: Where) -> bool:
     path = site.things[0].path if site.things else ""
     given = dict(site.call.keywords)
     return site.call.use == "iterated" or path.startswith("socketio.") or "reconnect" in given
+
+
+def _cools_down(opened: Reach, where: Where) -> bool:
+    """Tell whether a helper on the way refuses to connect before some time has passed."""
+    return any(_refuses(where.sibling(file), number) for file, number in opened.path[1:])
+
+
+def _refuses(where: Where, number: int) -> bool:
+    call = where.file.calls[number]
+    function = where.function_id(call.block)
+    return any(
+        jump.kind in {"raise", "return"}
+        and jump.span < call.span
+        and where.function_id(jump.block) == function
+        and _compares_a_difference(where.block(jump.block))
+        for jump in where.file.jumps
+    )
+
+
+def _compares_a_difference(block: Block) -> bool:
+    """Tell whether a block runs on such a condition: ``now() - failed_at < 30``."""
+    test = block.value
+    return (
+        block.kind == "if"
+        and test is not None
+        and test.kind == "compare"
+        and any(item.kind == "binary" and item.ref == "Sub" for item in test.items)
+    )
 
 
 def _following(call: Call, opened: Reach, loop: Block, where: Where) -> list[Call] | None:
