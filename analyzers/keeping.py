@@ -8,6 +8,7 @@ from typing import Literal
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call, Value
+from perfscan.analyzers.first_time import only_first_time
 from perfscan.analyzers.heat import Heat
 from perfscan.analyzers.model import TraceStep
 from perfscan.analyzers.project import FunctionId, Site

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call, Value
+from perfscan.analyzers.keeping import is_exceptional
 from perfscan.analyzers.model import Severity
 from perfscan.analyzers.registry import Hit, LibraryCall, rule
 
@@ -62,7 +63,7 @@ def blocking_file_io(call: Call, where: Where) -> Iterator[Hit]:
     if any(_is_in_memory(value, call.block, where) for value in call.args[:2]):
         return
     heat = where.hot(call.block)
-    if heat is not None and len(heat.via) > _FAR:
+    if heat is not None and (len(heat.via) > _FAR or is_exceptional(heat, where)):
         heat = None
     direct = where.on_loop(call.block)
     through = heat is not None and where.reached_from_loop(call.block)
