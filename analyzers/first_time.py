@@ -8,6 +8,9 @@ from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Block, Call, Value
 
 _EMPTY = frozenset({"Is", "Eq"})
+_LOADS = ("load", "init", "connect")
+"""Beginnings of methods whose object keeps what they bring: ``exchange.load_markets()``."""
+
 _MAKERS = frozenset({"__init__", "__new__"})
 
 
@@ -47,7 +50,7 @@ def _missing(test: Value, where: Where) -> Iterator[str]:
 def _stays(name: str, call: Call, where: Where) -> bool:
     """Tell whether a value is kept under a name for good, by this file or by the call itself."""
     owner = name.rpartition(".")[0]
-    filled = owner not in {"self", "cls"} and call.func.rpartition(".")[0] == owner
+    filled = call.func.startswith(tuple([f"{owner}.{verb}" for verb in _LOADS]))
     for assign in where.file.assigns:
         if assign.target != name or assign.op == ":" or _makes(assign.block, where):
             continue

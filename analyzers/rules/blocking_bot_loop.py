@@ -10,6 +10,7 @@ from typing import NamedTuple
 from perfscan.analyzers.blocking import is_sink
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import LOOPS, Block
+from perfscan.analyzers.first_time import only_first_time
 from perfscan.analyzers.heat import Heat
 from perfscan.analyzers.model import Severity, TraceStep
 from perfscan.analyzers.project import FunctionId, Program, Site, SiteId
@@ -120,6 +121,8 @@ def _follow(where: Where, starts: list[SiteId], top: int) -> list[_Reached]:
         at, path, repeated, limit = queue.popleft()
         view, site = where.sibling(at[0]), program.site(at)
         if any(block.kind == "except" for block in _within(view, site.call.block, limit)):
+            continue
+        if only_first_time(site.call, view):
             continue
         repeated = repeated or any(
             block.kind in LOOPS and block.kind != "while" and not _is_counted(block, view)
