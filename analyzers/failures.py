@@ -9,6 +9,7 @@ from perfscan.analyzers.facts import Block, Call
 from perfscan.analyzers.model import Confidence
 from perfscan.analyzers.project import FunctionId, SiteId
 from perfscan.analyzers.remote import is_stream
+from perfscan.analyzers.retries import is_broad
 
 _OTHER = frozenset(
     {
@@ -69,6 +70,27 @@ def _takes(handler: Block, where: Where) -> bool:
 def _suppresses(block: Block, where: Where) -> bool:
     entered = where.call_of(block.value)
     return entered is not None and entered.func.rpartition(".")[2] == "suppress"
+
+
+def keeps_to_itself(function: FunctionId, where: Where) -> bool:
+    """Tell whether a coroutine deals with everything that its awaits raise."""
+    view = where.sibling(function[0])
+    blocks = [e.block for e in view.file.awaits if view.function_id(e.block) == function]
+    return bool(blocks) and all(_is_held(block, view) for block in blocks)
+
+
+def _is_held(block: int, where: Where) -> bool:
+    """Tell whether any exception of ``block`` stays inside its function."""
+    for around in where.around(block, "try", "with"):
+        if around.kind == "try":
+            handlers = _handlers(around, where)
+            if any(is_broad(handler) and _takes(handler, where) for handler in handlers):
+                return True
+        elif _suppresses(around, where):
+            entered = where.call_of(around.value)
+            if entered is not None and "Exception" in {value.ref for value in entered.args}:
+                return True
+    return False
 
 
 def lets_through(call: Call, where: Where) -> tuple[SiteId, Confidence] | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.coroutines import spoken
 from perfscan.analyzers.facts import Call, Function
+from perfscan.analyzers.failures import keeps_to_itself
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.registry import Hit, rule
 
@@ -24,7 +25,8 @@ def dangling_task(call: Call, where: Where) -> Iterator[Hit]:
 
     What it does:
         Finds `asyncio.create_task`, `asyncio.ensure_future` and `loop.create_task` whose result is
-        dropped, or is bound to a local name that nothing ever reads.
+        dropped, or is bound to a local name that nothing ever reads; medium then, and where the
+        coroutine itself handles whatever it awaits.
 
     Why it costs a bot:
         The event loop holds tasks weakly: one that nobody else holds can be collected in the
@@ -68,18 +70,19 @@ def dangling_task(call: Call, where: Where) -> Iterator[Hit]:
     started = where.call_of(call.args[0]) if call.args else None
     what = f"{spoken(started, where)}()" if started is not None else "a coroutine"
     lost = f"bound to {name}, which nothing reads" if name else "held by nobody"
+    safe = started is not None and _handles_failures(started, where)
+    unseen = "" if safe else ", and what it raises is lost"
     yield Hit(
         call.place,
         call.block,
         message=(
-            f"the task that runs {what} is {lost}: it can be collected before it is done, and"
-            " what it raises is lost"
+            f"the task that runs {what} is {lost}: it can be collected before it is done{unseen}"
         ),
         fix=(
             "Hold the task until it is done: tasks.add(task);"
             " task.add_done_callback(tasks.discard)."
         ),
-        severity=Severity.MEDIUM if name else None,
+        severity=Severity.MEDIUM if name or safe else None,
         confidence=confidence,
     )
 
@@ -91,6 +94,11 @@ def _starts_task(call: Call, where: Where) -> Confidence | None:
         return Confidence.PROBABLE
     unknown = not where.site(call).things
     return Confidence.POSSIBLE if unknown and _SOUNDS_LIKE_A_LOOP.search(call.func) else None
+
+
+def _handles_failures(started: Call, where: Where) -> bool:
+    targets = where.targets(started)
+    return bool(targets) and all(keeps_to_itself(target, where) for target in targets)
 
 
 def _lost_name(call: Call, where: Where) -> str:

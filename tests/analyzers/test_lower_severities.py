@@ -1,0 +1,69 @@
+"""Findings that weigh less than their rule usually does, because of what stands around them."""
+
+from pathlib import Path
+
+import pytest
+
+from perfscan.analyzers.engine import analyze
+
+TASK = """
+import asyncio
+import contextlib
+
+async def send(text):
+    await asyncio.sleep(0)
+
+async def careful(text):
+    try:
+        await send(text)
+    except Exception as error:
+        print(error)
+
+async def quiet(text):
+    with contextlib.suppress(Exception):
+        await send(text)
+
+async def halfway(text):
+    await asyncio.sleep(1)
+    with contextlib.suppress(Exception):
+        await send(text)
+
+async def on_message(text):
+    asyncio.create_task({coroutine}(text))
+"""
+
+COPIES = """
+import asyncio
+import shutil
+
+async def copy(names):
+    for name in names:
+        shutil.copy(name, "/srv")
+
+async def listen(stream, names):
+    while True:
+        await stream.recv()
+        {each}
+
+async def install(names):
+    await copy(names)
+"""
+
+
+def severity(folder: Path, rule: str, code: str) -> str:
+    (folder / "bot.py").write_text(code, "utf-8")
+    (finding,) = analyze([folder], root=folder, select=[rule]).findings
+    return finding.severity.name.lower()
+
+
+@pytest.mark.parametrize(
+    ("coroutine", "expected"),
+    [("send", "high"), ("halfway", "high"), ("careful", "medium"), ("quiet", "medium")],
+)
+def test_a_task_that_handles_its_failures(tmp_path: Path, coroutine: str, expected: str) -> None:
+    assert severity(tmp_path, "PS204", TASK.format(coroutine=coroutine)) == expected
+
+
+@pytest.mark.parametrize(("each", "expected"), [("await copy(names)", "medium"), ("pass", "low")])
+def test_files_that_no_loop_of_the_bot_copies(tmp_path: Path, each: str, expected: str) -> None:
+    assert severity(tmp_path, "PS107", COPIES.format(each=each)) == expected
