@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import product
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -26,12 +27,13 @@ from perfscan.analyzers.facts import (
 )
 from perfscan.analyzers.model import Confidence, Finding, Severity, Span
 from perfscan.analyzers.project import Program
-from perfscan.analyzers.registry import Hit, LibraryCall, Rule
+from perfscan.analyzers.registry import EffectCall, Hit, LibraryCall, Rule
 from perfscan.analyzers.spending import Spending, spending
 
 _FACTS: dict[type[Any], Callable[[Where], Iterable[Any]]] = {
     Call: attrgetter("file.calls"),
     LibraryCall: attrgetter("library_calls"),
+    EffectCall: attrgetter("effect_calls"),
     Block: attrgetter("file.blocks"),
     Function: attrgetter("file.functions"),
     Assign: attrgetter("file.assigns"),
@@ -62,12 +64,26 @@ def ask_about(program: Program, file: int, rules: Sequence[Rule]) -> Iterator[An
     where = Where(program, file)
     for kind, facts_of in _FACTS.items():
         asked = [rule for rule in rules if kind in rule.on]
-        if not asked:
-            continue
-        for fact in facts_of(where):
-            for rule in asked:
+        if asked:
+            facts = facts_of(where)
+            pairs = _by_name(facts, asked) if kind is Call else product(facts, asked)
+            for fact, rule in pairs:
                 for hit in rule.check(fact, where):
                     yield rule, hit, _path(program, file, hit)
+
+
+def _by_name(calls: Iterable[Call], rules: Sequence[Rule]) -> Iterator[tuple[Call, Rule]]:
+    """Pair calls with the rules that want to hear of them."""
+    always = [rule for rule in rules if not rule.calls]
+    wanted: dict[str, list[Rule]] = {}
+    for rule in rules:
+        for name in rule.calls:
+            wanted.setdefault(name, []).append(rule)
+    for call in calls:
+        for rule in always:
+            yield call, rule
+        for rule in wanted.get(call.func.rpartition(".")[2], ()):
+            yield call, rule
 
 
 def ask_once(program: Program, rule: Rule) -> Iterator[Answer]:

@@ -62,6 +62,7 @@ class Where:
         self.knowledge: Knowledge = program.knowledge
         self._answers: dict[Callable[[Where], object], object] = {}
         self._sites: dict[int, Site] = {}  # rules ask for the same calls again and again
+        self._roles: dict[int, frozenset[str]] = {}
 
     def threshold(self, rule: str, limit: str) -> int:
         """Return a limit of the rule called ``rule``, as configured or as declared."""
@@ -114,8 +115,11 @@ class Where:
 
     def roles(self, call: Call) -> frozenset[str]:
         """Return the knowledge base's tags of the callee."""
-        roles = [self.knowledge.roles(path) for path in self.paths(call)]
-        return roles[0] if len(roles) == 1 else frozenset().union(*roles)
+        known = self._roles.get(call.number)
+        if known is None:
+            found = [self.knowledge.roles(path) for path in self.paths(call)]
+            known = self._roles[call.number] = frozenset().union(*found)
+        return known
 
     def targets(self, call: Call) -> tuple[FunctionId, ...]:
         """Return the scanned functions that the call runs."""
@@ -242,6 +246,11 @@ class Where:
     def library_calls(self) -> list[Call]:
         """The calls of this file that leave the scanned code, plain built-ins apart."""
         return [call for call in self.file.calls if _leaves(self.site(call))]
+
+    @cached_property
+    def effect_calls(self) -> list[Call]:
+        """The calls of this file whose effect is known: they block, or are awaited I/O."""
+        return [call for call in self.library_calls if self.site(call).effect is not None]
 
     def call_at(self, place: Place) -> Call | None:
         """Return the outermost call that stands at ``place``."""

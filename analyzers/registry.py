@@ -12,7 +12,7 @@ A rule is one module ``analyzers/rules/<name with underscores>.py`` with one dec
             yield Hit(call.place, call.block, message="...", fix="...")
 
 ``on`` names what the function is asked about, once for each of them in the scan: a fact (``Call``,
-``LibraryCall`` for the calls that leave the scanned code,
+``LibraryCall`` or ``EffectCall`` for some of the calls,
 ``Block``, ``Function``, ``Assign``, ``Jump``, ``Await``, ``Class``, ``Import``, ``Read``,
 ``Subscript``, ``Comparison``) or a tuple of them, ``FileFacts``
 (once a file) or ``Program`` (once a scan; then ``where`` is the view of the first file and hits
@@ -27,7 +27,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
@@ -59,6 +59,10 @@ class LibraryCall:
 
     The fact is a ``Call``. Plain built-ins without an effect (``len``, ``str.join``) are left out.
     """
+
+
+class EffectCall:
+    """Stands in ``on`` for the calls of which the knowledge base tells what they do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,8 @@ class Rule:
     fixable: Literal["safe", "unsafe", "no"]
     manual: Manual
     check: Callable[[Any, Where], Iterator[Hit]]
+    calls: frozenset[str] = frozenset()
+    """The last names of the calls that it is asked about; empty: of all calls."""
     thresholds: Mapping[str, int] = field(default_factory=dict)
     """Limits that a configuration may set, with what they are otherwise; ask
     ``where.threshold(rule name, limit name)`` for the one that counts."""
@@ -116,16 +122,23 @@ def rule(
     *,
     on: type[Any] | tuple[type[Any], ...],
     fixable: Literal["safe", "unsafe", "no"] = "no",
+    calls: Collection[str] = (),
     thresholds: Mapping[str, int] = MappingProxyType({}),
 ) -> Callable[[_Rule], _Rule]:
-    """Register the decorated function as a rule; its docstring is the manual."""
+    """Register the decorated function as a rule; its docstring is the manual.
+
+    ``calls`` are the last names of the calls (``Call``) that it wants to be asked about, all when
+    empty: in a million lines that spares most of the questions.
+    """
 
     def register(check: _Rule) -> _Rule:
         if id in _rules and _rules[id].check.__module__ != check.__module__:
             raise ValueError(f"two rules are called {id}")
         manual = parse_manual(check.__doc__ or "", id)
         facts = on if isinstance(on, tuple) else (on,)
-        _rules[id] = Rule(id, name, severity, facts, fixable, manual, check, thresholds)
+        _rules[id] = Rule(
+            id, name, severity, facts, fixable, manual, check, frozenset(calls), thresholds
+        )
         return check
 
     return register

@@ -11,7 +11,7 @@ from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.registry import Hit, rule
 
 
-@rule("PS803", "apply-axis1", Severity.MEDIUM, on=Call)
+@rule("PS803", "apply-axis1", Severity.MEDIUM, on=Call, calls=("apply",))
 def apply_axis1(call: Call, where: Where) -> Iterator[Hit]:
     """Report `df.apply(..., axis=1)`.
 
@@ -41,7 +41,7 @@ def apply_axis1(call: Call, where: Where) -> Iterator[Hit]:
         On a handful of rows, for text that no vectorised method can make, and with `raw=True` and a
         NumPy function (not reported). `groupby().apply`, `Series.apply` and `axis=0` are not meant.
     """
-    if not call.func.endswith(".apply") or not _by_row(where.argument(call, 1, "axis")):
+    if "." not in call.func or not _by_row(where.argument(call, 1, "axis")):
         return
     if (raw := dict(call.keywords).get("raw")) is not None and raw.const is True:
         return

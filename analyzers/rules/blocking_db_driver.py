@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call
 from perfscan.analyzers.model import Severity
-from perfscan.analyzers.registry import Hit, LibraryCall, rule
+from perfscan.analyzers.registry import EffectCall, Hit, rule
 
 
-@rule("PS105", "blocking-db-driver", Severity.HIGH, on=LibraryCall)
+@rule("PS105", "blocking-db-driver", Severity.HIGH, on=EffectCall)
 def blocking_db_driver(call: Call, where: Where) -> Iterator[Hit]:
     """Report a synchronous database call that runs on the event loop.
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call
 from perfscan.analyzers.model import Severity
-from perfscan.analyzers.registry import Hit, LibraryCall, rule
+from perfscan.analyzers.registry import EffectCall, Hit, rule
 
 
-@rule("PS108", "blocking-dns-socket", Severity.HIGH, on=LibraryCall)
+@rule("PS108", "blocking-dns-socket", Severity.HIGH, on=EffectCall)
 def blocking_dns_socket(call: Call, where: Where) -> Iterator[Hit]:
     """Report name look-ups and socket connections that run on the event loop.
 

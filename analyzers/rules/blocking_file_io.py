@@ -8,7 +8,7 @@ from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call, Value
 from perfscan.analyzers.keeping import is_exceptional
 from perfscan.analyzers.model import Severity
-from perfscan.analyzers.registry import Hit, LibraryCall, rule
+from perfscan.analyzers.registry import EffectCall, Hit, rule
 
 _BUFFERS = ("io.BytesIO", "io.StringIO")
 _DEPTH = 4
@@ -17,7 +17,7 @@ _FAR = 4
 """Calls between a loop and a helper from which on it hardly runs in each turn."""
 
 
-@rule("PS107", "blocking-file-io", Severity.LOW, on=LibraryCall)
+@rule("PS107", "blocking-file-io", Severity.LOW, on=EffectCall)
 def blocking_file_io(call: Call, where: Where) -> Iterator[Hit]:
     """Report file reads and writes that run on the event loop.
 

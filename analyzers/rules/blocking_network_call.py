@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call
 from perfscan.analyzers.model import Severity
-from perfscan.analyzers.registry import Hit, LibraryCall, rule
+from perfscan.analyzers.registry import EffectCall, Hit, rule
 
 
-@rule("PS101", "blocking-network-call", Severity.CRITICAL, on=LibraryCall, fixable="unsafe")
+@rule("PS101", "blocking-network-call", Severity.CRITICAL, on=EffectCall, fixable="unsafe")
 def blocking_network_call(call: Call, where: Where) -> Iterator[Hit]:
     """Report a synchronous network call that runs on the event loop.
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call, Read
 from perfscan.analyzers.model import Confidence, Severity
-from perfscan.analyzers.registry import Hit, LibraryCall, rule
+from perfscan.analyzers.registry import EffectCall, Hit, rule
 
 
-@rule("PS103", "blocking-sdk-instance", Severity.CRITICAL, on=(LibraryCall, Read))
+@rule("PS103", "blocking-sdk-instance", Severity.CRITICAL, on=(EffectCall, Read))
 def blocking_sdk_instance(use: Call | Read, where: Where) -> Iterator[Hit]:
     """Report a blocking method of a synchronous client, called on the event loop.
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call
 from perfscan.analyzers.model import Severity
-from perfscan.analyzers.registry import Hit, LibraryCall, rule
+from perfscan.analyzers.registry import EffectCall, Hit, rule
 
 
-@rule("PS102", "blocking-sleep", Severity.CRITICAL, on=LibraryCall, fixable="safe")
+@rule("PS102", "blocking-sleep", Severity.CRITICAL, on=EffectCall, fixable="safe")
 def blocking_sleep(call: Call, where: Where) -> Iterator[Hit]:
     """Report a sleep that stops the event loop.
 

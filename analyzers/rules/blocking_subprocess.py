@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call
 from perfscan.analyzers.model import Severity
-from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.registry import Hit, LibraryCall, rule
 
 _STARTS = "subprocess.Popen"
 
 
-@rule("PS106", "blocking-subprocess", Severity.HIGH, on=Call)
+@rule("PS106", "blocking-subprocess", Severity.HIGH, on=LibraryCall)
 def blocking_subprocess(call: Call, where: Where) -> Iterator[Hit]:
     """Report a coroutine that waits for another program without await.
 

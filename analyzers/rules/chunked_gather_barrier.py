@@ -14,7 +14,7 @@ from perfscan.analyzers.registry import Hit, rule
 _LEAVES = frozenset({"break", "return", "yield"})
 
 
-@rule("PS210", "chunked-gather-barrier", Severity.MEDIUM, on=Call)
+@rule("PS210", "chunked-gather-barrier", Severity.MEDIUM, on=Call, calls=("gather",))
 def chunked_gather_barrier(call: Call, where: Where) -> Iterator[Hit]:
     """Report requests that are gathered in batches, one batch after the other.
 
@@ -55,7 +55,7 @@ def chunked_gather_barrier(call: Call, where: Where) -> Iterator[Hit]:
         When each batch is stored before the next one starts, when its results decide whether to
         go on, and when the work is done in this process.
     """
-    if not call.awaited or call.func.rpartition(".")[2] != "gather":
+    if not call.awaited:
         return
     loop = next(iter(where.loops(call.block)), None)
     if loop is None or loop.kind == "comp" or loop.is_async or where.is_constant(loop):

@@ -19,7 +19,7 @@ _LOOP_ATTRIBUTE = ".loop.create_task"
 _SOUNDS_LIKE_A_LOOP = re.compile(r"(^|[._])(event_|ev_|main_)?loop\.create_task$")
 
 
-@rule("PS204", "dangling-task", Severity.HIGH, on=Call, fixable="unsafe")
+@rule("PS204", "dangling-task", Severity.HIGH, on=Call, calls=_STARTERS, fixable="unsafe")
 def dangling_task(call: Call, where: Where) -> Iterator[Hit]:
     """Report tasks whose only reference is thrown away.
 
@@ -59,7 +59,7 @@ def dangling_task(call: Call, where: Where) -> Iterator[Hit]:
         When the task is awaited, stored, returned or handed on, and in an `asyncio.TaskGroup`,
         which holds its tasks and raises what they raise.
     """
-    if call.func.rpartition(".")[2] not in _STARTERS or call.awaited or call.owner >= 0:
+    if call.awaited or call.owner >= 0:
         return
     name = _lost_name(call, where) if call.use == "assigned" else ""
     if call.use != "statement" and not name:

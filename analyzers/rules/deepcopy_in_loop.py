@@ -11,7 +11,7 @@ from perfscan.analyzers.model import Severity
 from perfscan.analyzers.registry import Hit, rule
 
 
-@rule("PS705", "deepcopy-in-loop", Severity.MEDIUM, on=Call)
+@rule("PS705", "deepcopy-in-loop", Severity.MEDIUM, on=Call, calls=("deepcopy",))
 def deepcopy_in_loop(call: Call, where: Where) -> Iterator[Hit]:
     """Report `copy.deepcopy` in loops over data and in what runs for each message.
 
@@ -47,7 +47,7 @@ def deepcopy_in_loop(call: Call, where: Where) -> Iterator[Hit]:
         Low when each turn copies its own item, informational where no loop or handler of the bot
         runs the code.
     """
-    if not call.func.endswith("deepcopy") or where.path(call) != "copy.deepcopy" or not call.args:
+    if where.path(call) != "copy.deepcopy" or not call.args:
         return
     loops, heat = where.data_loops(call.block), where.hot(call.block)
     near = heat is not None and not is_far(heat)

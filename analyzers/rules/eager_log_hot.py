@@ -21,7 +21,7 @@ _NEAR = 3
 _TABLES = ("to_string", "to_markdown", "to_json", "to_dict")
 
 
-@rule("PS1201", "eager-log-hot", Severity.LOW, on=Call, fixable="safe")
+@rule("PS1201", "eager-log-hot", Severity.LOW, on=Call, calls=_LEVELS, fixable="safe")
 def eager_log_hot(call: Call, where: Where) -> Iterator[Hit]:
     """Report debug and info messages that are built before the logger decides to drop them.
 
@@ -59,7 +59,7 @@ def eager_log_hot(call: Call, where: Where) -> Iterator[Hit]:
         In code that runs seldom, for warnings and errors, which are meant to be seen, and behind
         `if logger.isEnabledFor(logging.DEBUG)`.
     """
-    if call.func.rpartition(".")[2] not in _LEVELS or not call.args:
+    if not call.args:
         return
     sure = _is_logger(call, where)
     if sure is None or _is_rare(call, where):

@@ -22,7 +22,7 @@ _FAR = 3
 """Further from the loop or handler, whether the pool is started each time is a guess."""
 
 
-@rule("PS208", "executor-per-call", Severity.MEDIUM, on=Call)
+@rule("PS208", "executor-per-call", Severity.MEDIUM, on=Call, calls=_POOLS)
 def executor_per_call(call: Call, where: Where) -> Iterator[Hit]:
     """Report pools of threads or processes that are built again for every call.
 
@@ -55,7 +55,7 @@ def executor_per_call(call: Call, where: Where) -> Iterator[Hit]:
         One pool for the life of the bot (module, `__init__`, start-up), and in a script that does
         one thing.
     """
-    if call.func.rpartition(".")[2] not in _POOLS or "executor" not in where.roles(call):
+    if "executor" not in where.roles(call):
         return
     entered = _with_of(call, where)
     name = where.path(call).rpartition(".")[2]

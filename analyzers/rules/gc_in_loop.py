@@ -14,7 +14,7 @@ _RARELY = frozenset({"Mod", "Gt", "GtE", "Lt", "LtE"})
 """Comparisons and operators by which a program does something now and then."""
 
 
-@rule("PS1004", "gc-in-loop", Severity.LOW, on=Call)
+@rule("PS1004", "gc-in-loop", Severity.LOW, on=Call, calls=("collect",))
 def gc_in_loop(call: Call, where: Where) -> Iterator[Hit]:
     """Report `gc.collect()` in loops and handlers.
 
@@ -47,7 +47,7 @@ def gc_in_loop(call: Call, where: Where) -> Iterator[Hit]:
         Every few minutes, after a failure, or when memory is known to be short: a call behind a
         count, a time or a measurement is not reported.
     """
-    if not call.func.endswith("collect") or where.path(call) != "gc.collect":
+    if where.path(call) != "gc.collect":
         return
     heat, loops = where.hot(call.block), where.data_loops(call.block)
     if not loops and (heat is None or is_far(heat)):

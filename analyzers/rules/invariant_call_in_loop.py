@@ -15,7 +15,7 @@ _LAST = frozenset(
 """Last words of the calls that the knowledge base tags, to leave out all others at once."""
 
 
-@rule("PS504", "invariant-call-in-loop", Severity.LOW, on=Call)
+@rule("PS504", "invariant-call-in-loop", Severity.LOW, on=Call, calls=_LAST)
 def invariant_call_in_loop(call: Call, where: Where) -> Iterator[Hit]:
     """Report calls in a loop that give the same result in every turn.
 
@@ -50,8 +50,6 @@ def invariant_call_in_loop(call: Call, where: Where) -> Iterator[Hit]:
         When an argument depends on the turn, in loops over a few constants, and in endless loops
         that wait, where one call a turn does not show.
     """
-    if call.func.rpartition(".")[2] not in _LAST:
-        return
     loops = [loop for loop in where.data_loops(call.block) if loop.kind != "while"]
     roles = where.roles(call) if loops else frozenset()
     if not ("invariant" in roles or ("invariant_cheap" in roles and len(loops) > 1)):

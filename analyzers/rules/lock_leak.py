@@ -13,7 +13,7 @@ _LOCKS = frozenset({"thread_lock", "async_lock"})
 _SAFE = frozenset({"finally", "except"})
 
 
-@rule("PS209", "lock-leak", Severity.HIGH, on=Call, fixable="unsafe")
+@rule("PS209", "lock-leak", Severity.HIGH, on=Call, calls=("acquire",), fixable="unsafe")
 def lock_leak(call: Call, where: Where) -> Iterator[Hit]:
     """Report locks that are taken with `acquire()` and released where an exception never comes.
 
@@ -47,8 +47,8 @@ def lock_leak(call: Call, where: Where) -> Iterator[Hit]:
     When it is fine:
         With `release()` in a `finally`, and where another function releases by design.
     """
-    receiver, _, method = call.func.rpartition(".")
-    if method != "acquire" or not receiver or "@" in receiver:
+    receiver = call.func.rpartition(".")[0]
+    if not receiver or "@" in receiver:
         return
     lock = _lock(call, where)
     if not lock:

@@ -19,7 +19,7 @@ _LOOKS = frozenset({"get_running_loop", "is_running", "current_task", "apply", "
 _DEPTH = 3
 
 
-@rule("PS110", "nested-loop-run", Severity.HIGH, on=Call)
+@rule("PS110", "nested-loop-run", Severity.HIGH, on=Call, calls=_RUNNERS)
 def nested_loop_run(call: Call, where: Where) -> Iterator[Hit]:
     """Report event loops that are started inside a running one, or once for each item.
 
@@ -57,7 +57,7 @@ def nested_loop_run(call: Call, where: Where) -> Iterator[Hit]:
         One `asyncio.run(main())` for the whole program, or one for the life of a thread.
     """
     method = call.func.rpartition(".")[2]
-    if method not in _RUNNERS or "runs_loop" not in where.roles(call):
+    if "runs_loop" not in where.roles(call):
         return
     name = where.path(call).replace("().", ".")
     if in_coroutine(call.block, where) is not None:

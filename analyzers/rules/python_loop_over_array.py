@@ -10,6 +10,7 @@ from perfscan.analyzers.facts import Assign, Block, FileFacts, Subscript, Value
 from perfscan.analyzers.frames import in_words, shape_of
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.retries import catches
 from perfscan.analyzers.row_loops import counted_loop, is_compiled, row_loops, waits_per_row
 
 _ARRAYS = frozenset({"series", "column", "array"})
@@ -83,7 +84,8 @@ def python_loop_over_array(file: FileFacts, where: Where) -> Iterator[Hit]:
 
     When it is fine:
         In functions that Numba or Cython compiles, on a few elements, over plain lists, and when
-        each element leads to a request. `zip` over several columns is not reported either.
+        each element leads to a request. `zip` over several columns is not reported either, and what
+        stands in for a package that cannot be imported weighs low.
     """
     if not file.subscripts and not any(block.kind == "for" for block in file.blocks):
         return
@@ -98,8 +100,26 @@ def python_loop_over_array(file: FileFacts, where: Where) -> Iterator[Hit]:
                 loop.number,
                 message=f"{where.name(loop.number)} computes with {found.array} element by element",
                 fix="Work on the whole array, or compile the loop with numba.njit(cache=True).",
+                severity=Severity.LOW if _is_substitute(loop, where) else None,
                 confidence=Confidence.PROBABLE,
             )
+
+
+def _is_substitute(loop: Block, where: Where) -> bool:
+    """Tell whether the loop only runs where a compiled package is missing."""
+    function = where.function(loop.number)
+    if function is None or _after_import_error(loop.number, where):
+        return function is not None
+    calls = [call for call in where.file.calls if call.func == function.name]
+    return bool(calls) and all(_after_import_error(call.block, where) for call in calls)
+
+
+def _after_import_error(block: int, where: Where) -> bool:
+    return any(
+        value.ref in {"ImportError", "ModuleNotFoundError"}
+        for handler in where.around(block, "except")
+        for value in catches(handler)
+    )
 
 
 def _passes(where: Where) -> list[_Pass]:

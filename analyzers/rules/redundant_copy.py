@@ -14,7 +14,7 @@ _NEW = (".copy", ".dropna", ".reset_index", ".sort_values", ".fillna", ".merge",
 """Methods that give a table of its own: copying that once more is work for nothing."""
 
 
-@rule("PS805", "redundant-copy", Severity.INFO, on=Call)
+@rule("PS805", "redundant-copy", Severity.INFO, on=Call, calls=("copy",))
 def redundant_copy(call: Call, where: Where) -> Iterator[Hit]:
     """Report copies of DataFrames that nothing changes afterwards, and copies of copies.
 
@@ -45,7 +45,7 @@ def redundant_copy(call: Call, where: Where) -> Iterator[Hit]:
     When it is fine:
         Before a change, when the original must stay as it is.
     """
-    if not call.func.endswith(".copy") or call.args:
+    if "." not in call.func or call.args:
         return
     table = call.func.removesuffix(".copy")
     made = _made_by(table, where)

@@ -15,7 +15,7 @@ _NEAR = 2
 """Helpers between the stream and the call; further away, not each message comes by."""
 
 
-@rule("PS1102", "slow-json-hot", Severity.INFO, on=Call)
+@rule("PS1102", "slow-json-hot", Severity.INFO, on=Call, calls=("loads", "dumps"))
 def slow_json_hot(call: Call, where: Where) -> Iterator[Hit]:
     """Report `json.loads` and `json.dumps` for each message of a WebSocket.
 
@@ -48,8 +48,6 @@ def slow_json_hot(call: Call, where: Where) -> Iterator[Hit]:
     When it is fine:
         On quiet streams, and outside of them.
     """
-    if not call.func.endswith(("loads", "dumps")):
-        return
     paths = where.paths(call)
     if not paths or not _JSON.issuperset(paths):
         return

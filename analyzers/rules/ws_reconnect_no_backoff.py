@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Block, Call
@@ -13,14 +14,26 @@ from perfscan.analyzers.remote import Reach, pauses, steps
 from perfscan.analyzers.retries import (
     after_failure,
     always_gives_up,
+    catches,
     handlers,
     is_constant,
     reconnects,
     tried,
 )
 
+_LONG_S = 30
+"""A delay that strains no server, though it is too long after a hiccup."""
+
 _RETURNS = ("run_forever",)
 """Ways to serve a connection that return when it breaks, instead of raising."""
+
+
+class _Way(NamedTuple):
+    """How a loop gets from a failure to its next attempt."""
+
+    handler: Block | None
+    delays: list[str | None]
+    """In words; None for one that may differ each time."""
 
 
 @rule("PS401", "ws-reconnect-no-backoff", Severity.HIGH, on=Block)
@@ -81,13 +94,9 @@ def ws_reconnect_no_backoff(loop: Block, where: Where) -> Iterator[Hit]:
         return
     if _cools_down(opened, where):
         return
-    following = _following(call, opened, loop, where)
-    if following is None:
-        return
-    waits = [later for later in following if pauses(later, where)]
-    delays = [_delay(wait, loop, where) for wait in waits]
-    if all(delay is not None for delay in delays):
-        yield _hit(call, opened, next((delay for delay in delays if delay), ""), where)
+    ways = _ways_back(call, opened, loop, where)
+    if ways and all(delay is not None for way in ways for delay in way.delays):
+        yield _hit(call, opened, _when(ways), where)
 
 
 def _by_itself(opened: Reach, where: Where) -> bool:
@@ -126,20 +135,22 @@ def _compares_a_difference(block: Block) -> bool:
     )
 
 
-def _following(call: Call, opened: Reach, loop: Block, where: Where) -> list[Call] | None:
-    """Return what runs between a failure and the next attempt, None when the loop is left."""
-    found: dict[int, Call] = {}
-    stays = False
-    for handler in handlers(loop, where):
-        guards = call.block in where.below(tried(handler, where).number)
-        if guards and not always_gives_up(handler, where):
-            stays = True
-            found.update((c.number, c) for c in after_failure(handler, loop, where))
-    if stays:
-        return list(found.values())
+def _ways_back(call: Call, opened: Reach, loop: Block, where: Where) -> list[_Way]:
+    """Return what a loop waits after each failure before it tries again; none when it is left."""
+    found = [
+        _Way(handler, _delays(after_failure(handler, loop, where), loop, where))
+        for handler in handlers(loop, where)
+        if call.block in where.below(tried(handler, where).number)
+        and not always_gives_up(handler, where)
+    ]
     sink = where.program.site(opened.sink).call
-    returns = sink.func.rpartition(".")[2] in _RETURNS
-    return where.calls_in(loop.number) if returns else None
+    if not found and sink.func.rpartition(".")[2] in _RETURNS:
+        return [_Way(None, _delays(where.calls_in(loop.number), loop, where))]
+    return found
+
+
+def _delays(calls: list[Call], loop: Block, where: Where) -> list[str | None]:
+    return [_delay(call, loop, where) for call in calls if pauses(call, where)]
 
 
 def _delay(wait: Call, loop: Block, where: Where) -> str | None:
@@ -151,13 +162,18 @@ def _delay(wait: Call, loop: Block, where: Where) -> str | None:
     return f"{seconds:g} s" if seconds is not None else value.ref or "the same time"
 
 
-def _hit(call: Call, opened: Reach, delay: str, where: Where) -> Hit:
+def _seconds(wait: Call, where: Where) -> float:
+    return number(where.argument(wait, 0, "delay"), where, wait.block) or 0
+
+
+def _hit(call: Call, opened: Reach, delay: str, patient: bool, where: Where) -> Hit:
     when = f"always after {delay}" if delay else "at once"
     return Hit(
         call.place,
         call.block,
         message=f"{where.name(call.block)}() opens its WebSocket again {when} when it breaks",
         fix="Let the delay grow with the failures in a row, up to a minute, and spread it.",
+        severity=Severity.MEDIUM if patient else None,
         confidence=where.program.site(opened.sink).confidence,
         trace=steps(where, opened),
     )
