@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from perfscan.analyzers.amounts import amount, is_handful, is_part
 from perfscan.analyzers.context import Where
-from perfscan.analyzers.facts import Block, Call, Function
+from perfscan.analyzers.facts import Block, Call, Function, Value
 from perfscan.analyzers.keeping import is_cached, remembers
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.project import FunctionId, SiteId
@@ -152,14 +152,29 @@ def is_over_rows(loop: Block, where: Where) -> bool:
 def weight(
     usual: Severity, found: Query | Helper, block: int, call: Call, where: Where
 ) -> Severity:
-    """Return what a repeated round trip costs: little without a server, nothing in migrations."""
+    """Return what a repeated round trip costs: little without a server, nothing in migrations.
+
+    At most medium where the bot's loops do not come, and over a query with a limit.
+    """
     if _MIGRATION.search(where.file.path):
         return Severity.INFO
     if found.embedded:
         return Severity.LOW
-    if where.starting(call) or where.is_cold(block):
+    if where.starting(call) or where.is_cold(block) or _is_limited(block, where):
         return min(usual, Severity.MEDIUM)
     return usual
+
+
+def _is_limited(block: int, where: Where) -> bool:
+    """Tell whether a loop around goes over a query with a written limit: ``.limit(200)``."""
+    for loop in where.loops(block):
+        made = where.call_of(loop.value)
+        while made is not None:
+            receiver, _, method = made.func.rpartition(".")
+            if method == "limit" and made.args and isinstance(made.args[0].const, int):
+                return True
+            made = where.call_of(Value("ref", receiver))
+    return False
 
 
 # Helpers.

@@ -50,6 +50,37 @@ async def install(names):
 """
 
 
+TOTAL = """
+import numpy as np
+
+def total(prices):
+    {body}
+
+def slow_total(prices):
+    values, result = np.asarray(prices), 0.0
+    for value in values:
+        result += value * 2
+    return result
+"""
+FALLBACK = """try:
+        from fast import total
+        return total(prices)
+    except ImportError:
+        return slow_total(prices)"""
+
+JOBS = """
+import peewee
+
+class Job(peewee.Model):
+    done = peewee.BooleanField()
+
+def drop(limit):
+    for job in Job.select().order_by(Job.id){limit}:
+        print(job)
+        Job.delete().where(Job.id == job.id).execute()
+"""
+
+
 def severity(folder: Path, rule: str, code: str) -> str:
     (folder / "bot.py").write_text(code, "utf-8")
     (finding,) = analyze([folder], root=folder, select=[rule]).findings
@@ -67,3 +98,15 @@ def test_a_task_that_handles_its_failures(tmp_path: Path, coroutine: str, expect
 @pytest.mark.parametrize(("each", "expected"), [("await copy(names)", "medium"), ("pass", "low")])
 def test_files_that_no_loop_of_the_bot_copies(tmp_path: Path, each: str, expected: str) -> None:
     assert severity(tmp_path, "PS107", COPIES.format(each=each)) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"), [(FALLBACK, "low"), ("return slow_total(prices)", "medium")]
+)
+def test_what_stands_in_for_a_missing_package(tmp_path: Path, body: str, expected: str) -> None:
+    assert severity(tmp_path, "PS806", TOTAL.format(body=body)) == expected
+
+
+@pytest.mark.parametrize(("limit", "expected"), [("", "high"), (".limit(200)", "medium")])
+def test_a_query_for_each_of_a_limited_number(tmp_path: Path, limit: str, expected: str) -> None:
+    assert severity(tmp_path, "PS901", JOBS.format(limit=limit)) == expected
