@@ -120,8 +120,21 @@ class FileScopes:
         path = receiver.partition(".")[2]
         if owner >= 0 and path:
             self.held_by_attribute.setdefault(owner, {}).setdefault(path, []).append(held)
-        elif not path:
+        elif not path and self._is_made_here(held.value):
             self.held_by_name.setdefault(receiver, []).append(held)
+
+    def _is_made_here(self, value: Value) -> bool:
+        """Tell by its looks whether a value is a fresh instance or a function of the file.
+
+        Data that goes from dictionary to dictionary would lead resolution round in circles.
+        """
+        if not value.ref.startswith("@"):
+            return value.ref in self._functions
+        number = value.ref[1:]
+        func = self.facts.calls[int(number)].func if number.isdigit() else ""
+        if func.startswith("@") or func.rpartition(".")[2][:1].isupper():
+            return True  # getattr(ccxt, name)(), requests.Session()
+        return "." in func and func.partition(".")[0] in self._imported
 
     def _set_attribute(self, call: Call, selves: dict[tuple[int, str], int]) -> None:
         """Take ``setattr(self, "name", value)`` for an assignment."""
@@ -155,6 +168,10 @@ class FileScopes:
         """Tell whether ``from module import *`` carries ``name``."""
         listed = self._listed
         return name in listed if listed else not name.startswith("_")
+
+    @cached_property
+    def _imported(self) -> frozenset[str]:
+        return frozenset([entry.bound for entry in self.facts.imports])
 
     @cached_property
     def _functions(self) -> frozenset[str]:
