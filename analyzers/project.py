@@ -244,6 +244,8 @@ class Program:
         ]
         if call.awaited and not known[0].is_async:
             return None, Confidence.DEFINITE  # awaited, so it is not what it seems to be
+        if known[0].cost == "subprocess" and any("WNOHANG" in v.ref for v in call.args):
+            return None, Confidence.DEFINITE  # only looks, and does not wait
         if len(known) < len(effects) or len({effect.is_async for effect in known}) > 1:
             return known[0], Confidence.POSSIBLE
         sure = not known[0].on_instance and known[0].evidence != "general"

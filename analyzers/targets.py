@@ -110,6 +110,14 @@ class Targets:
         functions = [self._names.files[home].functions[number] for home, number in targets]
         return any(function.owner < 0 and function.name != last for function in functions)
 
+    def is_open(self, file: int, call: Call, targets: Collection[FunctionId]) -> bool:
+        """Tell whether one of several functions runs: overrides, or what callers hand over."""
+        if len(targets) < 2:
+            return self.parameter(file, call) == "own"
+        last = call.func.rpartition(".")[2]
+        functions = [self._names.files[home].functions[number] for home, number in targets]
+        return sum(function.name == last for function in functions) > 1
+
     def _run_now(self, file: int, call: Call, path: str) -> Iterator[FunctionId]:
         run = [value for name, value in call.keywords if name == "key" and path in _RUNS_KEY]
         if path in _RUNS_FIRST:

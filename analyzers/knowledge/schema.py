@@ -42,7 +42,8 @@ class Effect:
     @property
     def readable(self) -> str:
         """The path for people: ``requests.Session().get`` as ``requests.Session.get``."""
-        return self.path.replace("().", ".").replace(".[]", "[...]").removesuffix("()")
+        plain = self.path.replace("().", ".").replace("**.", "").replace("**", "")
+        return plain.replace(".[]", "[...]").removesuffix("()")
 
 
 @dataclass(frozen=True, slots=True)

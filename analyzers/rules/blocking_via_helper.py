@@ -43,6 +43,8 @@ class _Way(NamedTuple):
     """The coroutine or callback."""
     helper: FunctionId
     blocking: Blocking
+    alone: bool
+    """Nothing else may run there: no other subclass, no other function handed over."""
     again: int = 0
     """Further calls in the same coroutine that lead to the same blocking call."""
 
@@ -110,7 +112,14 @@ def _ways(view: Where) -> tuple[_Way, ...]:
             blocking = view.blocking(target)
             if blocking is not None:
                 way = _Way(
-                    blocking.depth, view.index, call.span, call.number, function, target, blocking
+                    blocking.depth,
+                    view.index,
+                    call.span,
+                    call.number,
+                    function,
+                    target,
+                    blocking,
+                    not view.program.targets.is_open(view.index, call, targets),
                 )
                 found.setdefault((function, blocking.sink), []).append(way)
     return _one_a_call([min(ways)._replace(again=len(ways) - 1) for ways in found.values()])
@@ -132,7 +141,7 @@ def _hit(way: _Way, where: Where, all_ways: int) -> Hit:
     here = TraceStep(where.file.path, call.place[0], where.symbol(where.index, call.block))
     again = f"; {_times(way.again)} in the same coroutine" if way.again else ""
     others = f"; {all_ways - _MOST} more coroutines lead there" if all_ways > _MOST else ""
-    sure = blocking.confidence is Confidence.DEFINITE and blocking.depth < _FAR
+    sure = blocking.confidence is Confidence.DEFINITE and blocking.depth < _FAR and way.alone
     return Hit(
         call.place,
         call.block,
