@@ -21,9 +21,6 @@ from perfscan.analyzers.retries import (
     tried,
 )
 
-_LONG_S = 30
-"""A delay that strains no server, though it is too long after a hiccup."""
-
 _RETURNS = ("run_forever",)
 """Ways to serve a connection that return when it breaks, instead of raising."""
 
@@ -162,18 +159,13 @@ def _delay(wait: Call, loop: Block, where: Where) -> str | None:
     return f"{seconds:g} s" if seconds is not None else value.ref or "the same time"
 
 
-def _seconds(wait: Call, where: Where) -> float:
-    return number(where.argument(wait, 0, "delay"), where, wait.block) or 0
-
-
-def _hit(call: Call, opened: Reach, delay: str, patient: bool, where: Where) -> Hit:
+def _hit(call: Call, opened: Reach, delay: str, where: Where) -> Hit:
     when = f"always after {delay}" if delay else "at once"
     return Hit(
         call.place,
         call.block,
         message=f"{where.name(call.block)}() opens its WebSocket again {when} when it breaks",
         fix="Let the delay grow with the failures in a row, up to a minute, and spread it.",
-        severity=Severity.MEDIUM if patient else None,
         confidence=where.program.site(opened.sink).confidence,
         trace=steps(where, opened),
     )
