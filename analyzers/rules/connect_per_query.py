@@ -16,7 +16,7 @@ from perfscan.analyzers.keeping import (
     way_to,
 )
 from perfscan.analyzers.model import Severity, TraceStep
-from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.registry import Hit, LibraryCall, rule
 from perfscan.analyzers.turns import varies
 
 _ROLES = frozenset({"database_connect", "database_pool"})
@@ -28,7 +28,7 @@ _START_UP = frozenset(
 )
 
 
-@rule("PS903", "connect-per-query", Severity.HIGH, on=Call)
+@rule("PS903", "connect-per-query", Severity.HIGH, on=LibraryCall)
 def connect_per_query(call: Call, where: Where) -> Iterator[Hit]:
     """Report database connections that are opened again for each event, turn or item.
 

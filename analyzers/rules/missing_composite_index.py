@@ -12,7 +12,7 @@ from perfscan.analyzers.registry import Hit, rule
 from perfscan.analyzers.sql_literals import RUNNERS
 
 
-@rule("PS907", "missing-composite-index", Severity.MEDIUM, on=Call)
+@rule("PS907", "missing-composite-index", Severity.MEDIUM, on=Call, calls=RUNNERS)
 def missing_composite_index(call: Call, where: Where) -> Iterator[Hit]:
     """Report tables whose schema lacks the composite index that the repository's queries ask for.
 
@@ -56,8 +56,6 @@ def missing_composite_index(call: Call, where: Where) -> Iterator[Hit]:
     When it is fine:
         For tables that stay small.
     """
-    if call.func.rpartition(".")[2] not in RUNNERS:
-        return
     missed = unmet(call, where)
     if missed is None or len(missed.demand.columns) < 2:
         return

@@ -12,7 +12,7 @@ from perfscan.analyzers.registry import Hit, rule
 from perfscan.analyzers.sql_literals import RUNNERS
 
 
-@rule("PS905", "missing-index-hint", Severity.INFO, on=Call)
+@rule("PS905", "missing-index-hint", Severity.INFO, on=Call, calls=RUNNERS)
 def missing_index_hint(call: Call, where: Where) -> Iterator[Hit]:
     """Point at a column that a query searches and that no index of the repository begins with.
 
@@ -53,8 +53,6 @@ def missing_index_hint(call: Call, where: Where) -> Iterator[Hit]:
     When it is fine:
         For tables that stay small, and columns with very few different values.
     """
-    if call.func.rpartition(".")[2] not in RUNNERS:
-        return
     missed = unmet(call, where)
     if missed is None or len(missed.demand.columns) > 1:
         return

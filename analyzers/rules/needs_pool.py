@@ -9,7 +9,7 @@ from perfscan.analyzers.facts import Call
 from perfscan.analyzers.heat import Heat
 from perfscan.analyzers.keeping import bound_to
 from perfscan.analyzers.model import Severity
-from perfscan.analyzers.registry import Hit, rule
+from perfscan.analyzers.registry import Hit, LibraryCall, rule
 from perfscan.analyzers.survey import survey
 
 _POOLS = {
@@ -26,7 +26,7 @@ _POOLS = {
 _USES = frozenset({"cursor", "execute", "fetch", "fetchrow", "fetchval", "executemany", "commit"})
 
 
-@rule("PS906", "needs-pool", Severity.MEDIUM, on=Call)
+@rule("PS906", "needs-pool", Severity.MEDIUM, on=LibraryCall)
 def needs_pool(call: Call, where: Where) -> Iterator[Hit]:
     """Report servers whose handlers share one database connection, or an engine without a pool.
 

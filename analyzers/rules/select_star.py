@@ -20,7 +20,7 @@ _IN_PARTS = frozenset({"fetchone", "fetchmany", "first", "one", "scalar"})
 _LISTS = frozenset({"list", "tuple", "len"})
 
 
-@rule("PS904", "select-star", Severity.LOW, on=Call)
+@rule("PS904", "select-star", Severity.LOW, on=Call, calls=RUNNERS | {"len"})
 def select_star(call: Call, where: Where) -> Iterator[Hit]:
     """Report queries that fetch all columns of all rows at once, or rows only to count them.
 
@@ -57,8 +57,6 @@ def select_star(call: Call, where: Where) -> Iterator[Hit]:
     """
     if call.func == "len":
         yield from _counted(call, where)
-        return
-    if call.func.rpartition(".")[2] not in RUNNERS:
         return
     statement = statements(where).get(call.number)
     if statement is None or not _is_unbounded(statement) or not _is_fetched_whole(call, where):
