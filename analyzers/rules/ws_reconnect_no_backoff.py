@@ -21,6 +21,9 @@ from perfscan.analyzers.retries import (
     tried,
 )
 
+_LONG_S = 30
+"""A delay that strains no server, though it is too long after a hiccup."""
+
 _RETURNS = ("run_forever",)
 """Ways to serve a connection that return when it breaks, instead of raising."""
 
@@ -29,8 +32,7 @@ class _Way(NamedTuple):
     """How a loop gets from a failure to its next attempt."""
 
     handler: Block | None
-    delays: list[str | None]
-    """In words; None for one that may differ each time."""
+    waits: list[Call]
 
 
 @rule("PS401", "ws-reconnect-no-backoff", Severity.HIGH, on=Block)
@@ -92,8 +94,8 @@ def ws_reconnect_no_backoff(loop: Block, where: Where) -> Iterator[Hit]:
     if _cools_down(opened, where):
         return
     ways = _ways_back(call, opened, loop, where)
-    if ways and all(delay is not None for way in ways for delay in way.delays):
-        yield _hit(call, opened, _when(ways), where)
+    if ways and all(_delay(wait, loop, where) is not None for way in ways for wait in way.waits):
+        yield _hit(call, opened, ways, loop, where)
 
 
 def _by_itself(opened: Reach, where: Where) -> bool:
@@ -135,19 +137,19 @@ def _compares_a_difference(block: Block) -> bool:
 def _ways_back(call: Call, opened: Reach, loop: Block, where: Where) -> list[_Way]:
     """Return what a loop waits after each failure before it tries again; none when it is left."""
     found = [
-        _Way(handler, _delays(after_failure(handler, loop, where), loop, where))
+        _Way(handler, _waits(after_failure(handler, loop, where), where))
         for handler in handlers(loop, where)
         if call.block in where.below(tried(handler, where).number)
         and not always_gives_up(handler, where)
     ]
     sink = where.program.site(opened.sink).call
     if not found and sink.func.rpartition(".")[2] in _RETURNS:
-        return [_Way(None, _delays(where.calls_in(loop.number), loop, where))]
+        return [_Way(None, _waits(where.calls_in(loop.number), where))]
     return found
 
 
-def _delays(calls: list[Call], loop: Block, where: Where) -> list[str | None]:
-    return [_delay(call, loop, where) for call in calls if pauses(call, where)]
+def _waits(calls: list[Call], where: Where) -> list[Call]:
+    return [call for call in calls if pauses(call, where)]
 
 
 def _delay(wait: Call, loop: Block, where: Where) -> str | None:
@@ -159,13 +161,29 @@ def _delay(wait: Call, loop: Block, where: Where) -> str | None:
     return f"{seconds:g} s" if seconds is not None else value.ref or "the same time"
 
 
-def _hit(call: Call, opened: Reach, delay: str, where: Where) -> Hit:
-    when = f"always after {delay}" if delay else "at once"
+def _is_patient(way: _Way, where: Where) -> bool:
+    seconds = [number(where.argument(w, 0, "delay"), where, w.block) or 0 for w in way.waits]
+    return max(seconds, default=0) >= _LONG_S
+
+
+def _when(ways: list[_Way], loop: Block, where: Where) -> str:
+    """Say how soon a loop connects again, and after which failures sooner than after others."""
+    delay = next((_delay(wait, loop, where) for way in ways for wait in way.waits), "")
+    hasty = [way.handler for way in ways if not way.waits and way.handler is not None]
+    if not delay or not hasty:
+        return f"always after {delay}" if delay else "at once"
+    errors = [error.ref for handler in hasty for error in catches(handler)]
+    return f"at once after {' or '.join(errors) or 'some errors'}, else always after {delay},"
+
+
+def _hit(call: Call, opened: Reach, ways: list[_Way], loop: Block, where: Where) -> Hit:
+    when = _when(ways, loop, where)
     return Hit(
         call.place,
         call.block,
         message=f"{where.name(call.block)}() opens its WebSocket again {when} when it breaks",
         fix="Let the delay grow with the failures in a row, up to a minute, and spread it.",
+        severity=Severity.MEDIUM if all(_is_patient(way, where) for way in ways) else None,
         confidence=where.program.site(opened.sink).confidence,
         trace=steps(where, opened),
     )
