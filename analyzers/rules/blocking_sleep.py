@@ -8,6 +8,7 @@ from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Call
 from perfscan.analyzers.model import Severity
 from perfscan.analyzers.registry import EffectCall, Hit, rule
+from perfscan.analyzers.sleeps import is_short
 
 
 @rule("PS102", "blocking-sleep", Severity.CRITICAL, on=EffectCall, fixable="safe")
@@ -16,7 +17,7 @@ def blocking_sleep(call: Call, where: Where) -> Iterator[Hit]:
 
     What it does:
         Looks for `time.sleep` (under any name it was imported by) in `async def` and in callbacks
-        that the event loop runs.
+        that the event loop runs. Sleeps of a few hundredths of a second weigh medium.
 
     Why it costs a bot:
         Nothing else runs during the sleep: every chat, stream and timer of the bot waits with it.
@@ -49,7 +50,9 @@ def blocking_sleep(call: Call, where: Where) -> Iterator[Hit]:
         call.block,
         message=f"{effect.readable}() stops the whole event loop in {where.name(call.block)}",
         fix=f"Write {sleep}." if awaits else f"Make the callback a coroutine and write {sleep}.",
-        severity=where.weight(call, Severity.CRITICAL),
+        severity=where.weight(
+            call, Severity.MEDIUM if is_short(call, where) else Severity.CRITICAL
+        ),
         confidence=where.confidence(call),
         fixable="safe" if awaits and call.use == "statement" else "no",
     )

@@ -13,6 +13,7 @@ from perfscan.analyzers.model import Confidence, Severity, TraceStep
 from perfscan.analyzers.project import FunctionId, Program, SiteId
 from perfscan.analyzers.registry import Hit, rule
 from perfscan.analyzers.sites import use_at
+from perfscan.analyzers.sleeps import is_short
 from perfscan.analyzers.survey import survey
 from perfscan.analyzers.targets import IMPLICIT
 
@@ -151,11 +152,19 @@ def _hit(way: _Way, where: Where, all_ways: int) -> Hit:
             f"at {sink.path}:{sink.line}{again}{others}"
         ),
         fix=_fix(call, helper, where, all_ways),
-        severity=where.weight(call, _SEVERITY[blocking.effect.cost]),
+        severity=where.weight(call, _severity(blocking, where)),
         confidence=Confidence.DEFINITE if sure else Confidence.PROBABLE,
         trace=(here, *chain),
         file=way.file,
     )
+
+
+def _severity(blocking: Blocking, where: Where) -> Severity:
+    if blocking.effect.cost == "sleep":
+        sleep = where.program.site(blocking.sink).call
+        if is_short(sleep, where.sibling(blocking.sink[0])):
+            return Severity.MEDIUM
+    return _SEVERITY[blocking.effect.cost]
 
 
 def _times(number: int) -> str:

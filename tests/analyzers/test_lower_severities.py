@@ -81,6 +81,26 @@ def drop(limit):
 """
 
 
+NAP = """
+import time
+
+async def send(text):
+    for attempt in range(3):
+        time.sleep({seconds})
+"""
+
+HELPER = """
+import time
+
+def again(text):
+    for attempt in range(3):
+        time.sleep({seconds})
+
+async def send(text):
+    again(text)
+"""
+
+
 def severity(folder: Path, rule: str, code: str) -> str:
     (folder / "bot.py").write_text(code, "utf-8")
     (finding,) = analyze([folder], root=folder, select=[rule]).findings
@@ -110,3 +130,20 @@ def test_what_stands_in_for_a_missing_package(tmp_path: Path, body: str, expecte
 @pytest.mark.parametrize(("limit", "expected"), [("", "high"), (".limit(200)", "medium")])
 def test_a_query_for_each_of_a_limited_number(tmp_path: Path, limit: str, expected: str) -> None:
     assert severity(tmp_path, "PS901", JOBS.format(limit=limit)) == expected
+
+
+@pytest.mark.parametrize(("rule", "code"), [("PS102", NAP), ("PS104", HELPER)])
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        ("1", "critical"),
+        ("0.01 * len(text)", "critical"),
+        ("2 * (attempt + 1)", "critical"),
+        ("0.01 * (attempt + 1)", "medium"),
+        ("0.02", "medium"),
+    ],
+)
+def test_hundredths_of_a_second(
+    tmp_path: Path, rule: str, code: str, seconds: str, expected: str
+) -> None:
+    assert severity(tmp_path, rule, code.format(seconds=seconds)) == expected
