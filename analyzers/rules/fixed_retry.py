@@ -127,7 +127,22 @@ def _retry_loop(call: Call, where: Where) -> Block | None:
     if handlers:
         return loop if _retries(handlers[-1], loop, where) else None
     counted = _counts_attempts(loop, where) and _succeeds_early(loop, where)
+    counted = counted and not _backs_off(loop, where)
     return loop if counted and _may_fail(loop, where) else None
+
+
+def _backs_off(loop: Block, where: Where) -> bool:
+    """Tell whether each handler waits longer every time and goes on: what follows is a poll."""
+    failing = {handler.number for handler in handlers(loop, where)}
+    growing = {
+        call.block
+        for call in where.calls_in(loop.number)
+        if "sleep" in where.roles(call)
+        and (seconds := where.argument(call, 0)) is not None
+        and not is_constant(seconds, loop, where)
+    }
+    onward = {jump.block for jump in where.file.jumps if jump.kind == "continue"}
+    return bool(failing) and failing <= growing & onward
 
 
 def _retries(handler: Block, loop: Block, where: Where) -> bool:
