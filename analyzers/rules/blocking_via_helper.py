@@ -163,7 +163,7 @@ def _severity(blocking: Blocking, where: Where) -> Severity:
     if blocking.effect.cost == "sleep":
         sleep = where.program.site(blocking.sink).call
         if is_short(sleep, where.sibling(blocking.sink[0])):
-            return Severity.MEDIUM
+            return Severity.HIGH  # not less: it may stand before a query in the same helper
     return _SEVERITY[blocking.effect.cost]
 
 

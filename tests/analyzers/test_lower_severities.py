@@ -132,7 +132,6 @@ def test_a_query_for_each_of_a_limited_number(tmp_path: Path, limit: str, expect
     assert severity(tmp_path, "PS901", JOBS.format(limit=limit)) == expected
 
 
-@pytest.mark.parametrize(("rule", "code"), [("PS102", NAP), ("PS104", HELPER)])
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [
@@ -143,7 +142,10 @@ def test_a_query_for_each_of_a_limited_number(tmp_path: Path, limit: str, expect
         ("0.02", "medium"),
     ],
 )
-def test_hundredths_of_a_second(
-    tmp_path: Path, rule: str, code: str, seconds: str, expected: str
-) -> None:
-    assert severity(tmp_path, rule, code.format(seconds=seconds)) == expected
+def test_hundredths_of_a_second(tmp_path: Path, seconds: str, expected: str) -> None:
+    assert severity(tmp_path, "PS102", NAP.format(seconds=seconds)) == expected
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [("1", "critical"), ("0.02", "high")])
+def test_hundredths_of_a_second_in_a_helper(tmp_path: Path, seconds: str, expected: str) -> None:
+    assert severity(tmp_path, "PS104", HELPER.format(seconds=seconds)) == expected
