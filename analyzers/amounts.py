@@ -51,7 +51,7 @@ def amount(items: Value, block: int, where: Where) -> Amount:
     written = _written_down(items, block, where)
     if written is not None:
         return "few" if written <= _HANDFUL else "many"
-    if where.is_few(items):
+    if where.is_few(items) or _is_record(items, block, where):
         return "few"
     origins = list(_origins(items, block, where, 0))
     if any(_comes_from_outside(call, where) for call in origins):
@@ -113,6 +113,33 @@ def _written_down(items: Value, block: int, where: Where) -> int | None:
         for call in where.file.calls
     )
     return None if grows else len(found.value.items)
+
+
+def _is_record(items: Value, block: int, where: Where) -> bool:
+    """Tell whether they are the fields of one record: ``table[key] = {"insert": [], ...}``."""
+    name = _inner(items, where).ref
+    function = where.block(block).function
+    assigns = where.file.assigns
+    tables = {name} | {
+        assign.value.ref
+        for assign in assigns
+        if assign.target == name and where.block(assign.block).function == function
+    }
+    return any(
+        table.endswith(".[]")
+        and not any(assign.target == f"{table}.[]" for assign in assigns)
+        and _are_records([a.value for a in assigns if a.target == table and a.op != "del"])
+        for table in tables
+    )
+
+
+def _are_records(values: list[Value]) -> bool:
+    return bool(values) and all(
+        value.kind == "dict"
+        and 0 < len(value.keys) <= _HANDFUL
+        and all(key.kind == "const" for key in value.keys)
+        for value in values
+    )
 
 
 def _inner(items: Value, where: Where) -> Value:
