@@ -206,7 +206,7 @@ def _imported(where: Where, spot: Spot) -> Spot | None:
     if rest and entry.name:
         things = names.resolve(where.index, base, spot.block, 1 << 30)
         module = next((thing.path for thing in things if thing.kind == "module"), "")
-        return _global(where, names.modules.file(tuple(module.split("."))), name)
+        return _global(where, names.modules.file(tuple(module.split("/"))), name)
     parts = (
         names.modules.relative(where.index, where.file.path, entry.level, module)
         if entry.level

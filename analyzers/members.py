@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from perfscan.analyzers.facts import Function
-from perfscan.analyzers.things import Thing, Things, container_of, held_by, union
+from perfscan.analyzers.things import Thing, Things, container_of, held_by, module_at, union
 
 if TYPE_CHECKING:
     from perfscan.analyzers.names import Names
@@ -79,9 +79,9 @@ class Members:
                 return (Thing("accessor", name, thing.file, -1, (container_of(thing.items),)),)
         return (self._names.external(f"{thing.path}.{name}"),)
 
-    def _module_member(self, dotted: str, name: str) -> Things:
+    def _module_member(self, path: str, name: str) -> Things:
         names = self._names
-        parts = tuple(dotted.split("."))
+        parts = tuple(path.split("/"))
         file = names.modules.file(parts)
         if file >= 0:
             bindings = names.scopes[file].table.get(0, {}).get(name, ())
@@ -92,7 +92,7 @@ class Members:
             if found:
                 return found
         if names.modules.exists((*parts, name)):
-            return (Thing("module", f"{dotted}.{name}"),)
+            return (module_at((*parts, name)),)
         return names.from_star(file, name) if file >= 0 else ()
 
     def _class_member(self, thing: Thing, name: str) -> Things:

@@ -68,7 +68,7 @@ class Modules:
         for start in starts:
             for source in _SOURCE_FOLDERS:
                 parts = (*start, source, *wanted) if source else (*start, *wanted)
-                if self.exists(parts) and self.file(parts) != index:
+                if self.exists(parts) and (self.file(parts) != index or parts in self._packages):
                     return parts
         return None
 

@@ -18,6 +18,7 @@ from perfscan.analyzers.things import (
     Thing,
     Things,
     container_of,
+    module_at,
     part_of,
     tuple_of,
     union,
@@ -256,7 +257,7 @@ class Names:
             if parts is not None:
                 home = self.modules.file(parts)
                 if home < 0 or self.scopes[home].exports(name):
-                    found = self.member(Thing("module", ".".join(parts)), name)
+                    found = self.member(module_at(parts), name)
                     if found:
                         return found
             elif self.knowledge.effect(f"{external}.{name}") or self.knowledge.client(
@@ -278,10 +279,10 @@ class Names:
     def _import(self, file: int, module: str, name: str, bound: str, level: int) -> Things:
         parts, external = self._module_of(file, module, level)
         if not name:
-            return (Thing("module", ".".join(parts)) if parts else self.external(external),)
+            return (module_at(parts) if parts else self.external(external),)
         if parts is None:
             return (self.external(f"{external}.{name}"),) if external else ()
-        return self.member(Thing("module", ".".join(parts)), name)
+        return self.member(module_at(parts), name)
 
     def _module_of(self, file: int, module: str, level: int) -> tuple[Parts | None, str]:
         """Return the parts of a scanned module, or (None, the external module's name)."""

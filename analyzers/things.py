@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from perfscan.analyzers.tracing import Source, Sources, Trace
@@ -16,7 +16,7 @@ _LEVELS = 3
 class Thing(NamedTuple):
     """What a name may mean.
 
-    kind: ``external`` (path: ``requests.Session().get``), ``module`` (path: dotted parts),
+    kind: ``external`` (path: ``requests.Session().get``), ``module`` (path: below the root),
     ``function``, ``class``, ``instance`` (of a scanned class; file and number point to it),
     ``container`` (items; path ``dict`` when iterating gives keys), ``tuple`` (items are ``slot``s,
     each with the things at that position), ``generator`` (a call of a scanned one; items),
@@ -32,6 +32,11 @@ class Thing(NamedTuple):
 
 
 Things = tuple[Thing, ...]
+
+
+def module_at(parts: Sequence[str]) -> Thing:
+    """Return a scanned module; names of folders may hold dots."""
+    return Thing("module", "/".join(parts))
 
 
 def tuple_of(parts: Iterable[Things]) -> Thing:
