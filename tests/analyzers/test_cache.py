@@ -1,6 +1,5 @@
 """The cache forgets rather than fails, and never makes a scan find something else."""
 
-import multiprocessing
 import os
 import signal
 import sqlite3
@@ -191,25 +190,26 @@ def test_the_oldest_entries_make_room(tmp_path: Path, monkeypatch: pytest.Monkey
     assert sum(file.stat().st_size for file in tmp_path.glob("*.sqlite")) < 400_000
 
 
-def _write_for_ever(folder: Path, ready: "multiprocessing.synchronize.Event") -> None:
-    cache = opened(folder)
-    number = 0
-    while True:
-        cache.put_all([(b"key%d" % n, os.urandom(50_000)) for n in range(number, number + 20)])
-        ready.set()
-        number += 20
+WRITER = """
+import sys
+from itertools import count
+from pathlib import Path
+from perfscan.analyzers.cache import Cache
+
+cache = Cache(Path(sys.argv[1]), lambda: 1.0)
+for number in count():
+    cache.put_all([(b"%d" % number, "x" * 10_000)])
+    print(number, flush=True)
+"""
 
 
 def test_a_killed_writer_leaves_a_sound_cache(tmp_path: Path) -> None:
     opened(tmp_path).put_all([(b"kept", "before")])
-    context = multiprocessing.get_context("spawn")
-    ready = context.Event()
-    writer = context.Process(target=_write_for_ever, args=(tmp_path, ready))
-    writer.start()
-    assert ready.wait(60)
-    assert writer.pid is not None
-    os.kill(writer.pid, signal.SIGKILL)
-    writer.join()
+    command = [sys.executable, "-P", "-c", WRITER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"0\n"
+        writer.send_signal(signal.SIGKILL)
     after = opened(tmp_path)
     assert after.get(b"kept") == "before"
     after.put_all([(b"more", "after")])
