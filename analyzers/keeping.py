@@ -27,8 +27,8 @@ _ENDLESS_CALLS = frozenset(
 
 _SET_UP = re.compile(
     r"_*(start|setup|set_up|init|connect|reconnect|login|authenticate|auth_|assume_role|install"
-    r"|download|open|close|stop|shutdown|restart|refresh_?token|get_\w*token$|(validate|verify|test)_\w*"
-    r"(key|token|credential|connection))",
+    r"|download|open|close|stop|shutdown|restart|(refresh|renew|update)_?token|get_\w*token$"
+    r"|(validate|verify|test)_\w*(key|token|credential|connection))",
     re.IGNORECASE,
 )
 """Steps that a bot takes when it starts or recovers, even inside its main loop."""
