@@ -87,8 +87,8 @@ def _entry(finding: Finding) -> Entry:
 
 def _read(record: Any, number: int, file: Path) -> Entry:
     fields = record if isinstance(record, dict) else {}
-    values = [fields.get(name) for name in Entry.__slots__]
-    if not all(isinstance(value, str) for value in values):
+    values = [value for name in Entry.__slots__ if isinstance(value := fields.get(name), str)]
+    if len(values) < len(Entry.__slots__):
         wanted = ", ".join(Entry.__slots__)
         raise InputError(f"needs {wanted}", where=f"{file}: findings[{number}]", remedy=_REMAKE)
     return Entry(*values)

@@ -34,9 +34,8 @@ def render(analysis: Analysis) -> str:
 def _open(
     parent: ET.Element, name: str, tests: int, failures: int = 0, errors: int = 0
 ) -> ET.Element:
-    counts = {"tests": tests, "failures": failures, "errors": errors}
-    attributes = {key: str(value) for key, value in counts.items()}
-    return ET.SubElement(parent, "testsuite", name=_clean(name), **attributes)
+    counts = {"tests": str(tests), "failures": str(failures), "errors": str(errors)}
+    return ET.SubElement(parent, "testsuite", {"name": _clean(name), **counts})
 
 
 def _suite(parent: ET.Element, path: str, findings: list[Finding]) -> None:
