@@ -241,7 +241,8 @@ def test_heavy_imports_are_measured_on_request(
 ) -> None:
     (folder / "bot.py").write_text(
         "import rich.console\n\n\n"
-        "def chart(values):\n    return rich.console.Console().print(values)\n\n\ndef main():\n    print('up')\n\n\n"
+        "def chart(values):\n    return rich.console.Console().print(values)\n\n\n"
+        "def main():\n    print('up')\n\n\n"
         "if __name__ == '__main__':\n    main()\n"
     )
     _, document, _ = scan(capsys, "--select", "PS1301")
