@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from perfscan.analyzers.containers import constructions
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Assign, Param, Value
 
@@ -171,4 +172,20 @@ def outlives_turn(ref: str, block: int, where: Where) -> bool:
         for bound in bindings(ref, block, where)
         if function is not None
     ]
+    if ref.startswith("self."):
+        return not _is_made_in_turns(block, where)
     return "." in ref or not any(local)
+
+
+def _is_made_in_turns(block: int, where: Where) -> bool:
+    """Tell whether the bot's loops and handlers make the object, and others than its own."""
+    heat, cls = where.hot(block), where.class_of(block)
+    if heat is None or cls is None or not heat.via:
+        return False
+    first = where.sibling(heat.via[0][0])
+    driver = first.class_of(first.file.calls[heat.via[0][1]].block)
+    if heat.via[0][0] == where.index and driver is not None and driver.number == cls.number:
+        return False
+    made = constructions(where).get((where.index, cls.number), ())
+    views = [(where.sibling(file), number) for file, number in made]
+    return any(view.hot(view.file.calls[number].block) is not None for view, number in views)

@@ -85,3 +85,13 @@ def test_a_list_of_a_handler_goes_with_it(look: Look) -> None:
     assert outlives_turn("x", block, where)
     where, block = at_use(look, f"x = []\ndef other(m):\n    use(x)\ndef f(m): ...\n{loop}")
     assert not outlives_turn("x", block, where)
+
+
+def test_a_list_lives_no_longer_than_its_object(look: Look) -> None:
+    stack = (
+        "class Stack:\n def __init__(self):\n  self.all = []\n def add(self):\n  use(self.all)\n"
+    )
+    where, block = at_use(look, f"{stack}def on_message(m):\n    s = Stack()\n    s.add()\n")
+    assert not outlives_turn("self.all", block, where)
+    where, block = at_use(look, f"{stack}s = Stack()\ndef on_message(m):\n    s.add()\n")
+    assert outlives_turn("self.all", block, where)
