@@ -14,7 +14,7 @@ from perfscan.analyzers.texts import is_text
 from perfscan.analyzers.walking import Unlisted, sources_below
 from perfscan.errors import InputError
 
-TEST_FOLDERS = frozenset({"test", "tests", "testing"})
+TEST_FOLDERS = frozenset({"test", "tests", "testing", "pytest"})
 SETUP_FILES = frozenset({"setup.py", "noxfile.py", "fabfile.py", "conf.py", "versioneer.py"})
 
 _TEST_FILE = re.compile(r"(test_.*|.*_tests?|conftest)\.py")

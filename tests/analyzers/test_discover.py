@@ -104,10 +104,12 @@ def test_naming_an_ignored_folder_shows_what_is_in_it(tmp_path: Path) -> None:
 
 def test_roles(tmp_path: Path) -> None:
     names = ["bot.py", "conftest.py", "test_bot.py", "tests/data.py", "setup.py", "latest_price.py"]
+    names += ["bot/pytest/wallets.py"]
     tree(tmp_path, **dict.fromkeys(names, ""))
     roles = {source.path: source.role for source in discover([Path()], tmp_path).files}
     assert roles == {
         "bot.py": Role.BOT,
+        "bot/pytest/wallets.py": Role.TEST,
         "conftest.py": Role.TEST,
         "latest_price.py": Role.BOT,
         "setup.py": Role.SETUP,
