@@ -82,12 +82,18 @@ _Known = tuple[Things, int, Sources]
 """The answer, how deep it goes, and what it was made from."""
 
 
+_NOWHERE = 1 << 30
+_TOO_DEEP = 0
+"""Depths at which a circle may be entered: none was met, and none will do."""
+
+
 class Memo:
     """Answers that are worked out once, each a function of the files alone.
 
-    A question inside its own answer gets nothing, and so does one that is asked too deep. What
-    depends on where such a circle was entered is kept for the running question only: no answer
-    depends on what was asked before it, so files can be linked in any order and by anybody.
+    A question inside its own answer gets nothing, and so does one that is asked too deep. Where
+    such a circle was entered its answer is whole; what was found out on the way round depends on
+    that place, and is forgotten with it. So no answer depends on what was asked before it, and
+    files can be linked in any order and by anybody.
 
     What callers pass is followed through a few functions only (``higher``). So the largest circles,
     of functions that pass things on to each other, are none: their answers can be kept.
@@ -100,14 +106,16 @@ class Memo:
         """Answers for which callers were asked, by the number of further callers to ask."""
         self._level = _LEVELS - 1
         self._levelled = False
-        self._passing: dict[tuple[object, ...], tuple[Things, Sources]] = {}
-        """Answers of the running question that hang on a circle."""
-        self._running: set[tuple[object, ...]] = set()
+        self._passing: dict[tuple[object, ...], tuple[Things, Sources, int]] = {}
+        """Answers found on the way round a circle, with the depth at which it was entered."""
+        self._running: dict[tuple[object, ...], int] = {}
+        """The questions that are being answered, with their depth."""
         self._asked: dict[tuple[object, ...], tuple[Things, Sources]] = {}
-        """Answers that hang on a circle, to questions that were asked from outside."""
+        """Answers that ran too deep, to questions that were asked from outside."""
         self._depth = 0
         self._deepest = 0
-        self._circular = False
+        self._entry = _NOWHERE
+        """The least depth of a circle's entry that the answer in work has come to."""
 
     def once(self, key: tuple[object, ...], compute: Callable[[], Things]) -> Things:
         """Return the answer to ``key``."""
@@ -123,37 +131,44 @@ class Memo:
                 self._deepest = self._depth + height
             return things
         key = (self._level, *key)
-        table = self._passing if self._depth else self._asked
-        if key in table:
-            self._circular = True
-            self._trace.sources |= table[key][1]
-            return table[key][0]
+        if not self._depth and key in self._asked:
+            things, sources = self._asked[key]
+            self._trace.sources |= sources
+            return things
+        if key in self._passing:
+            things, sources, entry = self._passing[key]
+            self._trace.sources |= sources
+            self._entry = min(self._entry, entry)
+            return things
         if key in self._running or self._depth >= _MAX_DEPTH:
-            self._circular = True
+            self._entry = min(self._entry, self._running.get(key, _TOO_DEEP))
             return ()
         return self._work_out(key, compute)
 
     def _work_out(self, key: tuple[object, ...], compute: Callable[[], Things]) -> Things:
-        around = (self._circular, self._deepest, self._trace.begin(), self._levelled)
-        self._circular = self._levelled = False
+        around = (self._entry, self._deepest, self._trace.begin(), self._levelled)
+        before = len(self._passing)
+        self._entry, self._levelled = _NOWHERE, False
         self._depth += 1
-        self._deepest = self._depth
-        self._running.add(key)
+        self._deepest = self._running[key] = self._depth
         try:
             things = compute()
         finally:
-            self._running.discard(key)
+            depth = self._running.pop(key)
             self._depth -= 1
             sources = self._trace.end(around[2])
-            circular, deepest = self._circular, self._deepest
-            levelled = self._levelled
-            self._circular, self._deepest = circular or around[0], max(deepest, around[1])
+            entry, deepest, levelled = self._entry, self._deepest, self._levelled
+            whole = entry >= depth
+            self._entry = around[0] if whole else min(entry, around[0])
+            self._deepest = max(deepest, around[1])
             self._levelled = levelled or around[3]
-        if not circular:
+        if whole:
+            while len(self._passing) > before:
+                self._passing.popitem()
             table = self._by_level[self._level] if levelled else self._known
             table[key[1:]] = (things, deepest - self._depth, sources)
         elif self._depth:
-            self._passing[key] = (things, sources)
+            self._passing[key] = (things, sources, entry)
         else:
             self._asked[key] = (things, sources)
             self._passing.clear()
