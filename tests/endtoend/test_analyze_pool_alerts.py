@@ -35,6 +35,12 @@ SHOWN = [
     ("S0.8 fixed retries", "PS602", "get_token_metadata", "time.sleep("),
     ("S0.8 fixed retries", "PS602", "get_rugcheck_report", "time.sleep("),
     ("S0.8 fixed retries", "PS602", "send_telegram_message", "time.sleep("),
+    ("S0.2 hasty reconnects", "PS401", "main", "wait_for_pool("),
+    ("S0.7 no rate limit", "PS605", "main", "process_pool("),
+    ("S0.9 no metrics", "PS1404", "main", "while True"),
+    ("S0.10 heavy import", "PS1301", "bot", "rich"),
+    ("S0.10 long timeouts", "PS606", "get_transaction", "requests.post("),
+    ("S0.10 fixed log level", "PS1203", "bot", "basicConfig("),
     ("S0.10 eager logs", "PS1201", "process_pool", "json.dumps("),
     ("S0.10 eager logs", "PS1201", "find_new_pool", "json.dumps("),
 ]
