@@ -21,7 +21,9 @@ LIBRARIES = [
     for library in yaml.safe_load(file.read_text("utf-8")).get("libraries", [])
 ]
 INSTALLED = [
-    param for param in LIBRARIES if any(map(importlib.util.find_spec, param.values[0]["imports"]))
+    param
+    for param in LIBRARIES
+    if any(importlib.util.find_spec(name.partition(".")[0]) for name in param.values[0]["imports"])
 ]
 PLAIN = re.compile(r"[A-Za-z_][\w.]*")
 KNOWN_COSTS = {"network", "sleep", "subprocess", "database", "file", "cpu", "socket", "lock"}
