@@ -45,6 +45,7 @@ bench-analyze: $(VENV)/.demo ## How long scans take, beside other tools; writes 
 
 docs: $(VENV)/.demo ## Write the generated parts of the documents
 	$(BIN)/python tools/rule_docs.py
+	$(BIN)/python tools/precision_docs.py
 
 format: $(VENV)/.check ## Format and fix what can be fixed
 	$(BIN)/ruff format .

@@ -18,6 +18,12 @@ def test_the_readme_lists_every_rule() -> None:
     assert tool["MANUAL"].read_text("utf-8") == tool["manual"](), "run: make docs"
 
 
+def test_the_judged_samples_are_shown() -> None:
+    tool = runpy.run_path(str(ROOT / "tools" / "precision_docs.py"))
+    text = tool["PAGE"].read_text("utf-8")
+    assert tool["page"](text) == text, "run: make docs"
+
+
 def test_every_command_of_the_readme_exists() -> None:
     named = set(re.findall(r"perfscan ((?:bench|traffic|report) \w+|[a-z]+)\b", README))
     commands = {name for name in named if name.split()[0] in KNOWN}
