@@ -66,6 +66,7 @@ def _record(rule: Rule) -> dict[str, Any]:
         "bad": manual.bad,
         "good": manual.good,
         "fine": manual.fine,
+        "thresholds": dict(rule.thresholds),
     }
 
 
@@ -93,6 +94,10 @@ def _text_page(rule: Rule) -> str:
         f"Example\n{indent(manual.bad, '    ')}",
         f"Use instead\n{indent(manual.good, '    ')}",
         f"When it is fine\n{indent(manual.fine, '  ')}",
+        *[
+            f"Limit, in a configuration: thresholds: {{{rule.name}: {{{name}: {value}}}}}"
+            for name, value in rule.thresholds.items()
+        ],
         f"Silence it on a line: # perfscan: ignore[{rule.id}] reason",
     ]
     return "\n\n".join(parts)

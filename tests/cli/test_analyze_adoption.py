@@ -70,6 +70,13 @@ def test_rules_ignored_for_paths(folder: Path, capsys: pytest.CaptureFixture[str
     assert document["summary"]["withheld"] == {"path": 1}
 
 
+def test_a_limit_of_a_rule(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "bot.py").write_text("def f():\n" + "    print(1)\n" * 40)
+    assert rules(scan(capsys, "--select", "PS1403")[1]) == []
+    (folder / "perfscan.yaml").write_text("thresholds: {oversized-module: {statements: 39}}\n")
+    assert rules(scan(capsys, "--select", "PS1403")[1]) == ["PS1403"]
+
+
 def test_excluded_files_are_scanned_only_when_named(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -97,6 +104,25 @@ def test_what_blocks_in_the_house_is_found(
     document = scan(capsys, "--select", "PS1")[1]
     assert [one["line"] for one in document["findings"]] == [7, 8]
     assert "house.aio.fetch" in document["findings"][0]["fix"]
+
+
+def test_a_scanned_function_can_be_said_to_block(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "legacy.py").write_text(
+        "import _native\n\n\nclass Desk:\n    def book(self):\n        _native.book()\n\n\n"
+        "def fetch():\n    _native.fetch()\n\n\ndef look():\n    return 1\n"
+    )
+    (folder / "bot.py").write_text(
+        "import legacy\n\ndesk = legacy.Desk()\n\n\ndef prices():\n    legacy.fetch()\n\n\n"
+        "async def tick():\n    legacy.fetch()\n    legacy.look()\n    desk.book()\n    prices()\n"
+    )
+    assert rules(scan(capsys, "--select", "PS1")[1]) == []
+    (folder / "perfscan.yaml").write_text(
+        "blocking: [{call: legacy.fetch}, {call: legacy.Desk.book, cost: database}]\n"
+    )
+    document = scan(capsys, "--select", "PS1")[1]
+    assert [one["line"] for one in document["findings"]] == [11, 13, 14]
 
 
 def test_a_baseline_hides_what_it_accepts_and_names_what_is_gone(
