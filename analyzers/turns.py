@@ -41,11 +41,14 @@ def depends_on_earlier_turn(call: Call, loop: Block, where: Where) -> bool:
     )
 
 
-def varies(call: Call, loop: Block, where: Where) -> bool:
-    """Tell whether the call is another one in every turn: the item goes into it."""
+def varies(call: Call, loop: Block, where: Where, apart_from: str = "") -> bool:
+    """Tell whether the call is another one in every turn: the item goes into it.
+
+    What goes into it only by way of the name ``apart_from`` does not count.
+    """
     assigns = _assigns(loop, where)
     items = {assign.target for assign in assigns if assign.op == "for"} | set(loop.targets)
-    return bool(items & _used(call, assigns))
+    return bool(items & _used(call, assigns, apart_from))
 
 
 def _assigns(loop: Block, where: Where) -> list[Assign]:
@@ -53,9 +56,9 @@ def _assigns(loop: Block, where: Where) -> list[Assign]:
     return [assign for assign in where.file.assigns if assign.block in inside]
 
 
-def _used(call: Call, assigns: list[Assign]) -> set[str]:
+def _used(call: Call, assigns: list[Assign], apart_from: str = "") -> set[str]:
     """Return the names that a request is made from, those of the body's own values included."""
-    used = {*call.names, *_references(call)}
+    used = {*call.names, *_references(call)} - {apart_from}
     before = -1
     while len(used) > before:
         before = len(used)

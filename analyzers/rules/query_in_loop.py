@@ -9,10 +9,13 @@ from perfscan.analyzers.facts import Block, Call
 from perfscan.analyzers.model import Severity, TraceStep
 from perfscan.analyzers.queries import Helper, Query, Sort, helper, query, row_loop, weight
 from perfscan.analyzers.registry import Hit, rule
-from perfscan.analyzers.turns import ends_early
+from perfscan.analyzers.turns import ends_early, varies
 
 _OF_OBJECTS = frozenset({"save", "delete", "delete_instance", "refresh_from_db", "fetch_related"})
 """Methods that models have; everything else is asked of a connection."""
+
+_BEGINNINGS = frozenset({"select", "update", "insert", "delete", "replace"})
+"""Methods of a model with which a statement about its table begins."""
 
 
 @rule("PS901", "query-in-loop", Severity.HIGH, on=Call)
@@ -92,16 +95,21 @@ def _is_meant(call: Call, loop: Block, sort: Sort, where: Where) -> bool:
         return True
     if sort == "read" and loop.kind != "comp" and ends_early(loop, where):
         return True
-    if _root(call, where) in loop.targets and call.func.rpartition(".")[2] not in _OF_OBJECTS:
+    first = _first(call, where)
+    root = first.func.partition(".")[0]
+    if root in loop.targets and call.func.rpartition(".")[2] not in _OF_OBJECTS:
         return True  # another database or table in every turn
+    begins = first is not call and first.func in {f"{root}.{verb}" for verb in _BEGINNINGS}
+    if begins and not varies(call, loop, where, apart_from=root):
+        return True  # the item only chooses the table
     return any("sleep" in where.roles(inner) for inner in where.calls_in(loop.number))
 
 
-def _root(call: Call, where: Where) -> str:
-    """Return the name that a chain of calls begins with: ``Trade.select().where(...).get``."""
+def _first(call: Call, where: Where) -> Call:
+    """Return the call that a chain begins with: ``Trade.select`` of ``Trade.select().get``."""
     while call.func.startswith("@"):
         call = where.file.calls[int(call.func[1:].partition(".")[0])]
-    return call.func.partition(".")[0]
+    return call
 
 
 def _item(call: Call, loop: Block) -> str:
