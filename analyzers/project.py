@@ -230,10 +230,7 @@ class Program:
 
     def _effect(self, call: Call, things: Things) -> tuple[Effect | None, Confidence]:
         """Return the effect on which every meaning of the callee agrees."""
-        effects = [
-            self.knowledge.effect(thing.path) if thing.kind == "external" else None
-            for thing in things
-        ]
+        effects = [self._effect_of(thing) for thing in things]
         known = [effect for effect in effects if effect is not None]
         if not known:
             return None, Confidence.DEFINITE
@@ -250,6 +247,17 @@ class Program:
             return known[0], Confidence.POSSIBLE
         sure = not known[0].on_instance and known[0].evidence != "general"
         return known[0], Confidence.DEFINITE if sure else Confidence.PROBABLE
+
+    def _effect_of(self, thing: Thing) -> Effect | None:
+        if thing.kind == "external":
+            return self.knowledge.effect(thing.path)
+        if thing.kind != "function":
+            return None
+        return self.knowledge.own_effect(lambda: self._dotted((thing.file, thing.number)))
+
+    def _dotted(self, function: FunctionId) -> str:
+        file, number = function
+        return f"{self.modules.name(file)}.{self.files[file].functions[number].qualname}"
 
     def _arguments_of(self, file: int, function: int, position: int) -> Things:
         return self.names.memo.higher(lambda: self._passed(file, function, position))

@@ -6,8 +6,8 @@ Every name in analyzers/knowledge/*.yaml is looked up in its package: functions,
 aliases, factories, roles and callbacks exist; what is said to block is no coroutine; what is said
 to do its work on a mere read is a property; time limits are those of the signatures. Packages are
 imported, nothing of them is called; where two do not get along in one process, name one of them
-alone. The outcome goes into the table of docs/knowledge.md; rows of
-packages that are not installed here stay as they are. Exit status 1 when something is wrong.
+alone. The outcome goes into the table of docs/knowledge.md; rows of packages that are not installed
+here stay as they are. Exit status 1 when something is wrong.
 """
 
 from __future__ import annotations
@@ -341,7 +341,7 @@ def is_verified(cells: str) -> bool:
     return not cells.startswith("–") and cells.endswith("| –")
 
 
-def names(cells: str) -> int:
+def found(cells: str) -> int:
     """Return how many names were found before."""
     shown = cells.split(" | ")[1]
     return int(shown) if shown.isdigit() else 1
@@ -356,29 +356,24 @@ def outcome_cells(library: Library, outcome: Outcome) -> str:
 
 def main(wanted: set[str]) -> int:
     """Check what is installed, write the table, tell what is wrong."""
-    before, _, rest = DOCUMENT.read_text("utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    known = rows(DOCUMENT.read_text("utf-8"))
-    wrong, table = 0, [HEAD]
+    text = DOCUMENT.read_text("utf-8")
+    known, wrong, table = rows(text), [], [HEAD]
     for library in sorted(shipped(), key=lambda library: library.name.lower()):
         cells = known.get(library.name, "– | – | – | –")
         if versions(library.imports) and (not wanted or library.name in wanted):
             outcome = inspect_library(library)
-            for name in outcome.wrong:
-                print(f"{library.name}: {name}", file=sys.stderr)
-            wrong += len(outcome.wrong)
-            if outcome.verified or (not is_verified(cells) and outcome.checked >= names(cells)):
+            wrong += [f"{library.name}: {name}" for name in outcome.wrong]
+            if outcome.verified or (not is_verified(cells) and outcome.checked >= found(cells)):
                 cells = outcome_cells(library, outcome)
         if is_verified(cells) != (library.evidence == "wheel"):
-            wrong += 1
             said = "wheel" if is_verified(cells) else "docs or general"
-            print(f"{library.name}: evidence should be {said}", file=sys.stderr)
+            wrong.append(f"{library.name}: evidence should be {said}")
         table.append(row(library, cells))
     for entry in shipped_callbacks():
-        for name in inspect_callback(entry).wrong:
-            wrong += 1
-            print(f"callback: {name}", file=sys.stderr)
+        wrong += [f"callback: {name}" for name in inspect_callback(entry).wrong]
+    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
     DOCUMENT.write_text(before + BEGIN + "".join(table) + END + after, "utf-8")
+    print("\n".join(wrong), file=sys.stderr, end="\n" if wrong else "")
     return 1 if wrong else 0
 
 

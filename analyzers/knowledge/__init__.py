@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -40,8 +40,15 @@ class Knowledge:
     nothing changes after construction.
     """
 
-    def __init__(self, libraries: Iterable[Library], callbacks: Iterable[Callback] = ()) -> None:
-        self.libraries = tuple(libraries)
+    def __init__(
+        self,
+        libraries: Iterable[Library],
+        callbacks: Iterable[Callback] = (),
+        own: Sequence[Library] = (),
+    ) -> None:
+        """``own`` is what a project says of single functions, its scanned ones among them."""
+        self._own = [effect for library in own for effect in library.functions]
+        self.libraries = (*libraries, *own)
         self.callback_entries = tuple(callbacks)
         self._aliases = dict(pair for library in self.libraries for pair in library.aliases)
         self._factories: dict[str, str] = {}
@@ -154,6 +161,14 @@ class Knowledge:
         if built is not None:
             return _effect_of(built, path) if built.constructor else None
         return self._member(path, of_property=False)
+
+    def own_effect(self, name: Callable[[], str]) -> Effect | None:
+        """Return what the project says of a scanned function, which is named when it matters."""
+        if not self._own:
+            return None
+        path = name()
+        stated = (e for e in self._own if name_pattern(e.path).fullmatch(path))
+        return next(stated, None)
 
     def property_effect(self, path: str) -> Effect | None:
         """Return what merely reading the attribute ``path`` does."""
@@ -282,7 +297,7 @@ def _load(paths: tuple[Path, ...], own: tuple[Library, ...]) -> Knowledge:
         more, calls = load_file(path)
         libraries += more
         callbacks += calls
-    return Knowledge([*libraries, *own], callbacks)
+    return Knowledge(libraries, callbacks, own)
 
 
 SHIPPED = Path(__file__).parent

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from perfscan.analyzers.configuration import read_configuration
 from perfscan.analyzers.knowledge import Knowledge, load_knowledge
 from perfscan.analyzers.knowledge.loading import load_file
 from perfscan.errors import InputError
@@ -136,6 +137,54 @@ def test_a_mistake_names_file_and_place(text: str, place: str, tmp_path: Path) -
         known(text, tmp_path)
     assert caught.value.where == str(tmp_path / "shop.yaml") + (f": {place}" if place else "")
     assert "\n" not in str(caught.value)
+
+
+def test_a_misspelt_key_is_answered_with_the_right_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="did you mean 'blocks'"):
+        known("libraries: [{name: a, imports: [a], classes: [{name: a.B, block: []}]}]", tmp_path)
+
+
+MANUAL = (Path(__file__).parents[2] / "docs" / "knowledge.md").read_text("utf-8")
+
+
+def example(name: str) -> str:
+    return MANUAL.partition(f"```yaml\n{name}")[2].partition("```")[0]
+
+
+def test_the_example_of_the_manual(tmp_path: Path) -> None:
+    house = known(example("# house.yaml"), tmp_path)
+    book = house.effect("house.connect().book().depth")
+    assert book is not None
+    assert (book.cost, book.replacement, house.host_of("house")) == (
+        "network", "house.aio", "api.house.example",
+    )  # fmt: skip
+    assert house.effect("house.client.Client().get_version") is None
+    assert house.property_effect("house.Client().balance") is not None
+    cursor, made = house.effect("house.Client().cursor().execute"), house.effect("house.Client")
+    assert cursor is not None
+    assert cursor.cost == "database"
+    assert made is not None
+    assert made.timeout is not None
+    assert (made.timeout.default, made.timeout.parameter) == (30, "wait")
+    assert house.roles("house.Client().orders.create") == {"ordered"}
+    assert len(house.callbacks("decorator", "house.Client().on_price")) == 1
+
+
+def test_the_short_example_of_the_manual(tmp_path: Path) -> None:
+    file = tmp_path / "perfscan.yaml"
+    file.write_text("blocking:\n" + example("blocking:\n"), "utf-8")
+    said = load_knowledge((), read_configuration(file).blocking)
+    load = said.effect("house.Client().load")
+    assert load is not None
+    assert load.cost == "database"
+    stated = said.own_effect(lambda: "bot.legacy.book")
+    assert stated is not None
+    assert stated.cost == "network"
+    assert said.own_effect(lambda: "bot.legacy.look") is None
+
+
+def test_only_a_project_speaks_of_scanned_functions() -> None:
+    assert load_knowledge().own_effect(lambda: "requests.get") is None
 
 
 def test_what_ships_can_be_loaded() -> None:
