@@ -122,4 +122,6 @@ def waits_per_row(loop: Block, where: Where) -> bool:
         effect = where.effect(call)
         if call.awaited or (effect is not None and effect.cost not in {"cpu", "file"}):
             return True
+        if any(where.blocking(target) for target in where.targets(call)):
+            return True
     return False

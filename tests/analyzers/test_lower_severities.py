@@ -100,6 +100,24 @@ async def send(text):
     again(text)
 """
 
+ROWS = """
+import pandas as pd
+import requests
+
+def load(pair):
+    return requests.get("https://api.example.org/candles", params={{"pair": pair}}, timeout=5)
+
+def replay(pair):
+    return load(pair).json()
+
+def rank(pair):
+    return len(pair)
+
+def review(path):
+    for _, trade in pd.read_csv(path).iterrows():
+        print({each}(trade["pair"]))
+"""
+
 
 def severity(folder: Path, rule: str, code: str) -> str:
     (folder / "bot.py").write_text(code, "utf-8")
@@ -149,3 +167,8 @@ def test_hundredths_of_a_second(tmp_path: Path, seconds: str, expected: str) -> 
 @pytest.mark.parametrize(("seconds", "expected"), [("1", "critical"), ("0.02", "high")])
 def test_hundredths_of_a_second_in_a_helper(tmp_path: Path, seconds: str, expected: str) -> None:
     assert severity(tmp_path, "PS104", HELPER.format(seconds=seconds)) == expected
+
+
+@pytest.mark.parametrize(("each", "expected"), [("rank", "high"), ("replay", "low")])
+def test_rows_that_each_lead_to_a_request(tmp_path: Path, each: str, expected: str) -> None:
+    assert severity(tmp_path, "PS801", ROWS.format(each=each)) == expected
