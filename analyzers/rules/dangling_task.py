@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 
 from perfscan.analyzers.context import Where
-from perfscan.analyzers.coroutines import spoken
+from perfscan.analyzers.coroutines import spoken, suspends
 from perfscan.analyzers.facts import Call, Function
 from perfscan.analyzers.failures import keeps_to_itself
 from perfscan.analyzers.model import Confidence, Severity
+from perfscan.analyzers.project import FunctionId
 from perfscan.analyzers.registry import Hit, rule
 
 _STARTERS = frozenset({"create_task", "ensure_future"})
@@ -56,8 +57,9 @@ def dangling_task(call: Call, where: Where) -> Iterator[Hit]:
             print(pool)
 
     When it is fine:
-        When the task is awaited, stored, returned or handed on, and in an `asyncio.TaskGroup`,
-        which holds its tasks and raises what they raise.
+        When the task is awaited, stored, returned or handed on, in an `asyncio.TaskGroup`, which
+        holds its tasks and raises what they raise, and when its coroutine only binds names: the
+        first step ends it.
     """
     if call.awaited or call.owner >= 0:
         return
@@ -68,6 +70,8 @@ def dangling_task(call: Call, where: Where) -> Iterator[Hit]:
     if confidence is None:
         return
     started = where.call_of(call.args[0]) if call.args else None
+    if started is not None and _ends_at_once(started, where):
+        return
     what = f"{spoken(started, where)}()" if started is not None else "a coroutine"
     lost = f"bound to {name}, which nothing reads" if name else "held by nobody"
     safe = started is not None and _handles_failures(started, where)
@@ -99,6 +103,23 @@ def _starts_task(call: Call, where: Where) -> Confidence | None:
 def _handles_failures(started: Call, where: Where) -> bool:
     targets = where.targets(started)
     return bool(targets) and all(keeps_to_itself(target, where) for target in targets)
+
+
+def _ends_at_once(started: Call, where: Where) -> bool:
+    """Tell whether the coroutine only binds names: the loop holds a task up to its first step."""
+    targets = where.targets(started)
+    return bool(targets) and all(_only_binds(target, where) for target in targets)
+
+
+def _only_binds(target: FunctionId, where: Where) -> bool:
+    function, view = where.program.function(target), where.sibling(target[0])
+    if function is None or not function.is_async or suspends(function.block, view):
+        return False
+    # A body without any binding is a hook, which other classes fill in.
+    return any(view.function_id(assign.block) == target for assign in view.file.assigns) and all(
+        call.use == "assigned" and view.effect(call) is None
+        for call in view.calls_in(function.block)
+    )
 
 
 def _lost_name(call: Call, where: Where) -> str:
