@@ -125,10 +125,15 @@ def _is_record(items: Value, block: int, where: Where) -> bool:
         for assign in assigns
         if assign.target == name and where.block(assign.block).function == function
     }
+    targets = {assign.target for assign in assigns}
+    given: dict[str, list[Value]] = {}
+    for assign in assigns:
+        if assign.op != "del":
+            given.setdefault(assign.target, []).append(assign.value)
     return any(
         table.endswith(".[]")
-        and not any(assign.target == f"{table}.[]" for assign in assigns)
-        and _are_records([a.value for a in assigns if a.target == table and a.op != "del"])
+        and f"{table}.[]" not in targets
+        and _are_records(given.get(table, []))
         for table in tables
     )
 
