@@ -40,6 +40,10 @@ def installed(folder: Path) -> dict[str, str]:
     return {name: versions[name] for name in names if name in versions}
 
 
+PERFLINT = "W8101,W8102,W8201,W8202,W8203,W8204,W8205,W8301,W8401,W8402,W8403"
+"""pylint enables messages by id, not by plugin."""
+
+
 def perfscan(jobs: int, cache: Path, how: str) -> Command:
     """Return a scan that keeps its cache in ``cache``."""
     line = [sys.executable, "-m", "perfscan", "analyze", "--format", "concise"]
@@ -60,7 +64,7 @@ def others(folder: Path, versions: Mapping[str, str], jobs: int) -> list[Command
     programs = folder / "bin"
     flake8 = [str(programs / "flake8"), "--isolated", "--select", "ASYNC", "--jobs", str(jobs)]
     pylint = [str(programs / "pylint"), "--rcfile", "/dev/null", "--load-plugins", "perflint"]
-    pylint += ["--disable", "all", "--enable", "perflint", "--jobs", str(jobs), "--recursive", "y"]
+    pylint += ["--disable", "all", "--enable", PERFLINT, "--jobs", str(jobs), "--recursive", "y"]
     semgrep = [str(programs / "semgrep"), "scan", "--config", str(RULES), "--metrics", "off"]
     semgrep += ["--disable-version-check", "--no-git-ignore", "--quiet", "--jobs", str(jobs)]
     known = {"flake8-async": flake8, "perflint": pylint, "semgrep": semgrep}
