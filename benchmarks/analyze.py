@@ -108,7 +108,7 @@ def _measured(
     for command in others(options.tools, versions, JOBS):
         if options.only in command.tool:
             run = _run(command, project, options.limit, watch=True)
-            note = "" if run.ended else "stopped"
+            note = ("" if run.status == 0 else "failed") if run.ended else "stopped"
             yield Row(
                 project.name, command.tool, run.seconds, run.seconds / base, run.megabytes, note
             )
@@ -152,6 +152,8 @@ class _Run(NamedTuple):
     seconds: float
     megabytes: float
     ended: bool
+    status: int
+    """Not 0 when the tool failed: all are told to end with 0 whatever they find."""
 
 
 def _run(command: Command, project: Project, limit: float | None, *, watch: bool = False) -> _Run:
@@ -175,7 +177,7 @@ def _run(command: Command, project: Project, limit: float | None, *, watch: bool
     seconds = time.perf_counter() - started
     if watcher is not None:
         watcher.join()
-    return _Run(seconds, peak[0], ended)
+    return _Run(seconds, peak[0], ended, process.returncode)
 
 
 def _watch(process: subprocess.Popen[bytes], peak: list[float]) -> None:
@@ -216,7 +218,8 @@ def _table(rows: list[Row], sizes: list[str], versions: dict[str, str], repeat: 
     tools = ", ".join(f"{name} {version}" for name, version in versions.items())
     machine = f"{os.cpu_count()} CPUs ({platform.machine()}), Python {platform.python_version()}"
     how = (
-        f"Seconds (times ruff cold), peak memory of all processes; median of {repeat} runs in turn"
+        "Seconds (times ruff cold), peak memory of all processes; "
+        f"{'one run each' if repeat == 1 else f'median of {repeat} runs in turn'}"
     )
     return "\n".join(
         [*lines, "", f"{how}, slow tools once. {machine}; {tools}.", f"{', '.join(sizes)}.", ""]
@@ -224,6 +227,8 @@ def _table(rows: list[Row], sizes: list[str], versions: dict[str, str], repeat: 
 
 
 def _cell(row: Row) -> str:
+    if row.note == "failed":
+        return f"failed after {row.seconds:.0f} s"
     sign = "> " if row.note else ""
     return f"{sign}{row.seconds:.2f} ({row.times_ruff:.1f}x), {row.megabytes:.0f} MB"
 
