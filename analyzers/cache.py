@@ -135,11 +135,15 @@ class Cache:
 
 def _connected(file: Path) -> sqlite3.Connection:
     database = sqlite3.connect(file, timeout=_WAIT_S, isolation_level="IMMEDIATE")
-    # A killed process leaves a log that the next one completes or drops; only a crash of the
-    # whole machine can tear the file, and then it is made anew.
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = OFF")
-    database.execute(_SCHEMA)
+    try:
+        # A killed process leaves a log that the next one completes or drops; only a crash of the
+        # whole machine can tear the file, and then it is made anew.
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = OFF")
+        database.execute(_SCHEMA)
+    except sqlite3.Error:
+        database.close()
+        raise
     return database
 
 

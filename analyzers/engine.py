@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -56,10 +57,8 @@ def analyze(
         tuple(map(str, paths)), discover(paths, root, exclude), tuple(select), tuple(ignore),
         possible, thresholds, knowledge, jobs, progress,
     )  # fmt: skip
-    store = Cache(cache, time.time)
-    with quick_allocation():
+    with quick_allocation(), closing(Cache(cache, time.time)) as store:
         analysis = _scan(request, store) if cache is None else _remembered(request, store)
-    store.close()
     found = request.found
     files = {source.path: source.file for source in (*found.files, *found.texts)}
     shown = sorted({finding.path for finding in analysis.findings})

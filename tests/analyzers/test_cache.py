@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,19 @@ def scan(project: Path, cache: Path | None, **options: object) -> Analysis:
     return analyze([project], root=project, cache=cache, **options)  # type: ignore[arg-type]
 
 
-def opened(folder: Path) -> Cache:
-    return Cache(folder, lambda: 1.0)
+OPENED: list[Cache] = []
+
+
+def opened(folder: Path, now: float = 1.0) -> Cache:
+    OPENED.append(Cache(folder, lambda: now))
+    return OPENED[-1]
+
+
+@pytest.fixture(autouse=True)
+def closed_afterwards() -> Iterator[None]:
+    yield
+    while OPENED:
+        OPENED.pop().close()
 
 
 def test_entries_come_back(tmp_path: Path) -> None:
@@ -181,9 +193,7 @@ def test_a_disk_that_is_really_full_is_no_harm(project: Path, tmp_path: Path) ->
 def test_the_oldest_entries_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache_module, "MAX_BYTES", 200_000)
     for number in range(30):
-        Cache(tmp_path, lambda at=number: float(at)).put_all(  # type: ignore[misc]
-            [(bytes([number]), os.urandom(20_000))]
-        )
+        opened(tmp_path, float(number)).put_all([(bytes([number]), os.urandom(20_000))])
     left = opened(tmp_path).get_all([bytes([number]) for number in range(30)])
     assert bytes([29]) in left
     assert bytes([0]) not in left
@@ -220,7 +230,7 @@ def test_a_killed_writer_leaves_a_sound_cache(tmp_path: Path) -> None:
 
 
 def test_two_scans_at_once(project: Path, tmp_path: Path, own_cache: Path) -> None:
-    command = [sys.executable, "-m", "perfscan", "analyze", "--format", "json-lines"]
+    command = [sys.executable, "-P", "-m", "perfscan", "analyze", "--format", "json-lines"]
     command += ["--fail-on", "never", str(project)]
     runs = [
         subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -254,7 +264,7 @@ def test_a_past_that_is_gone_in_part_is_done_without(
 
 
 def test_an_unchanged_project_needs_little_of_perfscan(project: Path, own_cache: Path) -> None:
-    command = [sys.executable, "-X", "importtime", "-m", "perfscan", "analyze", str(project)]
+    command = [sys.executable, "-P", "-X", "importtime", "-m", "perfscan", "analyze", str(project)]
     runs = [subprocess.run(command, capture_output=True, text=True, check=False) for _ in range(2)]
     first, again = (run.stderr for run in runs)
     for module in ("yaml", "perfscan.analyzers.scanning", "perfscan.analyzers.names"):

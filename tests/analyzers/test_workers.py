@@ -108,7 +108,7 @@ sys.exit(execute(["analyze", "--jobs", "2", sys.argv[1]]))
 
 def test_an_interrupt_stops_the_workers(tmp_path: Path) -> None:
     run = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED, str(BOTS), str(tmp_path)],
+        [sys.executable, "-P", "-c", INTERRUPTED, str(BOTS), str(tmp_path)],
         capture_output=True, timeout=60, check=False,
     )  # fmt: skip
     assert run.returncode == 130, run.stderr
