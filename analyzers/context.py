@@ -31,9 +31,6 @@ from perfscan.analyzers.things import Things
 
 _Answer = TypeVar("_Answer")
 
-_FEW = 3
-"""A loop over at most so many literal items is not a loop over data."""
-
 _FAR = 4
 """Code so many helpers away from a handler hardly runs each time."""
 

@@ -19,7 +19,6 @@ _LISTING = frozenset(
 )
 """Functions and methods that return a list, whatever they belong to."""
 
-_TEXT = frozenset({"join", "strip", "lower", "upper", "format", "replace", "decode", "hexdigest"})
 _ANNOTATIONS = {
     "List": "list", "Set": "set", "FrozenSet": "set", "frozenset": "set", "Dict": "dict",
     "Mapping": "dict", "MutableMapping": "dict", "DefaultDict": "dict", "defaultdict": "dict",
