@@ -20,13 +20,14 @@ from perfscan.replay.model import (
     Message,
     Open,
     Party,
+    Ping,
     Request,
     Response,
     Scheme,
 )
 
 _KINDS: dict[str, type[Event]] = {
-    kind.__name__.lower(): kind for kind in (Open, Request, Response, Message, Close, Failure)
+    kind.__name__.lower(): kind for kind in (Open, Request, Response, Message, Ping, Close, Failure)
 }
 
 
@@ -40,8 +41,12 @@ def encode_event(event: Event) -> dict[str, Any]:
         if isinstance(value, bytes):
             line.update(_bytes_fields(field.name, value, text=field.name != "data"))
         else:
-            line[field.name] = [list(pair) for pair in value] if type(value) is tuple else value
+            line[field.name] = _listed(value)
     return line
+
+
+def _listed(value: Any) -> Any:
+    return [_listed(one) for one in value] if type(value) is tuple else value
 
 
 def decode_event(line: Mapping[str, Any]) -> Event:
@@ -108,6 +113,19 @@ def _headers(name: str, value: object) -> tuple[tuple[str, str], ...]:
         raise ValueError(f"{name!r} must be a list of [name, value] pairs") from error
 
 
+def _numbers(name: str, value: object) -> tuple[int, ...]:
+    if not isinstance(value, list):
+        raise ValueError(f"{name!r} must be a list of whole numbers")
+    return tuple(_number(name, one) for one in value)
+
+
+def _pairs(name: str, value: object) -> tuple[tuple[int, int], ...]:
+    pairs = [_numbers(name, pair) for pair in value] if isinstance(value, list) else [()]
+    if any(len(pair) != 2 for pair in pairs):
+        raise ValueError(f"{name!r} must be a list of pairs of whole numbers")
+    return tuple((after_ns, size) for after_ns, size in pairs)
+
+
 def _one_of(allowed: tuple[str, ...]) -> Callable[[str, object], str]:
     def read(name: str, value: object) -> str:
         if value not in allowed:
@@ -129,6 +147,8 @@ _READERS: dict[str, Callable[[str, object], Any]] = {
     "bytes": _body,
     "bool": _flag,
     "Headers": _headers,
+    "tuple[int, ...]": _numbers,
+    "tuple[tuple[int, int], ...]": _pairs,
     "Scheme": _one_of(get_args(Scheme)),
     "Direction": _one_of(get_args(Direction)),
     "Party": _one_of(get_args(Party)),

@@ -85,19 +85,38 @@ def url_of(opened: Open, target: str) -> str:
     return f"{opened.scheme}://{host}{port}{target}"
 
 
-def exchanges(traffic: Recording | Observation) -> tuple[Exchange, ...]:
-    """Return every request with its answer, WebSocket handshakes included, in order of sending."""
-    opens = {event.connection: event for event in traffic.events if isinstance(event, Open)}
+def outbound(traffic: Recording | Observation) -> tuple[Open, ...]:
+    """Return the connections that the bot opened."""
+    opens = (event for event in traffic.events if isinstance(event, Open))
+    return tuple(opened for opened in opens if not opened.inbound)
+
+
+def exchanges(traffic: Recording | Observation, *, inbound: bool = False) -> tuple[Exchange, ...]:
+    """Return the bot's requests with their answers, in order of sending.
+
+    WebSocket handshakes are included. With ``inbound`` the requests are those that the bot got.
+    """
+    opens = {
+        event.connection: event
+        for event in traffic.events
+        if isinstance(event, Open) and event.inbound == inbound
+    }
     responses = {event.exchange: event for event in traffic.events if isinstance(event, Response)}
-    requests = (event for event in traffic.events if isinstance(event, Request))
+    requests = (
+        event
+        for event in traffic.events
+        if isinstance(event, Request) and event.connection in opens
+    )
     return tuple(
         Exchange(ordinal, opens[request.connection], request, responses.get(request.exchange))
         for ordinal, request in enumerate(sorted(requests, key=lambda sent: sent.at_ns))
     )
 
 
-def websockets(traffic: Recording | Observation) -> tuple[WebSocketSession, ...]:
-    """Return the WebSocket sessions of the bot in the order in which they were opened."""
+def websockets(
+    traffic: Recording | Observation, *, inbound: bool = False
+) -> tuple[WebSocketSession, ...]:
+    """Return the WebSocket sessions that the bot opened, or those that it was asked for."""
     indexed: dict[int, list[tuple[int, Message]]] = defaultdict(list)
     closes: dict[int, Close] = {}
     for index, event in enumerate(traffic.events):
@@ -114,6 +133,6 @@ def websockets(traffic: Recording | Observation) -> tuple[WebSocketSession, ...]
             indexes=tuple(index for index, _ in indexed[exchange.open.connection]),
             close=closes.get(exchange.open.connection),
         )
-        for exchange in exchanges(traffic)
+        for exchange in exchanges(traffic, inbound=inbound)
         if exchange.response is not None and exchange.is_websocket
     )

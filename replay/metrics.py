@@ -7,14 +7,13 @@ from itertools import accumulate
 from statistics import fmean
 
 from perfscan.replay.catalogue import TOTALS, per_item
-from perfscan.replay.exchanges import Exchange, exchanges
+from perfscan.replay.exchanges import Exchange, exchanges, outbound
 from perfscan.replay.items import request_matches
 from perfscan.replay.model import (
     Item,
     Message,
     Miss,
     Observation,
-    Open,
     Pushed,
     Recording,
     Run,
@@ -168,7 +167,7 @@ def traffic_metrics(
     return {
         "upstream_requests": len(requests),
         **{name: value for name, value in latency.items() if name.endswith(("p50", "p95"))},
-        "connections_opened": sum(isinstance(event, Open) for event in observation.events),
+        "connections_opened": len(outbound(observation)),
         "websocket_connects": sum(call.is_websocket for call in calls),
         "max_in_flight": _most_at_once(requests),
         "bytes_in": _bytes_in(observation, recording),

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from perfscan.replay.model import Open, Recording
+from perfscan.replay.exchanges import outbound
+from perfscan.replay.model import Recording
 from perfscan.replay.namespace import Namespace, unavailable
 
 
@@ -34,7 +35,7 @@ class Network:
 @contextmanager
 def open_network(recording: Recording) -> Iterator[Network]:
     """Open the network for one run and close it afterwards."""
-    opens = [event for event in recording.events if isinstance(event, Open)]
+    opens = outbound(recording)
     hosts = tuple(sorted({event.host for event in opens}))
     ports = sorted({event.port for event in opens})
     with ExitStack() as stack:

@@ -25,6 +25,7 @@ from perfscan.replay.model import (
     Headers,
     Message,
     Open,
+    Ping,
     Recording,
     Request,
     Response,
@@ -131,6 +132,8 @@ class Redactor:
                 data = event.data
                 clean = self.text(data) if isinstance(data, str) else self.body(data)
                 return replace(event, data=clean)
+            case Ping():
+                return replace(event, data=self.body(event.data))
             case Close():
                 return replace(event, reason=self.text(event.reason))
             case Failure():

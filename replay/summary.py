@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from perfscan.replay.exchanges import Exchange, WebSocketSession, exchanges, websockets
+from perfscan.replay.exchanges import Exchange, WebSocketSession, exchanges, outbound, websockets
 from perfscan.replay.model import Failure, Open, Recording, Response
 from perfscan.replay.secret_places import ANY_SECRET, is_public_identifier, normalise_secrets
 
@@ -72,7 +72,7 @@ def summarise(recording: Recording) -> Summary:
         event.end_ns if isinstance(event, Response) else event.at_ns for event in recording.events
     ]
     failures = Counter(event.detail for event in recording.events if isinstance(event, Failure))
-    opens = [event for event in recording.events if isinstance(event, Open)]
+    opens = outbound(recording)
     return Summary(
         duration_s=(max(ends) - recording.events[0].at_ns) / 1e9 if ends else 0.0,
         requests=len(plain),

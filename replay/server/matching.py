@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Literal
 
-from perfscan.replay.exchanges import exchanges
+from perfscan.replay.exchanges import exchanges, outbound
 from perfscan.replay.keys import Asked, Call, Key, host_key, read_request
-from perfscan.replay.model import Failure, MatchRules, Miss, Open, Recording
+from perfscan.replay.model import Failure, MatchRules, Miss, Recording
 from perfscan.replay.server.answers import (
     Answer,
     Recorded,
@@ -89,7 +89,7 @@ class Matcher:
         self._any_host = any_host
         self._sequences: dict[Key, _Sequence] = defaultdict(_Sequence)
         self._misses: dict[Key, Miss] = {}
-        self.hosts = {host_key(event) for event in recording.events if isinstance(event, Open)}
+        self.hosts = {host_key(opened) for opened in outbound(recording)}
         self._load(recording)
         self._hostless = {replace(key, host=""): key for key in reversed(self._sequences)}
 

@@ -33,7 +33,8 @@ from typing import Any
 
 from perfscan.errors import InputError, PerfscanError
 from perfscan.replay.certificates import Authority
-from perfscan.replay.model import Observed, Open, Recording
+from perfscan.replay.exchanges import outbound
+from perfscan.replay.model import Observed, Recording
 from perfscan.replay.recording import read_recording
 from perfscan.replay.scenario import read_scenario
 from perfscan.replay.server.journal import Journal
@@ -80,11 +81,7 @@ def _order(config: Mapping[str, Any]) -> Order:
         settings = replace(settings, rules=scenario.match, items=scenario.items)
     path = config["recording"] if scenario is None else config.get("recording", scenario.recording)
     recording = read_recording(Path(path))
-    secure = {
-        event.port
-        for event in recording.events
-        if isinstance(event, Open) and event.scheme == "https"
-    }
+    secure = {opened.port for opened in outbound(recording) if opened.scheme == "https"}
     return Order(
         recording,
         settings,

@@ -6,8 +6,9 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
+from perfscan.replay.exchanges import outbound
 from perfscan.replay.keys import host_key
-from perfscan.replay.model import Open, Recording
+from perfscan.replay.model import Recording
 from perfscan.replay.server.streams import StreamEvent, StreamPlan
 
 
@@ -59,8 +60,7 @@ def _recorded_costs(recording: Recording) -> dict[str, list[int]]:
     costs: dict[str, list[int]] = defaultdict(list)
     if recording.header.latency != "recorded":
         return costs
-    opens = (event for event in recording.events if isinstance(event, Open))
-    for opened in sorted(opens, key=lambda event: event.at_ns):
+    for opened in sorted(outbound(recording), key=lambda event: event.at_ns):
         if opened.connect_ns is not None or opened.tls_ns is not None:
             costs[host_key(opened)].append((opened.connect_ns or 0) + (opened.tls_ns or 0))
     return costs

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from perfscan.errors import InputError
 from perfscan.replay.certificates import LOCAL_NAMES, Authority
+from perfscan.replay.exchanges import outbound
 from perfscan.replay.model import Failure, Open, Recording, Scheme
 from perfscan.replay.namespace import is_address
 from perfscan.replay.server.alarm import Alarm
@@ -123,5 +124,5 @@ class Upstream:
 
 def _addresses(recording: Recording) -> tuple[str, ...]:
     """Return the hosts for which clients name no server in their TLS handshake."""
-    hosts = {event.host for event in recording.events if isinstance(event, Open)}
+    hosts = {opened.host for opened in outbound(recording)}
     return (*LOCAL_NAMES, *sorted(filter(is_address, hosts - set(LOCAL_NAMES))))

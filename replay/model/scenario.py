@@ -1,0 +1,124 @@
+"""What is to be run, on which traffic, and what counts as one piece of work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Implementation:
+    """One side of a comparison: how to start it."""
+
+    name: str
+    command: tuple[str, ...]
+    directory: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    services: tuple[str, ...] = ()
+    """Names of real services that it needs, such as ``redis``."""
+    switches: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Optimisation name to the environment that turns it off."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRule:
+    """How the key that joins a stimulus with its effect is read from a JSON or text payload.
+
+    ``path`` is a JSONPath (RFC 9535) to a value; ``pattern`` is a regular expression whose first
+    group is the key, applied to that value or, without ``path``, to the whole payload.
+    """
+
+    path: str | None = None
+    pattern: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StimulusRule:
+    """Which pushed WebSocket messages begin an item."""
+
+    websocket: str
+    """URL without query, such as ``wss://mainnet.example.com/``."""
+    key: KeyRule
+    containing: str | None = None
+    """Only messages whose text holds this regular expression."""
+
+
+@dataclass(frozen=True, slots=True)
+class EffectRule:
+    """Which requests of the bot end an item, and which part of them must be equal."""
+
+    request: str
+    """Method and URL pattern, ``*`` within a path segment or for a whole one."""
+    key: KeyRule
+    compare: tuple[str, ...] = ()
+    """JSONPaths into the body that must be equal on both sides; empty means the whole body."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRules:
+    """What one unit of the bot's work is, seen from the wire."""
+
+    stimulus: StimulusRule
+    effect: EffectRule
+    deadline_s: float = 60.0
+    """An effect later than this after its stimulus counts as missed."""
+    settle_s: float = 5.0
+    """A run ends when nothing has happened for this long after the last stimulus."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A sentence of somebody's report and the measured quantity that it speaks of."""
+
+    text: str
+    source: str
+    """Where it stands, such as ``Performance Targets, row 1``."""
+    metric: str | None = None
+    """Metric name, or None where no run of this scenario can measure it."""
+    before: tuple[float, float | None] | None = None
+    after: tuple[float, float | None] | None = None
+    ratio: tuple[float, float] | None = None
+    """Claimed after/before as an interval."""
+    not_measured: str | None = None
+    """Why no metric answers it, and what would."""
+
+
+@dataclass(frozen=True, slots=True)
+class MatchRules:
+    """What the matcher may ignore when it compares a request with the recorded ones."""
+
+    ignore_query: tuple[str, ...] = ()
+    ignore_body: tuple[str, ...] = ()
+    allow_misses: bool = False
+    effect: EffectRule | None = None
+    """Requests that end an item are matched by the item's key alone. Whether they say the same is
+    for the comparison of the work to judge, not for the server by refusing them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Everything that a before/after replay needs, read from ``scenario.yaml``."""
+
+    name: str
+    title: str
+    path: Path
+    recording: Path
+    original: Implementation
+    optimized: Implementation
+    items: ItemRules
+    primary: str = "item_latency_ms.p95"
+    threshold: float = 0.05
+    """Smallest relative change worth a word."""
+    match: MatchRules = MatchRules()
+    claims: tuple[Claim, ...] = ()
+    targets: Mapping[str, float] = field(default_factory=dict)
+    """Metric name to the largest allowed value after the change (smallest for higher-better)."""
+    counts: Mapping[str, str] = field(default_factory=dict)
+    """Own metrics: name to the request pattern that is counted."""
+    critical_path: tuple[tuple[str, ...], ...] = ()
+    """Stages of request patterns that depend on each other, for the floor of the item latency."""
+    simulated: str = ""
+    """What about the recording is simulated, for the report; empty for real traffic."""
+    lanes: int = 1
+    """How many pairs may run side by side; more than 1 only where the bot mostly waits."""

@@ -1,0 +1,75 @@
+r"""Reads ``scenario.yaml``: what is run, on which traffic, and what counts as one piece of work.
+
+Paths are relative to the scenario file. A complete example (only ``schema``, ``name``,
+``recording``, ``implementations`` and ``items`` are required; the rest shows its default or use)::
+
+    schema: perfscan.scenario/1
+    name: pool_alerts                   # short, for file names
+    title: Solana new-pool alerts       # for people; default: the name
+    recording: traffic.jsonl.gz         # JSONL, gzipped JSONL or HAR
+    simulated: >-                       # what about the recording is not real; empty for real
+      The services were simulated (upstream.py, seed 7); their delays follow the original report.
+
+    implementations:
+      original:
+        command: [python, bot.py]       # or one string; python is the one that runs perfscan
+        directory: original             # where it runs; default: the scenario's folder
+        environment: {TELEGRAM_BOT_TOKEN: "1:aaa", LOG_LEVEL: INFO}
+      optimized:
+        command: [python, -m, bot]
+        directory: optimized
+        environment: {TELEGRAM_BOT_TOKEN: "1:aaa"}
+        services: [redis]               # real services that are started for it
+        switches:                       # optimisation -> environment that turns it off
+          concurrency: {MAX_CONCURRENT_POOLS: "1"}
+
+    items:                              # one piece of work, seen from the wire
+      deadline_s: 60                    # a later effect counts as missed
+      settle_s: 5                       # silence after the last stimulus that ends a run
+      stimulus:                         # a pushed WebSocket message that begins it
+        websocket: wss://mainnet.helius-rpc.com/
+        containing: 'initialize2'       # regular expression; only messages that hold it
+        key: {path: $.params.result.value.signature}
+      effect:                           # the accepted request (status below 400) that ends it
+        request: POST https://api.telegram.org/*/sendMessage
+        key: {path: $.text, pattern: 'tx/(\w+)'}   # path, pattern (first group) or both
+        compare: [$.chat_id, $.text]    # must be equal to the recording; default: whole body
+
+    match:                              # what the matcher may ignore
+      ignore_query: [nonce]
+      ignore_body: [$.id]
+      allow_misses: false
+
+    primary: item_latency_ms.p95        # the metric that decides the verdict
+    threshold: 0.05                     # the smallest relative change worth a word
+    lanes: 1                            # pairs side by side; only for bots that mostly wait
+    counts:                             # own metrics: name -> requests that are counted
+      rugcheck_requests: GET https://api.rugcheck.xyz/v1/tokens/*/report
+    targets:                            # largest allowed value (smallest where more is better)
+      item_latency_ms.p95: 1000
+    critical_path:                      # requests of an item that wait for each other, in stages
+      - [POST https://mainnet.helius-rpc.com/]
+      - [GET https://api.rugcheck.xyz/v1/tokens/*/report]
+      - [POST https://api.telegram.org/*/sendMessage]
+
+    claims:                             # sentences of a report beside what is measured
+      - text: Pool Processing Time 3-5 seconds -> 0.5-1 second, 5x faster
+        source: Performance Targets, row 1
+        metric: item_latency_ms.p50     # values in the unit of the metric, here ms
+        before: [3000, 5000]            # a number, [low, high] or [low, null] for an open end
+        after: [500, 1000]
+        ratio: 0.2                      # claimed after / before: a number or [low, high]
+      - text: Zero memory leaks during 24h continuous operation
+        source: Success Metrics
+        not_measured: needs a soak over 24 h of recorded traffic
+
+A request pattern is a method and a URL without query; ``*`` stands for a path segment or a part
+of one. Every mistake is one InputError that names file, line, key and the nearest right word.
+"""
+
+from __future__ import annotations
+
+from perfscan.replay.scenario.implementations import SERVICES
+from perfscan.replay.scenario.reader import SCHEMA, read_scenario
+
+__all__ = ["SCHEMA", "SERVICES", "read_scenario"]

@@ -1,0 +1,74 @@
+"""Reads a scenario file as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from perfscan.replay.catalogue import METRICS
+from perfscan.replay.model import Scenario
+from perfscan.replay.scenario.claims import read_claim, read_counts, read_targets
+from perfscan.replay.scenario.fields import (
+    read_children,
+    read_file,
+    read_metric,
+    read_request,
+    read_whole,
+)
+from perfscan.replay.scenario.implementations import read_implementation
+from perfscan.replay.scenario.items import read_items
+from perfscan.replay.scenario.match import read_match
+from perfscan.replay.yaml_node import YamlNode, read_yaml
+
+SCHEMA = "perfscan.scenario/1"
+DEFAULT_PRIMARY = "item_latency_ms.p95"
+DEFAULT_THRESHOLD = 0.05
+_REQUIRED = ("schema", "name", "recording", "implementations", "items")
+_KEYS = (
+    *_REQUIRED,
+    *("title", "simulated", "match", "primary", "threshold", "lanes", "counts", "targets"),
+    *("critical_path", "claims"),
+)
+_SIDES = ("original", "optimized")
+
+
+def read_scenario(path: Path) -> Scenario:
+    """Read and check a scenario. Raises InputError for the first mistake."""
+    top = read_yaml(path).fields(_KEYS, required=_REQUIRED)
+    if (schema := top["schema"].text()) != SCHEMA:
+        raise top["schema"].mistake(f"unknown schema {schema!r}", f"write {SCHEMA}")
+    sides = top["implementations"].fields(_SIDES, required=_SIDES)
+    counts = read_counts(top.get("counts"))
+    known = (*METRICS, *counts)
+    name = top["name"].text()
+    items = read_items(top["items"])
+    return Scenario(
+        name=name,
+        title=top["title"].text() if "title" in top else name,
+        path=path,
+        recording=read_file(top["recording"]),
+        original=read_implementation("original", sides["original"]),
+        optimized=read_implementation("optimized", sides["optimized"]),
+        items=items,
+        primary=read_metric(top["primary"], known) if "primary" in top else DEFAULT_PRIMARY,
+        threshold=_threshold(top.get("threshold")),
+        match=replace(read_match(top.get("match")), effect=items.effect),
+        claims=tuple(read_claim(claim, known) for claim in read_children(top.get("claims"))),
+        targets=read_targets(top.get("targets"), known),
+        counts=counts,
+        critical_path=tuple(
+            tuple(read_request(request) for request in stage.items())
+            for stage in read_children(top.get("critical_path"))
+        ),
+        simulated=top["simulated"].scalar().strip() if "simulated" in top else "",
+        lanes=read_whole(top["lanes"], at_least=1) if "lanes" in top else 1,
+    )
+
+
+def _threshold(node: YamlNode | None) -> float:
+    if node is None:
+        return DEFAULT_THRESHOLD
+    value = node.number()
+    if not 0 < value < 1:
+        raise node.mistake(f"expected a share between 0 and 1, found {value:g}", "0.05 is 5 %")
+    return value
