@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from perfscan.replay.recording import read_recording
 from perfscan.replay.result import describe_recording, describe_scenario, write_result
 from perfscan.replay.runner import WARM_UP_S, Outcome, Plan, run_bench
 from perfscan.replay.scenario import read_scenario
+from perfscan.replay.scratch import scratch_folder
 from perfscan.replay.trial import Setup, StatusReport
 from perfscan.replay.work import stimuli
 from perfscan.replay.workspace import prepare
@@ -58,7 +58,8 @@ def run(order: Order) -> Result:
     lanes = order.lanes or scenario.lanes
     notebook = _Notebook(order, scenario, recording, lanes)
     with ExitStack() as stack:
-        folder = _folder(order.keep, stack)
+        scratch = stack.enter_context(scratch_folder("perfscan-bench-"))
+        folder = _kept(order.keep) if order.keep else scratch
         sides: dict[Side, Implementation] = {
             "original": scenario.original,
             "optimized": scenario.optimized,
@@ -71,7 +72,7 @@ def run(order: Order) -> Result:
                 side: prepare(implementation.directory, folder / "bots" / side)
                 for side, implementation in sides.items()
             },
-            authority=Authority.create(folder / "ca"),
+            authority=Authority.create(scratch / "ca"),
             python=str(order.python or sys.executable),
             speed=order.speed,
             seed=order.seed,
@@ -102,10 +103,8 @@ def run(order: Order) -> Result:
     return notebook.close(outcome)
 
 
-def _folder(keep: Path | None, stack: ExitStack) -> Path:
-    """Return where the runs leave their files: the user's folder, or one that goes away."""
-    if keep is None:
-        return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perfscan-bench-")))
+def _kept(keep: Path) -> Path:
+    """Return the folder in which the user wants to keep the files of the runs."""
     try:
         keep.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -11,7 +11,6 @@ import json
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from perfscan.errors import NotMeasurableError
+from perfscan.replay.scratch import scratch_folder
 
 START_LIMIT_S = 10.0
 MESSAGE_SIZE = 1 << 16
@@ -38,14 +38,13 @@ class Namespace:
 
     @classmethod
     @contextmanager
-    def open(cls, hosts: Sequence[str], ports: Sequence[int]) -> Iterator[Namespace]:
+    def open(cls, hosts: Sequence[str], ports: Sequence[int], folder: Path) -> Iterator[Namespace]:
         """Make a namespace in which every host of ``hosts`` is the loopback device.
 
-        Raises NotMeasurableError where the system does not allow it; ask :func:`unavailable`
-        first.
+        ``folder`` gets the files that stand in for those of the system. Raises NotMeasurableError
+        where the system does not allow it; ask :func:`unavailable` first.
         """
         with ExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perfscan-net-")))
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             process = subprocess.Popen(
                 [*_HOLDER, "hold", str(theirs.fileno())],
@@ -76,7 +75,10 @@ def unavailable() -> str | None:
     if sys.platform != "linux":
         return f"network namespaces are a Linux feature, this is {sys.platform}"
     try:
-        with Namespace.open(["host.example"], [80]) as namespace:
+        with (
+            scratch_folder("perfscan-net-") as folder,
+            Namespace.open(["host.example"], [80], folder) as namespace,
+        ):
             joined = subprocess.run(
                 namespace.command([sys.executable, "-I", "-S", "-c", ""]),
                 capture_output=True,
@@ -123,13 +125,14 @@ def _private_files(folder: Path, hosts: Sequence[str]) -> dict[str, str]:
         "/etc/nsswitch.conf": "passwd: files\ngroup: files\nshadow: files\nhosts: files\n",
     }
     mounts = {}
+    folder.mkdir(parents=True, exist_ok=True)
     for target, content in contents.items():
         source = folder / Path(target).name
         source.write_text(content, "utf-8")
         if Path(target).exists():  # a mount needs something to cover
             mounts[target] = str(source)
     nothing = folder / "empty"
-    nothing.mkdir()
+    nothing.mkdir(exist_ok=True)
     caches = {str(Path(place).resolve()) for place in NAME_SERVICE_CACHES if Path(place).is_dir()}
     return mounts | dict.fromkeys(sorted(caches), str(nothing))
 

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from perfscan.replay.exchanges import outbound
 from perfscan.replay.model import Recording
@@ -33,14 +34,14 @@ class Network:
 
 
 @contextmanager
-def open_network(recording: Recording) -> Iterator[Network]:
-    """Open the network for one run and close it afterwards."""
+def open_network(recording: Recording, folder: Path) -> Iterator[Network]:
+    """Open the network for one run and close it afterwards; ``folder`` takes its files."""
     opens = outbound(recording)
     hosts = tuple(sorted({event.host for event in opens}))
     ports = sorted({event.port for event in opens})
     with ExitStack() as stack:
         if unavailable() is None:
-            namespace = stack.enter_context(Namespace.open(hosts, ports))
+            namespace = stack.enter_context(Namespace.open(hosts, ports, folder))
             yield Network(hosts, namespace.listeners, namespace.command, isolated=True)
             return
         listeners = {port: stack.enter_context(_listen_on_loopback()) for port in ports}

@@ -143,7 +143,7 @@ class _Trial:
 def _start(
     stack: ExitStack, side: Implementation, setup: Setup, folder: Path, home: Path
 ) -> _Trial:
-    network = stack.enter_context(open_network(setup.recording))
+    network = stack.enter_context(open_network(setup.recording, folder / "network"))
     server = stack.enter_context(
         ServerProcess(
             setup.scenario,

@@ -7,7 +7,6 @@ import os
 import secrets
 import shutil
 import signal
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from perfscan.replay.recorder.upstream import Dialer
 from perfscan.replay.recording import RecordingWriter
 from perfscan.replay.redaction import Redactor, environment_secrets
 from perfscan.replay.redirection import bot_environment, write_bundle
+from perfscan.replay.scratch import scratch_folder
 
 DEFAULT_PORTS = (80, 443, 8080, 8443, 9443)
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -76,9 +76,9 @@ def record(plan: Plan) -> Outcome:
 async def _record(plan: Plan) -> Outcome:
     redactor = _redactor(plan) if plan.redact else None
     dialer = Dialer.create(plan.stand_ins, plan.upstream_ca)
-    with tempfile.TemporaryDirectory(prefix="perfscan-record-") as folder:
-        authority = Authority.create(Path(folder))
-        bundle = write_bundle(authority.ca_file, Path(folder) / "bundle.pem")
+    with scratch_folder("perfscan-record-") as folder:
+        authority = Authority.create(folder)
+        bundle = write_bundle(authority.ca_file, folder / "bundle.pem")
         with RecordingWriter(plan.output, _header(plan, redactor)) as writer:
             capture = Capture(writer, redactor)
             held = None
@@ -92,7 +92,7 @@ async def _record(plan: Plan) -> Outcome:
                     ca_bundle=bundle,
                     hosts=(),
                     ports=dict.fromkeys(plan.ports, tap.port),
-                    report=Path(folder) / "refused.jsonl",
+                    report=folder / "refused.jsonl",
                     include_local=plan.include_local,
                 )
                 status, stopped = await _run(plan.command, environment, capture)

@@ -233,8 +233,9 @@ class Inside:
 @pytest.fixture(scope="module")
 def inside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
     authority = Authority.create(tmp_path_factory.mktemp("ca"))
+    folder = tmp_path_factory.mktemp("network")
     with (
-        Namespace.open([RECORDED, "10.11.12.13"], [80, 443]) as namespace,
+        Namespace.open([RECORDED, "10.11.12.13"], [80, 443], folder) as namespace,
         serving(namespace.listeners[80], None),
         serving(namespace.listeners[443], authority.server_context()),
     ):
@@ -379,8 +380,8 @@ def ended(process: int) -> bool:
 LINGER = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
 
 
-def test_what_still_runs_inside_ends_with_the_namespace() -> None:
-    with Namespace.open([RECORDED], [80]) as namespace:
+def test_what_still_runs_inside_ends_with_the_namespace(tmp_path: Path) -> None:
+    with Namespace.open([RECORDED], [80], tmp_path) as namespace:
         straggler = subprocess.Popen(
             namespace.command([sys.executable, "-I", "-c", LINGER]),
             stdout=subprocess.PIPE,
@@ -394,18 +395,19 @@ def test_what_still_runs_inside_ends_with_the_namespace() -> None:
 
 
 OWNER = """
-import subprocess, sys, time
+import pathlib, subprocess, sys, time
 from perfscan.replay.namespace import Namespace
-with Namespace.open(["a.example"], [80]) as namespace:
+with Namespace.open(["a.example"], [80], pathlib.Path(sys.argv[1])) as namespace:
     inner = subprocess.Popen(namespace.command([sys.executable, "-I", "-c", linger]))
     print(namespace.holder, flush=True)
     time.sleep(600)
 """
 
 
-def test_nothing_is_left_when_the_owner_is_killed() -> None:
+def test_nothing_is_left_when_the_owner_is_killed(tmp_path: Path) -> None:
     program = f"linger = {LINGER!r}\n" + OWNER
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as owner:
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as owner:
         assert owner.stdout is not None
         processes = [int(owner.stdout.readline()) for _ in range(2)]
         owner.kill()
@@ -425,8 +427,9 @@ def plain_interpreter() -> str:
 PLAIN = """
 import os, subprocess, sys
 from perfscan.replay.namespace import Namespace, unavailable
+from perfscan.replay.scratch import scratch_folder
 print(unavailable())
-with Namespace.open(["a.example"], [80]) as namespace:
+with scratch_folder("plain-") as folder, Namespace.open(["a.example"], [80], folder) as namespace:
     show = "import os, socket; print(os.getuid(), socket.gethostbyname('a.example'));" + (
         "socket.create_connection(('a.example', 80), 3); socket.create_connection((%r, %r), 3)"
         % ("127.0.0.1", int(sys.argv[1]))

@@ -131,7 +131,7 @@ for url in ["http://api.example/a"] * 3 + ["https://api.example/secure", "http:/
     except urllib.error.HTTPError as error:
         print(error.code)
 """
-    with Namespace.open(["api.example"], [80, 443]) as namespace:
+    with Namespace.open(["api.example"], [80, 443], tmp_path) as namespace:
         listeners = sorted(namespace.listeners.items())
         with served(tmp_path, config, listeners) as process:
             line(process)

@@ -43,9 +43,14 @@ def test_commands_are_wrapped_with_the_holder() -> None:
     assert wrapped[-4:] == ["join", "4321", "python", "bot.py"]
 
 
-def test_a_holder_that_dies_is_an_error_not_a_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_holder_that_dies_is_an_error_not_a_hang(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(namespace, "_HOLDER", ("false",))
-    with pytest.raises(NotMeasurableError, match=r"holder|holds"), Namespace.open(["a"], [80]):
+    with (
+        pytest.raises(NotMeasurableError, match=r"holder|holds"),
+        Namespace.open(["a"], [80], tmp_path),
+    ):
         pass
 
 
