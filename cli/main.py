@@ -17,6 +17,7 @@ from perfscan.cli.demo import demo
 from perfscan.cli.record import record
 from perfscan.cli.report import report
 from perfscan.cli.rules import rules
+from perfscan.cli.schema import schema
 from perfscan.cli.status import Status
 from perfscan.errors import PerfscanError
 
@@ -36,6 +37,7 @@ app.add_typer(traffic.app, name="traffic")
 app.add_typer(bench, name="bench")
 app.add_typer(report, name="report")
 app.command()(demo)
+app.command()(schema)
 
 
 def _print_version(wanted: bool) -> None:
