@@ -26,9 +26,10 @@ from perfscan.replay.model import (
     Scheme,
 )
 
-_KINDS: dict[str, type[Event]] = {
+KINDS: dict[str, type[Event]] = {
     kind.__name__.lower(): kind for kind in (Open, Request, Response, Message, Ping, Close, Failure)
 }
+"""Every kind of event by the name that its lines have."""
 
 
 def encode_event(event: Event) -> dict[str, Any]:
@@ -52,9 +53,9 @@ def _listed(value: Any) -> Any:
 def decode_event(line: Mapping[str, Any]) -> Event:
     """Return the event that ``encode_event`` wrote; raises ValueError with what is wrong."""
     kind = line.get("kind")
-    cls = _KINDS.get(kind) if isinstance(kind, str) else None
+    cls = KINDS.get(kind) if isinstance(kind, str) else None
     if cls is None:
-        raise ValueError(f"unknown kind {kind!r} (known: {', '.join(_KINDS)})")
+        raise ValueError(f"unknown kind {kind!r} (known: {', '.join(KINDS)})")
     values: dict[str, Any] = {}
     for name, required, read in _FIELDS[cls]:
         if f"{name}_base64" in line:
@@ -159,5 +160,5 @@ _FIELDS = {
     cls: [
         (field.name, field.default is MISSING, _READERS[str(field.type)]) for field in fields(cls)
     ]
-    for cls in _KINDS.values()
+    for cls in KINDS.values()
 }

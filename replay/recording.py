@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from gzip import GzipFile
 from pathlib import Path
@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 SCHEMA = "perfscan.recording/1"
-_GZIP_MAGIC = b"\x1f\x8b"
+GZIP_MAGIC = b"\x1f\x8b"
 _LATENCIES = ("recorded", "not recorded")
 _HEADER_KEYS = frozenset(field.name for field in fields(RecordingHeader))
 
@@ -79,13 +79,13 @@ def read_bytes(path: Path) -> bytes:
             where=str(path),
             remedy="check the path of the recording",
         ) from error
-    return _unpack(raw, path) if raw.startswith(_GZIP_MAGIC) else raw
+    return _unpack(raw, path) if raw.startswith(GZIP_MAGIC) else raw
 
 
 def _unpack(raw: bytes, path: Path) -> bytes:
     parts = []
     try:
-        while raw.startswith(_GZIP_MAGIC):
+        while raw.startswith(GZIP_MAGIC):
             member = zlib.decompressobj(wbits=31)
             parts.append(member.decompress(raw))
             raw = member.unused_data
@@ -99,10 +99,11 @@ def _unpack(raw: bytes, path: Path) -> bytes:
 
 def _is_native(raw: bytes) -> bool:
     first, _, _ = raw.partition(b"\n")
-    return _is_header(_loads(first))
+    return is_header(_loads(first))
 
 
-def _is_header(line: object) -> bool:
+def is_header(line: object) -> bool:
+    """Tell whether a line's JSON value is the header of a recording."""
     return isinstance(line, dict) and str(line.get("schema", "")).startswith("perfscan.recording/")
 
 
@@ -118,33 +119,38 @@ def _parse(raw: bytes, path: Path) -> Recording:
     truncated = not isinstance(_loads(lines[-1]), dict) and bool(lines[-1])
     if truncated or not lines[-1]:  # a cut line is never a whole JSON object
         lines.pop()
-    header = _header(json.loads(lines[0]), path)
+    header = read_header(json.loads(lines[0]), path)
     events: list[Event] = []
     for number, text in enumerate(lines[1:], start=2):
         line = _loads(text)
         if not isinstance(line, dict):
-            raise InputError(
-                "the line is not a JSON object",
-                where=f"{path}:{number}",
-                remedy="remove or repair the line",
-            )
+            raise not_an_object(f"{path}:{number}")
         if line.get("kind") == "end":
-            header = _with_end(header, line)
+            header = with_end(header, line)
             continue
-        events.append(_event_at(line, f"{path}:{number}"))
+        events.append(event_at(line, f"{path}:{number}"))
     events.sort(key=lambda event: event.at_ns)
     _check_connections(events, path)
     return Recording(header, tuple(events), truncated=truncated or _has_open_exchange(events))
 
 
-def _event_at(line: dict[str, Any], where: str) -> Event:
+def not_an_object(where: str) -> InputError:
+    """Return the error for a line that cannot be read."""
+    return InputError(
+        "the line is not a JSON object", where=where, remedy="remove or repair the line"
+    )
+
+
+def event_at(line: Mapping[str, Any], where: str) -> Event:
+    """Return the event of a line; ``where`` the line stands is for the InputError."""
     try:
         return decode_event(line)
     except ValueError as error:
         raise InputError(str(error), where=where, remedy="correct this line") from error
 
 
-def _header(line: dict[str, Any], path: Path) -> RecordingHeader:
+def read_header(line: dict[str, Any], path: Path) -> RecordingHeader:
+    """Return the header of a recording from its first line. Raises InputError."""
     if line["schema"] != SCHEMA:
         raise InputError(
             f"schema {line['schema']} is not known here",
@@ -164,20 +170,28 @@ def _header(line: dict[str, Any], path: Path) -> RecordingHeader:
     return header
 
 
-def _with_end(header: RecordingHeader, line: dict[str, Any]) -> RecordingHeader:
+def with_end(header: RecordingHeader, line: Mapping[str, Any]) -> RecordingHeader:
+    """Return the header with what the last line adds."""
     redacted = {**header.redacted, **line.get("redacted", {})}
     return replace(header, redacted=redacted, notes=(*header.notes, *line.get("notes", ())))
 
 
 def _check_connections(events: Iterable[Event], path: Path) -> None:
-    """Every event must belong to a connection that was opened (or failed to open)."""
     events = tuple(events)
-    opened = {event.connection for event in events if isinstance(event, Open)}
-    for event in events:
-        if event.connection not in opened and not isinstance(event, Failure):
+    used = {
+        event.connection: type(event).__name__.lower()
+        for event in reversed(events)
+        if not isinstance(event, Failure)
+    }
+    refuse_unopened(used, {event.connection for event in events if isinstance(event, Open)}, path)
+
+
+def refuse_unopened(used: Mapping[int, str], opened: Collection[int], path: Path) -> None:
+    """Demand that every connection in use (with the kind of its first event) was opened."""
+    for connection, kind in used.items():
+        if connection not in opened:
             raise InputError(
-                f"a {type(event).__name__.lower()} uses connection {event.connection}, "
-                "which has no open event",
+                f"a {kind} uses connection {connection}, which has no open event",
                 where=str(path),
                 remedy="add the open event or remove the connection",
             )
@@ -204,7 +218,7 @@ def _settled_ns(event: Event) -> int:
 
 def write_recording(recording: Recording, path: Path) -> None:
     """Write ``recording`` to ``path``, the same bytes every time; ``.gz`` is compressed."""
-    lines = b"".join(map(_dumps, _lines(recording)))
+    lines = b"".join(recording_lines(recording))
     try:
         if path.suffix == ".gz":
             with path.open("wb") as file, _gzip(file) as packed:
@@ -215,9 +229,11 @@ def write_recording(recording: Recording, path: Path) -> None:
         raise _cannot_write(path, error) from error
 
 
-def _lines(recording: Recording) -> Iterator[dict[str, Any]]:
-    yield encode_header(recording.header)
-    yield from map(encode_event, recording.events)
+def recording_lines(recording: Recording) -> Iterator[bytes]:
+    """Yield the lines of the file that holds ``recording``."""
+    yield _dumps(encode_header(recording.header))
+    for event in recording.events:
+        yield _dumps(encode_event(event))
 
 
 def encode_header(header: RecordingHeader) -> dict[str, Any]:

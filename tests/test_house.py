@@ -16,7 +16,17 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("analyzers", "cli", "replay", "reports")
 SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
 HEAVY = ("aiohttp", "asyncio", "httptools", "jsonpath", "numpy", "pandas", "numba", "psutil")
-HEAVY += ("redis", "requests", "rich", "trustme", "uvloop", "sqlglot", "websockets", "yaml")
+HEAVY += (
+    "msgspec",
+    "redis",
+    "requests",
+    "rich",
+    "trustme",
+    "uvloop",
+    "sqlglot",
+    "websockets",
+    "yaml",
+)
 
 # A room may import from these rooms; reports see only the model modules of the two big ones.
 DOWNHILL = {

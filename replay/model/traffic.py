@@ -6,7 +6,7 @@ the run. Directions are the bot's: it *sends* and it *receives*.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -139,7 +139,8 @@ class Recording:
     """Recorded traffic, events in time order."""
 
     header: RecordingHeader
-    events: tuple[Event, ...]
+    events: Sequence[Event]
+    """A tuple, or events that stay on disk (:mod:`perfscan.replay.recording_store`)."""
     path: Path | None = None
     sha256: str = ""
     truncated: bool = False
