@@ -14,6 +14,7 @@ from perfscan.cli import traffic
 from perfscan.cli.analyze import analyze
 from perfscan.cli.bench import bench
 from perfscan.cli.demo import demo
+from perfscan.cli.init import init
 from perfscan.cli.record import record
 from perfscan.cli.report import report
 from perfscan.cli.rules import rules
@@ -37,6 +38,7 @@ app.add_typer(traffic.app, name="traffic")
 app.add_typer(bench, name="bench")
 app.add_typer(report, name="report")
 app.command()(demo)
+app.command()(init)
 app.command()(schema)
 
 
