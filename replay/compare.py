@@ -36,6 +36,7 @@ from perfscan.replay.statistics import (
     median_interval,
     noise,
     pairs_to_settle,
+    sign_test,
 )
 
 
@@ -68,6 +69,13 @@ class _Series:
         if self.exact and len(self.pairs) >= MIN_PAIRS:
             return 1.0
         return coverage(len(self.pairs))
+
+    @property
+    def p_value(self) -> float:
+        """Of "no change", before any correction; 0 where counts never vary but differ."""
+        if self.exact:
+            return float(self.before == self.after)
+        return self.found.p_value if self.found else sign_test(self.pairs)
 
 
 def compare(
@@ -157,7 +165,7 @@ def _all_series(pairs: Sequence[RunPair], seed: int) -> list[_Series]:
             describe(name),
             tuple(found),
             estimate(found, seed),
-            noise([pair.before for pair in found], [pair.after for pair in found], seed),
+            noise(found, seed),
         )
         for name, found in values.items()
         if len(found) == len(pairs)
@@ -206,13 +214,7 @@ def _judge_all(
     series: Sequence[_Series], scenario: Scenario, floors: Mapping[str, float], seed: int
 ) -> tuple[MetricComparison, ...]:
     """Judge the primary metric by itself, all others corrected for their number."""
-    corrected = holm(
-        {
-            one.name: one.found.p_value
-            for one in series
-            if one.found and one.name != scenario.primary
-        }
-    )
+    corrected = holm({one.name: one.p_value for one in series if one.name != scenario.primary})
     return tuple(
         _metric_comparison(one, scenario, corrected.get(one.name), floors.get(one.name), seed)
         for one in series
@@ -261,7 +263,7 @@ def _verdict(one: _Series, threshold: float, p_value: float | None) -> MetricVer
     if one.exact and one.before == one.after:
         return "no change"  # nothing about a count needs statistics when it never moves
     if one.found is None:
-        return _verdict_by_sign(one)
+        return _verdict_by_sign(one, p_value)
     return judge(
         one.found,
         one.about.better,
@@ -271,12 +273,13 @@ def _verdict(one: _Series, threshold: float, p_value: float | None) -> MetricVer
     )
 
 
-def _verdict_by_sign(one: _Series) -> MetricVerdict:
+def _verdict_by_sign(one: _Series, p_value: float | None) -> MetricVerdict:
     """Judge values that have no ratio, because one side is zero, by the direction of every pair."""
     if one.before == one.after:
         return "no change"
     steps = {(pair.after > pair.before) - (pair.after < pair.before) for pair in one.pairs}
-    if len(one.pairs) < MIN_PAIRS or len(steps) != 1:
+    significant = (one.p_value if p_value is None else p_value) < 1 - CONFIDENCE
+    if len(one.pairs) < MIN_PAIRS or len(steps) != 1 or not significant:
         return "unclear"
     return "improved" if (steps == {-1}) == (one.about.better == "lower") else "regressed"
 
