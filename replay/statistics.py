@@ -251,7 +251,7 @@ def judge(
 
 
 def detectable(found: Estimate, *, threshold: float, noise: float) -> float:
-    """Return the change that a bench like this shows in 3 of 4 cases or more, as a share (0.1: 10 %).
+    """Return the change that a bench like this shows in 3 of 4 cases or more, 0.1 for 10 %.
 
     Such a change must lie beyond threshold and noise, and its interval beyond 1, in spite of the
     error of the median, of which the half-width is 1.96 standard ones.
