@@ -1,9 +1,20 @@
 """The records of the replay room, all frozen: what was recorded, what is run, what came out."""
 
+from perfscan.replay.model.emulation import (
+    Ban,
+    Emulated,
+    Fault,
+    FaultKind,
+    HostLimits,
+    Rate,
+    RateLimit,
+    Refusal,
+)
 from perfscan.replay.model.observed import (
     Miss,
     Observation,
     Observed,
+    Outcome,
     Pushed,
     Served,
     StreamStart,
@@ -54,6 +65,7 @@ from perfscan.replay.model.traffic import (
 )
 
 __all__ = [
+    "Ban",
     "Better",
     "Claim",
     "ClaimResult",
@@ -64,10 +76,14 @@ __all__ = [
     "Direction",
     "Doubt",
     "EffectRule",
+    "Emulated",
     "Equivalence",
     "Event",
     "Failure",
+    "Fault",
+    "FaultKind",
     "Headers",
+    "HostLimits",
     "Implementation",
     "Item",
     "ItemRules",
@@ -81,11 +97,15 @@ __all__ = [
     "Observation",
     "Observed",
     "Open",
+    "Outcome",
     "Party",
     "Ping",
     "Pushed",
+    "Rate",
+    "RateLimit",
     "Recording",
     "RecordingHeader",
+    "Refusal",
     "Request",
     "Response",
     "Result",

@@ -7,6 +7,10 @@ from typing import Literal
 
 from perfscan.replay.model.traffic import Event
 
+Outcome = Literal["hit", "extra", "miss", "refused", "fault"]
+"""``extra`` repeats the last recorded answer because the recorded ones are used up; ``refused``
+exceeded an emulated limit; ``fault`` met an injected fault in the place of its answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Miss:
@@ -22,8 +26,7 @@ class Served:
     """How one observed request was answered, beside its Request and Response."""
 
     exchange: int
-    outcome: Literal["hit", "extra", "miss"]
-    """``extra`` repeats the last recorded answer because the recorded ones are used up."""
+    outcome: Outcome
     recorded: int | None
     """Exchange id in the recording."""
     due_ns: int

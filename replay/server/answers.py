@@ -10,7 +10,8 @@ from typing import Any, Literal
 from perfscan.replay.exchanges import Exchange
 from perfscan.replay.json_text import around, elements
 from perfscan.replay.keys import Asked, Call
-from perfscan.replay.model import Failure, Headers, Miss
+from perfscan.replay.model import Failure, Headers, Miss, Outcome, Response
+from perfscan.replay.server.dice import Damage
 
 MISS_STATUS = 599
 MISS_CODE = -32599
@@ -18,6 +19,21 @@ MISS_CODE = -32599
 _FRAMING = frozenset(
     ["connection", "keep-alive", "transfer-encoding", "content-length", "upgrade", "trailer"]
 )
+
+Pieces = tuple[tuple[int, int], ...]
+"""As in Response: for each piece, nanoseconds after the first byte and bytes of the body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a body came over the wire where it did not simply come at once."""
+
+    encoding: str = ""
+    pieces: Pieces = ()
+    chunked: bool = False
+
+
+PLAIN = Form()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +55,7 @@ class Recorded:
     """The service closed the connection afterwards, unasked."""
     broke: bool = False
     """There was no answer: the connection broke after ``service_ns``."""
+    form: Form = PLAIN
 
     @property
     def successful(self) -> bool:
@@ -56,7 +73,7 @@ class Recorded:
 class Answer:
     """What is sent back for one HTTP request, and when."""
 
-    outcome: Literal["hit", "extra", "miss"]
+    outcome: Outcome
     recorded: int | None
     status: int
     reason: str
@@ -67,6 +84,9 @@ class Answer:
     closes: bool = False
     broke: bool = False
     miss: Miss | None = None
+    form: Form = PLAIN
+    damage: Damage | None = None
+    """How an injected fault spoils it."""
 
 
 def recorded_answers(
@@ -88,16 +108,20 @@ def recorded_answers(
     framing = _FRAMING
     if exchange.request.method == "HEAD":  # there the length is all that is said of the body
         framing = _FRAMING - {"content-length"}
+    if response.encoding:  # the body is kept decoded
+        framing |= {"content-encoding"}
     headers = tuple(pair for pair in response.headers if pair[0].lower() not in framing)
     service_ns = max(0, response.at_ns - exchange.request.at_ns) if timed else 0
     body_ns = max(0, response.end_ns - response.at_ns) if timed else 0
     closes = _says_close(response.headers) and not _says_close(exchange.request.headers)
+    form = _form(response, timed=timed)
     for call, body, cut in _bodies(asked, response.body):
         yield (
             call,
             Recorded(
                 *(response.exchange, response.status, response.reason, headers, body, cut),
                 *(service_ns, body_ns, closes),
+                form=form,
             ),
         )
 
@@ -178,6 +202,23 @@ def _cut_at_id(text: str) -> Cut:
 def _id_of(text: str) -> str:
     value = json.loads(text)
     return json.dumps(value.get("id")) if isinstance(value, dict) else ""
+
+
+def _form(response: Response, *, timed: bool) -> Form:
+    """Return how the body came; it was chunked where nothing told its length beforehand."""
+    named = {name.lower(): value.lower() for name, value in response.headers}
+    streamed = bool(response.pieces) and "content-length" not in named
+    chunked = (
+        streamed
+        or "chunked" in named.get("transfer-encoding", "")
+        or "text/event-stream" in named.get("content-type", "")
+    )
+    pieces = response.pieces if timed else ()
+    return (
+        Form(response.encoding, pieces, chunked)
+        if chunked or pieces or response.encoding
+        else PLAIN
+    )
 
 
 def _says_close(headers: Headers) -> bool:

@@ -165,4 +165,5 @@ def _serve(
         *(recorded.exchange, recorded.status, recorded.reason, recorded.headers),
         recorded.body_for(call),
         *(service_ns, recorded.body_ns, recorded.closes, recorded.broke),
+        form=recorded.form,
     )

@@ -1,0 +1,27 @@
+"""Faults that come by the clock."""
+
+from __future__ import annotations
+
+from perfscan.replay.faults import read_faults
+from perfscan.replay.server.outages import Cut, Outages
+
+S = 10**9
+
+
+def test_an_outage_counts_from_its_beginning() -> None:
+    outages = Outages(read_faults(["outage=a.b:10s-20s"]))
+    assert not outages.away("a.b", 15 * S), "nothing has begun yet"
+    outages.begin(5 * S)
+    times = (14, 15, 24, 25)
+    assert [outages.away("a.b", at * S) for at in times] == [False, True, True, False]
+    assert not outages.away("c.d", 15 * S)
+
+
+def test_it_begins_once_and_tells_what_is_to_be_cut() -> None:
+    outages = Outages(read_faults(["outage=a.b:10s-20s", "ws-drop=every:30s@c.d", "loss=5%"]))
+    assert outages.begin(7 * S) == (
+        Cut(10 * S, 0, "a.b", only_websockets=False),
+        Cut(30 * S, 30 * S, "c.d", only_websockets=True),
+    )
+    assert outages.begin(8 * S) == ()
+    assert outages.away("a.b", 17 * S)
