@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from statistics import fmean
 
 from perfscan.replay.catalogue import TOTALS, per_item
 from perfscan.replay.exchanges import Exchange, exchanges, outbound
-from perfscan.replay.items import request_matches
+from perfscan.replay.items import request_matches, without_query
 from perfscan.replay.model import (
     Item,
     Message,
@@ -62,6 +63,7 @@ def measure(
     calls = exchanges(observation)
     metrics = {
         **item_metrics(items),
+        "duplicates": sum(item.state == "duplicated" for item in items),
         **traffic_metrics(observation, calls, recording),
         **_own_counts(calls, scenario.counts),
         **process,
@@ -164,14 +166,19 @@ def traffic_metrics(
             begun_ns = call.open.at_ns if first else call.request.at_ns
             waits.append((call.response.end_ns - begun_ns) / 1e6)
     latency = summary("upstream_latency_ms", waits)
+    opens = outbound(observation)
+    streams = Counter(without_query(call.url) for call in calls if call.is_websocket)
     return {
         "upstream_requests": len(requests),
         **{name: value for name, value in latency.items() if name.endswith(("p50", "p95"))},
-        "connections_opened": len(outbound(observation)),
-        "websocket_connects": sum(call.is_websocket for call in calls),
+        "connections_opened": len(opens),
+        "tls_handshakes": sum(opened.scheme == "https" for opened in opens),
+        "websocket_connects": sum(streams.values()),
+        "websocket_reconnects": sum(times - 1 for times in streams.values()),
         "max_in_flight": _most_at_once(requests),
         "bytes_in": _bytes_in(observation, recording),
-        "bytes_out": _bytes_out(observation, requests),
+        "bytes_out": (sent := _bytes_out(observation, requests)),
+        "wire_bytes_out": sent + sum(map(_head_size, calls)),
     }
 
 
@@ -247,6 +254,13 @@ def _bytes_out(observation: Observation, requests: Sequence[Exchange]) -> int:
         if isinstance(event, Message) and event.direction == "sent"
     )
     return sum(sent) + sum(len(call.request.body) for call in requests)
+
+
+def _head_size(call: Exchange) -> int:
+    """Bytes of a request's head as HTTP/1.1 writes it."""
+    sent = call.request
+    line = len(f"{sent.method} {sent.target} HTTP/1.1\r\n".encode())
+    return line + sum(len(f"{name}: {value}\r\n".encode()) for name, value in sent.headers) + 2
 
 
 def _size(data: str | bytes) -> int:

@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from statistics import fmean, linear_regression
 
 import psutil
 
@@ -15,37 +16,63 @@ MEGABYTE = 1_000_000
 _GONE = (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess)
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a process tree has used so far."""
-
-    peak_rss_mb: float
-    """Largest resident memory of the whole tree at any sample, in 10^6 bytes."""
-    cpu_s: float
-    """User and system time of all its processes, finished ones included where seen."""
+LONG_ENOUGH_S = 60.0
+"""Less than this says nothing about whether memory grows."""
+WARM_UP_SHARE = 0.25
+"""Of the time watched, what does not count for the growth: caches and pools fill first."""
+COUNTS_EVERY_S = 1.0
 
 
 class ProcessTree:
-    """Samples one process and its descendants; call :meth:`sample` a few times a second."""
+    """Samples one process and its descendants; call :meth:`sample` a few times a second.
 
-    def __init__(self, pid: int) -> None:
+    What a call costs is spent in this process, not in the bot. ``clock`` gives seconds.
+    """
+
+    def __init__(self, pid: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._root = psutil.Process(pid)
-        self._cpu: dict[int, float] = {}
+        self._clock = clock
+        self._cpu_s = 0.0
         self._peak = 0
+        self._resident: list[tuple[float, int]] = []
+        self._most = {"descriptors_max": 0, "threads_max": 0, "processes_max": 0}
+        self._counted_at = float("-inf")
 
     def sample(self) -> None:
-        """Take one sample; a process that ends meanwhile keeps its last reading."""
-        resident = 0
-        for process in self._members():
+        """Take one sample; of a process that ends meanwhile what was read before stays."""
+        now = self._clock()
+        members = self._members()
+        resident, cpu_s = 0, 0.0
+        for process in members:
             with contextlib.suppress(*_GONE):
-                times = process.cpu_times()
-                self._cpu[process.pid] = times.user + times.system
+                cpu_s += sum(process.cpu_times()[:4])  # children that it has waited for, too
                 resident += process.memory_info().rss
-        self._peak = max(self._peak, resident, self._high_water())
+        self._cpu_s = max(self._cpu_s, cpu_s)
+        if resident:
+            self._resident.append((now, resident))
+            self._peak = max(self._peak, resident, self._high_water())
+        if now - self._counted_at >= COUNTS_EVERY_S:
+            self._counted_at = now
+            self._count(members)
 
-    def usage(self) -> Usage:
-        """Return the totals over all samples."""
-        return Usage(self._peak / MEGABYTE, sum(self._cpu.values()))
+    def metrics(self) -> dict[str, float]:
+        """Return the figures of all samples under the names of metrics; memory in 10^6 bytes."""
+        found = {"peak_rss_mb": self._peak / MEGABYTE, "cpu_s": self._cpu_s, **self._most}
+        if self._resident:
+            sizes = [size for _, size in self._resident]
+            found["mean_rss_mb"] = fmean(sizes) / MEGABYTE
+            found["end_rss_mb"] = sizes[-1] / MEGABYTE
+            found |= _growth(self._resident)
+        return found
+
+    def _count(self, members: Sequence[psutil.Process]) -> None:
+        now = {"descriptors_max": 0, "threads_max": 0, "processes_max": len(members)}
+        for process in members:
+            with contextlib.suppress(*_GONE):
+                now["threads_max"] += process.num_threads()
+                now["descriptors_max"] += process.num_fds()
+        for name, value in now.items():
+            self._most[name] = max(self._most[name], value)
 
     def _members(self) -> list[psutil.Process]:
         try:
@@ -61,6 +88,16 @@ class ProcessTree:
         except OSError:
             return 0
         return int(line.split()[1]) * 1024
+
+
+def _growth(resident: Sequence[tuple[float, int]]) -> dict[str, float]:
+    """Return how fast memory grows once it is warm; empty where it was watched too briefly."""
+    begin, end = resident[0][0], resident[-1][0]
+    if end - begin < LONG_ENOUGH_S:
+        return {}
+    warm = [point for point in resident if point[0] >= begin + WARM_UP_SHARE * (end - begin)]
+    times, sizes = zip(*warm, strict=True)
+    return {"rss_growth_mb_per_min": linear_regression(times, sizes).slope * 60 / MEGABYTE}
 
 
 def stop(process: subprocess.Popen[bytes], patience_s: float) -> bool:

@@ -31,12 +31,14 @@ def bot_environment(
     ports: Mapping[int, int] | None,
     report: Path,
     include_local: bool = False,
+    vitals: Path | None = None,
 ) -> dict[str, str]:
     """Return ``base`` with everything that leads a bot to its stand-in.
 
     ``ports`` maps real to local ports where the hook redirects, and is None inside a namespace;
     ``hosts`` are those of the recording (ignored when recording); refusals are appended to
-    ``report``. Proxy variables are dropped, since a proxy would be reached instead.
+    ``report``; event loops tell how they fare in the folder ``vitals``, where there is one. Proxy
+    variables are dropped, since a proxy would be reached instead.
     """
     orders = config.Config(
         mode,
@@ -45,6 +47,7 @@ def bot_environment(
         None if ports is None else dict(ports),
         str(report.resolve()),
         include_local,
+        str(vitals.resolve()) if vitals else "",
     )
     environment = {
         name: value for name, value in base.items() if name.lower() not in _PROXY_VARIABLES

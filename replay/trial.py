@@ -15,8 +15,9 @@ from pathlib import Path
 
 from perfscan.errors import InputError
 from perfscan.replay.certificates import Authority
+from perfscan.replay.exchanges import exchanges
 from perfscan.replay.metrics import expected_items, measure
-from perfscan.replay.model import Implementation, Open, Recording, Run, Scenario, Side
+from perfscan.replay.model import Implementation, Recording, Run, Scenario, Side
 from perfscan.replay.network import Network, open_network
 from perfscan.replay.processes import ProcessTree, describe_end, stop
 from perfscan.replay.redirection import bot_environment, escapes, unguarded
@@ -24,11 +25,14 @@ from perfscan.replay.schedule import Slot
 from perfscan.replay.server.journal import read_observation
 from perfscan.replay.server.process import ServerProcess
 from perfscan.replay.services import STARTERS, Service
+from perfscan.replay.vitals import read_vitals
 from perfscan.replay.workspace import fresh_copy
 
 POLL_S = 0.1
 STOP_PATIENCE_S = 10.0
 LOG_LINES = 20
+VITALS = "vitals"
+"""Folder of a run in which the bot's event loops tell how they fare."""
 # What a bot may see of the user's environment: where programs are, nothing that is secret.
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 
@@ -50,6 +54,8 @@ class Setup:
     """Play only stream messages up to this recorded second."""
     settle_s: float | None = None
     """Silence that ends a run, where it is not the scenario's."""
+    vitals: bool = True
+    """Let the agent in the bot's process watch its event loops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +106,8 @@ def run_trial(slot: Slot, setup: Setup, watch: Watch) -> Run:
             problem = f"the bot ignored SIGTERM for {STOP_PATIENCE_S:.0f} s and was killed"
     watch.report.finish(slot)
     observation = read_observation(folder / "journal.jsonl")
-    usage = trial.tree.usage()
-    process = {"peak_rss_mb": usage.peak_rss_mb, "cpu_s": usage.cpu_s}
-    first = next((event.at_ns for event in observation.events if isinstance(event, Open)), None)
+    process = trial.tree.metrics() | read_vitals(folder / VITALS)
+    first = next((call.request.at_ns for call in exchanges(observation)), None)
     if first is not None:
         process["startup_s"] = (first - started_ns) / 1e9
     return measure(
@@ -160,7 +165,9 @@ def _start(
         service = STARTERS[name](folder, network.command, isolated=network.isolated)
         stack.callback(service.close)
         services.append(service)
-    environment = _environment(side, services, network, setup.authority, folder, home)
+    vitals = folder / VITALS if setup.vitals else None
+    (folder / VITALS).mkdir()
+    environment = _environment(side, services, network, setup.authority, folder, home, vitals)
     started_ns = time.monotonic_ns()
     bot = _start_bot(side, setup.python, environment, network, folder, home)
     return _Trial(bot, server, tuple(services), ProcessTree(bot.pid), started_ns)
@@ -173,6 +180,7 @@ def _environment(
     authority: Authority,
     folder: Path,
     home: Path,
+    vitals: Path | None,
 ) -> dict[str, str]:
     base = {name: os.environ[name] for name in INHERITED if name in os.environ}
     base |= {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(home), **side.environment}
@@ -185,6 +193,7 @@ def _environment(
         hosts=network.hosts,
         ports=network.redirected_ports,
         report=folder / "escapes.jsonl",
+        vitals=vitals,
     )
 
 

@@ -8,7 +8,7 @@ VARIABLE = "PERFSCAN_AGENT"
 class Config:
     """What to redirect, whom to trust, what to refuse; a dataclass would cost start-up time."""
 
-    __slots__ = ("ca", "hosts", "include_local", "mode", "ports", "report")
+    __slots__ = ("ca", "hosts", "include_local", "mode", "ports", "report", "vitals")
 
     def __init__(
         self,
@@ -18,6 +18,7 @@ class Config:
         ports: dict[int, int] | None = None,
         report: str = "",
         include_local: bool = False,
+        vitals: str = "",
     ) -> None:
         self.mode = mode
         """``record`` or ``replay``."""
@@ -31,6 +32,8 @@ class Config:
         """File to which refusals are appended."""
         self.include_local = include_local
         """Record: redirect ``localhost`` too."""
+        self.vitals = vitals
+        """Folder to which event loops tell how they fare; empty where nobody asks."""
 
     @property
     def guards_alone(self) -> bool:
@@ -48,6 +51,7 @@ def encode(config: Config) -> str:
         "ports": "none" if ports is None else ",".join(f"{a}:{b}" for a, b in ports.items()),
         "report": config.report,
         "include_local": "yes" if config.include_local else "no",
+        "vitals": config.vitals,
     }
     return "\n".join(f"{name}={value}" for name, value in values.items())
 
@@ -66,4 +70,5 @@ def decode(text: str) -> Config:
         ports,
         values["report"],
         values["include_local"] == "yes",
+        values["vitals"],
     )

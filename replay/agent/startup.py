@@ -27,14 +27,19 @@ def install() -> None:
     config = settings.decode(text)
     from . import loops, names, trust
 
-    patches: dict[str, Patch] = {
-        "socket": names.patch_socket,
-        "ssl": trust.patch_ssl,
-        "uvloop": loops.patch_uvloop,
+    patches: dict[str, list[Patch]] = {
+        "socket": [names.patch_socket],
+        "ssl": [trust.patch_ssl],
+        "uvloop": [loops.patch_uvloop],
     }
     if config.mode == "replay":
-        patches["asyncio.base_events"] = names.patch_asyncio
-        patches["aiodns"] = names.patch_aiodns
+        patches["asyncio.base_events"] = [names.patch_asyncio]
+        patches["aiodns"] = [names.patch_aiodns]
+    if config.vitals:
+        from . import vitals
+
+        patches.setdefault("asyncio.base_events", []).append(vitals.patch_asyncio)
+        patches["uvloop"].append(vitals.patch_uvloop)
     if config.guards_alone:
         from . import guard
 
@@ -54,7 +59,9 @@ class _Finder:
     falls back to the resolver of Python when aiodns is missing.
     """
 
-    def __init__(self, config: Config, patches: dict[str, Patch], hidden: Sequence[str]) -> None:
+    def __init__(
+        self, config: Config, patches: dict[str, list[Patch]], hidden: Sequence[str]
+    ) -> None:
         self._config = config
         self._patches = patches
         self._hidden = hidden
@@ -85,4 +92,5 @@ class _Finder:
 
     def apply(self, module: ModuleType) -> None:
         """Extend ``module``."""
-        self._patches[module.__name__](self._config, module)
+        for patch in self._patches[module.__name__]:
+            patch(self._config, module)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from perfscan.replay.certificates import Authority
 from perfscan.replay.redirection import bot_environment, escapes
+from perfscan.replay.vitals import read_vitals
 
 pytestmark = pytest.mark.endtoend
 
@@ -29,7 +31,12 @@ def run(tmp_path: Path, authority: Authority) -> Run:
     """Run source as ``bot.py`` under the hooks of a replay; no namespace unless asked for."""
 
     def run_bot(
-        source: str, *, ports: dict[int, int] | None = None, namespace: bool = False, **base: str
+        source: str,
+        *,
+        ports: dict[int, int] | None = None,
+        namespace: bool = False,
+        vitals: Path | None = None,
+        **base: str,
     ) -> subprocess.CompletedProcess[str]:
         bot = tmp_path / "bot.py"
         bot.write_text(textwrap.dedent(source), "utf-8")
@@ -40,6 +47,7 @@ def run(tmp_path: Path, authority: Authority) -> Run:
             hosts=["api.example.test"],
             ports=None if namespace else (ports or {443: 4443, 80: 8080}),
             report=tmp_path / "report.jsonl",
+            vitals=vitals,
         )
         return subprocess.run(
             [sys.executable, "-P", str(bot)],
@@ -272,3 +280,73 @@ def test_without_orders_nothing_changes(tmp_path: Path) -> None:
         check=True,
     )
     assert done.stdout.strip().endswith("socket.py")
+
+
+WORK = """
+    import asyncio, gc, time
+    async def work(times):
+        for number in range(times):
+            await asyncio.sleep(0.021 + number / 1000)
+            end = time.perf_counter() + 0.05
+            while time.perf_counter() < end:
+                pass
+    async def main():
+        idle = [asyncio.ensure_future(asyncio.sleep(60)) for _ in range(30)]
+        await work(20)
+        gc.collect()
+"""
+
+
+def blocking(loop: str) -> str:
+    start = "asyncio.run(main())" if loop == "asyncio" else "import uvloop; uvloop.run(main())"
+    return f"{textwrap.dedent(WORK)}\n{start}\n"
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_blocks_of_a_loop_are_found(run: Run, tmp_path: Path, loop: str) -> None:
+    done = run(blocking(loop), vitals=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = read_vitals(tmp_path)
+    # 20 blocks of 50 ms; a busy machine can only add to them.
+    assert found["blocked_ms"] > 900
+    assert found["loop_lag_ms.max"] > 40
+    assert found["tasks_max"] >= 30
+    assert found["gc_ms"] > 0
+
+
+def test_a_killed_bot_has_told_until_the_last_second(run: Run, tmp_path: Path) -> None:
+    source = """
+        import asyncio, os, signal
+        async def main():
+            await asyncio.sleep(1.5)
+            os.kill(os.getpid(), signal.SIGKILL)
+        asyncio.run(main())
+    """
+    assert run(source, vitals=tmp_path).returncode == -9
+    assert read_vitals(tmp_path)["loop_lag_ms.p50"] >= 0
+
+
+def test_each_thread_and_process_with_a_loop_tells_a_file(run: Run, tmp_path: Path) -> None:
+    source = """
+        import asyncio, multiprocessing, subprocess, sys, threading
+        def beat():
+            asyncio.run(asyncio.sleep(0.1))
+        for _ in range(3):
+            beat()  # one after another: one file
+        thread = threading.Thread(target=beat)
+        thread.start(); thread.join()
+        child = multiprocessing.get_context("fork").Process(target=beat)
+        child.start(); child.join()
+        code = "import asyncio; asyncio.run(asyncio.sleep(0.1))"
+        subprocess.run([sys.executable, "-c", code], check=True)
+    """
+    done = run(source, vitals=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = [json.loads(file.read_text()) for file in tmp_path.glob("*.json")]
+    assert len(told) == 4
+    assert all(one["beats"] > 3 for one in told)
+
+
+def test_a_bot_without_a_loop_tells_nothing(run: Run, tmp_path: Path) -> None:
+    assert run("import time; time.sleep(0.05)", vitals=tmp_path).returncode == 0
+    assert read_vitals(tmp_path) == {}

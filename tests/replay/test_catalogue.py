@@ -4,17 +4,26 @@ import pytest
 
 from perfscan.replay.catalogue import METRICS, describe
 
-UNITS = {"_ms": "ms", "_s": "s", "_mb": "MB", "_per_s": "items/s", "_rate": "share"}
+UNITS = {
+    "_ms": "ms",
+    "_s": "s",
+    "_mb": "MB",
+    "_per_s": "items/s",
+    "_rate": "share",
+    "_mb_per_min": "MB",
+}
+SAMPLED = ("_max", "_end")
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_the_unit_is_in_the_name(name: str) -> None:
     stem = name.partition(".")[0]
     ending = max((end for end in UNITS if stem.endswith(end)), key=len, default="")
-    expected = UNITS.get(ending, "bytes" if stem.startswith("bytes") else "count")
+    expected = UNITS.get(ending, "bytes" if "bytes" in stem else "count")
 
     assert METRICS[name].unit == expected
-    assert METRICS[name].counted is (expected in ("count", "bytes"))
+    exact = expected in ("count", "bytes") and not stem.endswith(SAMPLED)
+    assert METRICS[name].counted is exact
 
 
 def test_every_metric_has_a_label_of_its_own() -> None:
