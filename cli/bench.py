@@ -62,6 +62,9 @@ def replay(
         Path | None, typer.Option(help="Keep logs and journals of all runs in this folder.")
     ] = None,
     scan: Annotated[bool, typer.Option(help="Also scan both sides and show what changed.")] = True,
+    vitals: Annotated[
+        bool, typer.Option(help="Watch the event loops of the bots from inside.")
+    ] = True,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress on stderr.")] = False,
 ) -> None:
     """Replay recorded traffic to both sides of a scenario and report the difference.
@@ -93,6 +96,7 @@ def replay(
         python=python,
         keep=keep,
         scan=scan,
+        vitals=vitals,
         quiet=quiet,
     )
     result = run(order)

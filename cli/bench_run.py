@@ -49,6 +49,7 @@ class Order:
     keep: Path | None
     scan: bool
     quiet: bool
+    vitals: bool = True
 
 
 def run(order: Order) -> Result:
@@ -77,6 +78,7 @@ def run(order: Order) -> Result:
             speed=order.speed,
             seed=order.seed,
             until_s=order.until_s,
+            vitals=order.vitals,
         )
         report = StatusReport()
         progress = stack.enter_context(
@@ -166,6 +168,7 @@ class _Notebook:
             "after": order.after,
             "warm_up_s": WARM_UP_S,
             "guard": "network namespace" if isolated else "hook in the interpreter",
+            "agent": "event loops watched" if order.vitals else "guard only",
             "seconds": round(outcome.seconds, 1) if outcome else None,
             "cpu_busy": round(outcome.cpu_busy, 3) if outcome else None,
             "cpu_steal": round(outcome.cpu_steal, 3) if outcome else None,
