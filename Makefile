@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test quick check wheel bench bench-analyze docs format clean help
+.PHONY: demo test quick check wheel bench bench-analyze bench-replay docs format clean help
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench: $(VENV)/.demo ## The full before/after measurement of the bundled bot
 
 bench-analyze: $(VENV)/.demo ## How long scans take, beside other tools; writes the README's table
 	$(BIN)/python benchmarks/analyze.py --tools $(VENV)-bench --readme README.md $(PROJECTS)
+
+bench-replay: $(VENV)/.demo ## What the replay engine must hold, each as a ratio in one run
+	$(BIN)/python benchmarks/replay $(SECTIONS)
 
 docs: $(VENV)/.demo ## Write the generated parts of the documents
 	$(BIN)/python tools/rule_docs.py
