@@ -25,18 +25,6 @@ Pieces = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """How a body came over the wire where it did not simply come at once."""
-
-    encoding: str = ""
-    pieces: Pieces = ()
-    chunked: bool = False
-
-
-PLAIN = Form()
-
-
-@dataclass(frozen=True, slots=True)
 class Recorded:
     """The recorded answer to one call, cut where the id of a JSON-RPC call goes."""
 
@@ -55,7 +43,11 @@ class Recorded:
     """The service closed the connection afterwards, unasked."""
     broke: bool = False
     """There was no answer: the connection broke after ``service_ns``."""
-    form: Form = PLAIN
+    encoding: str = ""
+    """Content coding of the body on the wire."""
+    pieces: Pieces = ()
+    """How the body came, where it did not come at once."""
+    chunked: bool = False
 
     @property
     def successful(self) -> bool:
@@ -84,7 +76,9 @@ class Answer:
     closes: bool = False
     broke: bool = False
     miss: Miss | None = None
-    form: Form = PLAIN
+    encoding: str = ""
+    pieces: Pieces = ()
+    chunked: bool = False
     damage: Damage | None = None
     """How an injected fault spoils it."""
 
@@ -114,14 +108,17 @@ def recorded_answers(
     service_ns = max(0, response.at_ns - exchange.request.at_ns) if timed else 0
     body_ns = max(0, response.end_ns - response.at_ns) if timed else 0
     closes = _says_close(response.headers) and not _says_close(exchange.request.headers)
-    form = _form(response, timed=timed)
+    pieces = response.pieces if timed else ()
+    chunked = _is_chunked(response)
     for call, body, cut in _bodies(asked, response.body):
         yield (
             call,
             Recorded(
                 *(response.exchange, response.status, response.reason, headers, body, cut),
                 *(service_ns, body_ns, closes),
-                form=form,
+                encoding=response.encoding,
+                pieces=pieces,
+                chunked=chunked,
             ),
         )
 
@@ -204,20 +201,13 @@ def _id_of(text: str) -> str:
     return json.dumps(value.get("id")) if isinstance(value, dict) else ""
 
 
-def _form(response: Response, *, timed: bool) -> Form:
-    """Return how the body came; it was chunked where nothing told its length beforehand."""
+def _is_chunked(response: Response) -> bool:
+    """Tell whether a body was, or must have been, sent without telling its length beforehand."""
     named = {name.lower(): value.lower() for name, value in response.headers}
-    streamed = bool(response.pieces) and "content-length" not in named
-    chunked = (
-        streamed
+    return (
+        (bool(response.pieces) and "content-length" not in named)
         or "chunked" in named.get("transfer-encoding", "")
         or "text/event-stream" in named.get("content-type", "")
-    )
-    pieces = response.pieces if timed else ()
-    return (
-        Form(response.encoding, pieces, chunked)
-        if chunked or pieces or response.encoding
-        else PLAIN
     )
 
 

@@ -165,5 +165,7 @@ def _serve(
         *(recorded.exchange, recorded.status, recorded.reason, recorded.headers),
         recorded.body_for(call),
         *(service_ns, recorded.body_ns, recorded.closes, recorded.broke),
-        form=recorded.form,
+        encoding=recorded.encoding,
+        pieces=recorded.pieces,
+        chunked=recorded.chunked,
     )

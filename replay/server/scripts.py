@@ -74,13 +74,13 @@ def _whole(
     """Return the headers that frame the body, and the body as it is written."""
     if bodiless:
         return b"", []
-    pieces = _fitted(answer.form.pieces, len(body)) or ((answer.body_ns, len(body)),)
-    coding = agreed(answer.form.encoding, wanted.accept_encoding) if body else ""
+    pieces = _fitted(answer.pieces, len(body)) or ((answer.body_ns, len(body)),)
+    coding = agreed(answer.encoding, wanted.accept_encoding) if body else ""
     sizes = tuple(size for _, size in pieces)
     coded = encode(coding, body, sizes) if coding else tuple(cut(body, sizes))
     framing = b"Content-Encoding: %b\r\n" % coding.encode() if coding else b""
     times = [pace(after_ns) for after_ns, _ in pieces]
-    if not answer.form.chunked or wanted.old:
+    if not answer.chunked or wanted.old:
         framing += b"Content-Length: %d\r\n" % sum(map(len, coded))
         return framing, list(zip(times, coded, strict=True))
     chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) if piece else b"" for piece in coded]

@@ -10,20 +10,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfscan.replay.server.answers import Answer, Form
+from perfscan.replay.server.answers import Answer, Pieces
 from perfscan.replay.server.dice import Damage
 from perfscan.replay.server.scripts import Script, Wanted, script, trickle
 
 MS = 1_000_000
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 BODY = b'{"price": 100, "size": 3}'
-PLAIN = Form()
+Form = dict[str, Any]
+PLAIN: Form = {}
+
+
+def form(encoding: str = "", pieces: Pieces = (), chunked: bool = False) -> Form:
+    return {"encoding": encoding, "pieces": pieces, "chunked": chunked}
 
 
 def written(
-    form: Form = PLAIN, body: bytes = BODY, *, damage: Damage | None = None, **values: Any
+    how: Form = PLAIN, body: bytes = BODY, *, damage: Damage | None = None, **values: Any
 ) -> Script:
-    answer = Answer("hit", 1, values.pop("status", 200), "OK", (), body, form=form, damage=damage)
+    answer = Answer("hit", 1, values.pop("status", 200), "OK", (), body, damage=damage, **how)
     wanted = Wanted(**{"method": "GET", **values})
     return script(answer, wanted, HEAD, lambda ns: ns)
 
@@ -60,46 +65,46 @@ def test_a_body_that_came_at_once_is_one_write() -> None:
 
 
 def test_pieces_come_at_their_times() -> None:
-    one = written(Form(pieces=((0, 5), (20 * MS, 10), (50 * MS, 10))))
+    one = written(form(pieces=((0, 5), (20 * MS, 10), (50 * MS, 10))))
     assert [at // MS for at, _ in one.parts] == [0, 20, 50]
     assert [data[-5:] for _, data in one.parts] == [BODY[:5], BODY[10:15], BODY[20:]]
     assert read(one).body == BODY
 
 
 def test_a_body_without_known_length_is_chunked_except_for_old_clients() -> None:
-    form = Form(pieces=((0, 5), (20 * MS, 20)), chunked=True)
-    one = written(form)
+    how = form(pieces=((0, 5), (20 * MS, 20)), chunked=True)
+    one = written(how)
     assert read(one).headers[b"transfer-encoding"] == b"chunked"
     assert (read(one).body, read(one).complete) == (BODY, True)
-    old = written(form, old=True, last=True)
+    old = written(how, old=True, last=True)
     assert read(old).headers[b"content-length"] == b"25"
     assert old.end == "close"
 
 
 def test_the_end_of_a_chunked_body_comes_when_the_recorded_one_did() -> None:
-    answer = Answer("hit", 1, 200, "OK", (), BODY, 0, 90 * MS, form=Form("", ((0, 25),), True))
+    answer = Answer("hit", 1, 200, "OK", (), BODY, 0, 90 * MS, **form("", ((0, 25),), True))
     one = script(answer, Wanted("GET"), HEAD, lambda ns: ns)
     assert one.parts[-1] == (90 * MS, b"0\r\n\r\n")
 
 
 def test_coded_where_the_client_accepts_it() -> None:
-    one = written(Form("gzip"), accept_encoding="gzip, br")
+    one = written(form("gzip"), accept_encoding="gzip, br")
     client = read(one)
     assert client.headers[b"content-encoding"] == b"gzip"
     assert zlib.decompress(client.body, 31) == BODY
     assert one.size == len(BODY)
-    assert b"content-encoding" not in read(written(Form("gzip"))).headers
+    assert b"content-encoding" not in read(written(form("gzip"))).headers
 
 
 def test_the_pace_holds_for_pieces() -> None:
-    answer = Answer("hit", 1, 200, "OK", (), BODY, form=Form(pieces=((0, 5), (100 * MS, 20))))
+    answer = Answer("hit", 1, 200, "OK", (), BODY, **form(pieces=((0, 5), (100 * MS, 20))))
     one = script(answer, Wanted("GET"), HEAD, lambda ns: ns // 10)
     assert [at // MS for at, _ in one.parts] == [0, 10]
 
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
 def test_some_answers_have_no_body(method: str, status: int) -> None:
-    one = written(Form("gzip", ((0, 25),), True), method=method, status=status)
+    one = written(form("gzip", ((0, 25),), True), method=method, status=status)
     assert one.parts == ((0, HEAD + b"\r\n"),)
 
 
@@ -142,7 +147,7 @@ def test_a_slow_body_trickles() -> None:
 
 pieces = st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 40)), max_size=5)
 forms = st.builds(
-    Form,
+    form,
     encoding=st.sampled_from(["", "gzip", "deflate"]),
     pieces=pieces.map(lambda found: tuple(sorted(found))),
     chunked=st.booleans(),
@@ -151,9 +156,9 @@ forms = st.builds(
 
 @given(forms, st.binary(max_size=60), st.sampled_from(["", "gzip", "deflate"]))
 def test_whatever_was_recorded_a_client_reads_the_body(
-    form: Form, body: bytes, accepted: str
+    how: Form, body: bytes, accepted: str
 ) -> None:
-    one = written(form, body, accept_encoding=accepted)
+    one = written(how, body, accept_encoding=accepted)
     client = read(one)
     coding = client.headers.get(b"content-encoding", b"").decode()
     window = {"gzip": 31, "deflate": 15}.get(coding)
