@@ -29,9 +29,15 @@ class Format(StrEnum):
     JSON = "json"
 
 
-RecordingFile = Annotated[Path, typer.Argument(metavar="FILE", help="Recording: JSONL or HAR.")]
+RecordingFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="Recording in any known format.")
+]
 Target = Annotated[
-    Path, typer.Option("--output", "-o", help="The new recording; .jsonl or .jsonl.gz.")
+    Path,
+    typer.Option("--output", "-o", help="The new recording; .jsonl, .jsonl.gz, .jsonl.zst, .har."),
+]
+TargetFormat = Annotated[
+    str | None, typer.Option("--to", help="jsonl or har, where the name does not tell.")
 ]
 KeepSecrets = Annotated[bool, typer.Option("--no-redact", help="Keep secrets in the copy.")]
 
@@ -71,35 +77,36 @@ def check(file: RecordingFile) -> int:
 
 
 @app.command()
-def convert(file: RecordingFile, output: Target, no_redact: KeepSecrets = False) -> int:
-    """Write a recording of any known format as JSON Lines, secrets taken out.
+def convert(
+    file: RecordingFile,
+    output: Target,
+    to: TargetFormat = None,
+    no_redact: KeepSecrets = False,
+) -> int:
+    """Write a recording of any known format as JSON Lines or HAR, secrets taken out.
 
     Example: perfscan traffic convert browser.har -o traffic.jsonl
     """
-    from perfscan.replay.recording import read_recording, write_recording
+    from perfscan.replay import exporters
+    from perfscan.replay.recording import read_recording
 
+    exporter = exporters.choose(output, to)
     recording = read_recording(file)
     _refuse_empty(recording, file)
-    if ".jsonl" not in output.suffixes:
-        raise InputError(
-            "recordings are written as JSON Lines",
-            where=str(output),
-            remedy="end the name with .jsonl or .jsonl.gz",
-        )
     if no_redact:
         typer.echo("warning: secrets are kept in the copy; do not share it", err=True)
-    write_recording(recording if no_redact else _redacted(recording), output)
+    exporter.write(recording if no_redact else _redacted(recording), output)
     typer.echo(f"wrote {len(recording.events):,} events to {output}", err=True)
     return Status.OK
 
 
 @app.command()
-def redact(file: RecordingFile, output: Target) -> int:
+def redact(file: RecordingFile, output: Target, to: TargetFormat = None) -> int:
     """Write a copy without secrets, those of the present environment included.
 
     Example: perfscan traffic redact old.jsonl -o clean.jsonl
     """
-    return convert(file, output)
+    return convert(file, output, to)
 
 
 @app.command()
@@ -112,9 +119,11 @@ def serve(
 
     Plain HTTP and WebSocket; requests are matched as in a replay, whatever host they name. Each
     WebSocket plays its session from the beginning. Nothing is ever fetched from the real services.
+    A recording of requests that came to a program (GoReplay) is played in that program's place.
 
     Example: perfscan traffic serve traffic.jsonl --port 8000
     """
+    from perfscan.replay.exchanges import outbound, turned
     from perfscan.replay.recording import read_recording
     from perfscan.replay.server.mock import play_mock
 
@@ -122,6 +131,8 @@ def serve(
         raise InputError("the speed must be above 0", where="--speed", remedy="give 1 or 10, say")
     recording = read_recording(file)
     _refuse_empty(recording, file)
+    if not outbound(recording):
+        recording = turned(recording)
     tally = play_mock(recording, port, speed, lambda line: typer.echo(line, err=True))
     typer.echo(
         f"{tally['hits']:,.0f} answered as recorded, {tally['extras']:,.0f} answered again, "

@@ -23,6 +23,7 @@ def as_json(recording: Recording, summary: Summary) -> str:
         "schema": "perfscan.traffic/1",
         "file": str(recording.path),
         "sha256": recording.sha256,
+        "format": recording.format,
         "source": header.source,
         "started_at": header.started_at,
         "latency": header.latency,
@@ -41,6 +42,7 @@ def as_text(recording: Recording, summary: Summary) -> str:
     lines = [*_header(recording, summary)]
     lines += _section("Hosts", [*_loads("host", summary.hosts, 44)] if summary.hosts else [])
     lines += _section("Endpoints", [*_loads("endpoint", summary.endpoints, 44)])
+    lines += _section("Requests to the bot", [*_loads("endpoint", summary.inbound, 44)])
     lines += _section("WebSockets", _streams(summary.streams))
     lines += _section("Connections", _costs(summary.connections))
     failures = [f"{count(times)}x {detail}" for detail, times in summary.failures.items()]
@@ -50,15 +52,19 @@ def as_text(recording: Recording, summary: Summary) -> str:
 
 def _header(recording: Recording, summary: Summary) -> list[str]:
     header = recording.header
+    received = sum(load.requests for load in summary.inbound)
     redacted = ", ".join(f"{count(number)} in {kind}" for kind, number in header.redacted.items())
     facts = [
-        f"source: {header.source}" + (f", started {header.started_at}" if header.started_at else "")
+        f"format: {recording.format}",
+        f"source: {header.source}"
+        + (f", started {header.started_at}" if header.started_at else ""),
     ]
     if header.command:
         facts.append(f"command: {' '.join(header.command)}")
     facts.append(
         f"{count(len(recording.events))} events in {quantity(summary.duration_s * 1000, 'ms')}: "
         f"{count(summary.requests)} requests, {count(summary.messages)} WebSocket messages"
+        + (f", {count(received)} requests to the bot" if received else "")
     )
     if header.latency != "recorded":
         facts.append(f"latency: {header.latency}")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from perfscan.replay.model import (
     Close,
+    Event,
     Message,
     Observation,
     Open,
+    Ping,
     Recording,
     Request,
     Response,
@@ -89,6 +91,23 @@ def outbound(traffic: Recording | Observation) -> tuple[Open, ...]:
     """Return the connections that the bot opened."""
     opens = (event for event in traffic.events if isinstance(event, Open))
     return tuple(opened for opened in opens if not opened.inbound)
+
+
+def turned(recording: Recording) -> Recording:
+    """Return ``recording`` as its other party saw it: what came in goes out."""
+    return replace(recording, events=tuple(map(_turned, recording.events)))
+
+
+def _turned(event: Event) -> Event:
+    match event:
+        case Open():
+            return replace(event, inbound=not event.inbound)
+        case Message() | Ping():
+            return replace(event, direction="sent" if event.direction == "received" else "received")
+        case Close():
+            return replace(event, by="bot" if event.by == "upstream" else "upstream")
+        case _:
+            return event
 
 
 def exchanges(traffic: Recording | Observation, *, inbound: bool = False) -> tuple[Exchange, ...]:

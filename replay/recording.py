@@ -10,10 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
-from gzip import GzipFile
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -31,6 +29,7 @@ from perfscan.replay.model import (
     Request,
     Response,
 )
+from perfscan.replay.packing import packer, unpacked
 
 __all__ = [
     "RecordingWriter",
@@ -42,8 +41,8 @@ __all__ = [
     "write_recording",
 ]
 
+NAME = "perfscan JSONL"
 SCHEMA = "perfscan.recording/1"
-GZIP_MAGIC = b"\x1f\x8b"
 _LATENCIES = ("recorded", "not recorded")
 _HEADER_KEYS = frozenset(field.name for field in fields(RecordingHeader))
 
@@ -56,21 +55,22 @@ def read_recording(path: Path) -> Recording:
     if not raw.strip():
         raise InputError("the recording is empty", where=str(path), remedy="record it again")
     if _is_native(raw):
-        recording = _parse(raw, path)
+        recording, name = _parse(raw, path), NAME
     else:
         importer = importers.find(raw)
         if importer is None:
             raise InputError(
                 "not a recording in a known format",
                 where=str(path),
-                remedy=f"give one of: perfscan JSONL, {', '.join(importers.names())}",
+                remedy=f"give one of: {NAME}, {', '.join(importers.names())}",
             )
-        recording = importer.read(path)
-    return replace(recording, path=path, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+        recording, name = importer.read(raw, path), importer.NAME
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return replace(recording, path=path, format=name, sha256=digest)
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return the content of ``path``, unpacked when gzipped, as far as a cut file goes."""
+    """Return the content of ``path``, unpacked when compressed, as far as a cut file goes."""
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -79,22 +79,7 @@ def read_bytes(path: Path) -> bytes:
             where=str(path),
             remedy="check the path of the recording",
         ) from error
-    return _unpack(raw, path) if raw.startswith(GZIP_MAGIC) else raw
-
-
-def _unpack(raw: bytes, path: Path) -> bytes:
-    parts = []
-    try:
-        while raw.startswith(GZIP_MAGIC):
-            member = zlib.decompressobj(wbits=31)
-            parts.append(member.decompress(raw))
-            raw = member.unused_data
-    except zlib.error as error:
-        if not parts:
-            raise InputError(
-                f"damaged gzip data: {error}", where=str(path), remedy="record it again"
-            ) from error
-    return b"".join(parts)
+    return unpacked(raw, path)
 
 
 def _is_native(raw: bytes) -> bool:
@@ -217,14 +202,17 @@ def _settled_ns(event: Event) -> int:
 
 
 def write_recording(recording: Recording, path: Path) -> None:
-    """Write ``recording`` to ``path``, the same bytes every time; ``.gz`` is compressed."""
+    """Write ``recording`` to ``path``, the same bytes every time.
+
+    ``.gz`` and ``.zst`` are compressed.
+    """
     lines = b"".join(recording_lines(recording))
     try:
-        if path.suffix == ".gz":
-            with path.open("wb") as file, _gzip(file) as packed:
-                packed.write(lines)
-        else:
-            path.write_bytes(lines)
+        with path.open("wb") as file:
+            packing = packer(file, path)
+            (packing or file).write(lines)
+            if packing:
+                packing.close()
     except OSError as error:
         raise _cannot_write(path, error) from error
 
@@ -257,10 +245,6 @@ def _dumps(line: Mapping[str, Any]) -> bytes:
     return text + b"\n"
 
 
-def _gzip(file: IO[bytes]) -> GzipFile:
-    return GzipFile(filename="", mode="wb", fileobj=file, mtime=0)
-
-
 def _cannot_write(path: Path, error: OSError) -> InputError:
     return InputError(
         f"cannot be written: {error.strerror or error}",
@@ -278,7 +262,7 @@ class RecordingWriter:
             self._file: IO[bytes] = path.open("wb")
         except OSError as error:
             raise _cannot_write(path, error) from error
-        self._packed = _gzip(self._file) if path.suffix == ".gz" else None
+        self._packed = packer(self._file, path)
         self._write(encode_header(header))
 
     def append(self, event: Event) -> None:

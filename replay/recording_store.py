@@ -14,7 +14,6 @@ import json
 import os
 import tempfile
 import weakref
-import zlib
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -26,8 +25,8 @@ import msgspec
 from perfscan.errors import InputError
 from perfscan.replay.event_json import KINDS
 from perfscan.replay.model import Event, Recording, RecordingHeader
+from perfscan.replay.packing import unpack
 from perfscan.replay.recording import (
-    GZIP_MAGIC,
     event_at,
     is_header,
     not_an_object,
@@ -38,7 +37,6 @@ from perfscan.replay.recording import (
     with_end,
 )
 
-CHUNK = 1 << 20
 _NUMBERS = {name: number for number, name in enumerate(KINDS)}
 
 
@@ -119,9 +117,8 @@ def open_recording(path: Path) -> Recording:
     """
     with ExitStack() as files:
         file = files.enter_context(_open(path))
-        if file.read(len(GZIP_MAGIC)) == GZIP_MAGIC:
-            unpacked = files.enter_context(tempfile.TemporaryFile())
-            _unpack(file, unpacked)
+        unpacked = files.enter_context(tempfile.TemporaryFile())
+        if unpack(file, unpacked, path):
             file = unpacked
         file.seek(0)
         first = file.readline()
@@ -145,21 +142,6 @@ def _open(path: Path) -> IO[bytes]:
             where=str(path),
             remedy="check the path of the recording",
         ) from error
-
-
-def _unpack(packed: IO[bytes], target: IO[bytes]) -> None:
-    """Write what a gzip file holds to ``target``, as far as a damaged or cut one goes."""
-    packed.seek(0)
-    member = zlib.decompressobj(wbits=31)
-    while chunk := packed.read(CHUNK):
-        try:
-            while chunk:
-                target.write(member.decompress(chunk))
-                chunk = member.unused_data
-                if member.eof:
-                    member = zlib.decompressobj(wbits=31)
-        except zlib.error:
-            return
 
 
 def _index(

@@ -62,11 +62,15 @@ class Summary:
     streams: tuple[StreamLoad, ...]
     connections: tuple[ConnectionCost, ...]
     failures: Mapping[str, int]
+    inbound: tuple[Load, ...]
+    """Endpoints of the bot that others called."""
 
 
 def summarise(recording: Recording) -> Summary:
     """Count what ``recording`` holds; the most requested comes first."""
     plain = [exchange for exchange in exchanges(recording) if not exchange.is_websocket]
+    asked = exchanges(recording, inbound=True)
+    timed = recording.header.latency == "recorded"
     sessions = websockets(recording)
     ends = [
         event.end_ns if isinstance(event, Response) else event.at_ns for event in recording.events
@@ -77,11 +81,12 @@ def summarise(recording: Recording) -> Summary:
         duration_s=(max(ends) - recording.events[0].at_ns) / 1e9 if ends else 0.0,
         requests=len(plain),
         messages=sum(len(session.messages) for session in sessions),
-        hosts=_loads(plain, lambda exchange: exchange.open.host),
-        endpoints=_loads(plain, endpoint),
+        hosts=_loads(plain, lambda exchange: exchange.open.host, timed=timed),
+        endpoints=_loads(plain, endpoint, timed=timed),
         streams=_streams(sessions),
         connections=_costs(opens),
         failures=dict(failures.most_common()),
+        inbound=_loads(asked, endpoint, timed=timed),
     )
 
 
@@ -96,16 +101,18 @@ def _is_variable(segment: str) -> bool:
     return bool(_VARIABLE.fullmatch(segment)) or is_public_identifier(segment)
 
 
-def _loads(found: Iterable[Exchange], name: Callable[[Exchange], str]) -> tuple[Load, ...]:
+def _loads(
+    found: Iterable[Exchange], name: Callable[[Exchange], str], *, timed: bool
+) -> tuple[Load, ...]:
     groups: dict[str, list[Exchange]] = defaultdict(list)
     for exchange in found:
         groups[name(exchange)].append(exchange)
     ranked = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
-    return tuple(_load(key, group) for key, group in ranked)
+    return tuple(_load(key, group, timed=timed) for key, group in ranked)
 
 
-def _load(name: str, group: Sequence[Exchange]) -> Load:
-    times = [exchange.service_ns for exchange in group if exchange.service_ns is not None]
+def _load(name: str, group: Sequence[Exchange], *, timed: bool) -> Load:
+    times = [one.service_ns for one in group if timed and one.service_ns is not None]
     failed = sum(exchange.response is None or exchange.response.status >= 400 for exchange in group)
     return Load(name, len(group), quantile_ms(times, 0.5), quantile_ms(times, 0.95), failed)
 

@@ -6,7 +6,6 @@ alter the traffic, so a connection that they cannot follow still works; they rai
 
 from __future__ import annotations
 
-import zlib
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,9 +17,8 @@ from websockets.frames import Opcode
 from websockets.headers import parse_extension
 from websockets.protocol import OPEN, Protocol, Side
 
+from perfscan.replay.content_coding import inflated
 from perfscan.replay.model import Headers
-
-COMPRESSIONS = ("gzip", "x-gzip", "deflate")
 
 
 class WireError(Exception):
@@ -243,7 +241,7 @@ def decoded(headers: Headers, body: bytes) -> tuple[Headers, bytes, bool]:
 
     Headers that speak of the transfer (encoding, chunks) go, and Content-Length is set right.
     """
-    plain = _inflated(header(headers, "content-encoding").lower(), body) if body else None
+    plain = inflated(header(headers, "content-encoding").lower(), body) if body else None
     chunked = "chunked" in header(headers, "transfer-encoding").lower()
     if plain is None and not chunked:
         return headers, body, False
@@ -251,17 +249,6 @@ def decoded(headers: Headers, body: bytes) -> tuple[Headers, bytes, bool]:
     kept = tuple(pair for pair in headers if pair[0].lower() not in gone)
     body = body if plain is None else plain
     return (*kept, ("Content-Length", str(len(body)))), body, plain is not None
-
-
-def _inflated(encoding: str, body: bytes) -> bytes | None:
-    if encoding not in COMPRESSIONS:
-        return None
-    for window in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):  # gzip or zlib by header, raw deflate
-        try:
-            return zlib.decompress(body, window)
-        except zlib.error:
-            continue
-    return None
 
 
 class MessageReader:

@@ -1,7 +1,8 @@
 """Foreign recording formats, one module each, found by walking this package.
 
 A module offers ``NAME`` (for messages), ``detect(head: bytes) -> bool`` on the unpacked first
-bytes of a file, and ``read(path: Path) -> Recording``, which raises InputError.
+bytes of a file, and ``read(raw: bytes, path: Path) -> Recording``, which gets all of the unpacked
+file and raises InputError (``path`` is for its messages).
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ class Importer(Protocol):
     def detect(self, head: bytes) -> bool:
         """Tell whether a file that begins with ``head`` is in this format."""
 
-    def read(self, path: Path) -> Recording:
-        """Read the file; raises InputError."""
+    def read(self, raw: bytes, path: Path) -> Recording:
+        """Read the unpacked content of the file at ``path``; raises InputError."""
 
 
 def find(raw: bytes) -> Importer | None:

@@ -1,9 +1,11 @@
-"""HAR 1.2, as browsers, mitmproxy and HTTP clients export it, with ``_webSocketMessages``.
+"""HAR 1.2, as browsers, proxies and HTTP clients export it, with ``_webSocketMessages``.
 
 Peculiarities that are met: a byte order mark; -1 for timings that do not apply; ``connect`` that
-holds ``ssl`` (as specified) or stands beside it, with entries that start at the request instead of
-at the connection (mitmproxy); bodies given decompressed beside the headers
-of the compressed transfer; HTTP/2 pseudo headers; WebSocket times in seconds since 1970 beside
+holds ``ssl`` (as specified) or stands beside it (Firefox), with entries that start at the request
+instead of at the connection (mitmproxy); bodies given decompressed beside the headers
+of the compressed transfer; several cookies in one header with line breaks (Chrome); the port in the
+place of the connection's name (Firefox); bodies in files beside the archive (Playwright);
+HTTP/2 pseudo headers; WebSocket times in seconds since 1970 beside
 ISO dates; exports without cookies, credentials or bodies.
 """
 
@@ -12,35 +14,43 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from perfscan.errors import InputError
+from perfscan.replay.content_coding import as_stored, coding_of
+from perfscan.replay.imported import (
+    Address,
+    Connections,
+    address_of,
+    assemble,
+    date_ns,
+    epoch_ns,
+    with_host,
+)
 from perfscan.replay.model import (
+    Close,
+    Direction,
     Event,
     Failure,
     Headers,
     Message,
     Open,
+    Party,
+    Ping,
     Recording,
-    RecordingHeader,
     Request,
     Response,
-    Scheme,
 )
-from perfscan.replay.recording import read_bytes
 
 NAME = "HAR"
 _BOM = b"\xef\xbb\xbf"
-_SCHEMES: dict[str, Scheme] = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
-_PORTS: dict[Scheme, int] = {"http": 80, "https": 443}
-_TRANSFER = ("content-encoding", "transfer-encoding", "content-length")
-_BINARY = 2
-_ORDER = (Open, Request, Response, Message, Failure)
+_BINARY, _CLOSE, _PING, _PONG = 2, 8, 9, 10
+_LONGEST_MS = 1e12
 
 
 def detect(head: bytes) -> bool:
@@ -49,9 +59,9 @@ def detect(head: bytes) -> bool:
     return text.startswith(b"{") and b'"log"' in text[:200]
 
 
-def read(path: Path) -> Recording:
-    """Read the archive at ``path``; raises InputError with the entry that is not usable."""
-    log = _log(path)
+def read(raw: bytes, path: Path) -> Recording:
+    """Read the archive ``raw``; raises InputError with the entry that is not usable."""
+    log = _log(raw, path)
     creator = _creator(log)
     entries = [
         _Entry(number, entry, f"{path}: log.entries[{number}]", creator)
@@ -61,28 +71,20 @@ def read(path: Path) -> Recording:
         raise InputError(
             "the archive holds no entries", where=str(path), remedy="export it again with traffic"
         )
-    entries.sort(key=lambda entry: entry.started)
-    origin = entries[0].started
-    connections = _Connections()
-    events = [event for entry in entries for event in entry.events(origin, connections)]
-    first_ns = min(event.at_ns for event in events)
-    events = [_moved(event, -first_ns) for event in events]
-    events.sort(key=lambda event: (event.at_ns, _ORDER.index(type(event))))
-    timed = any(entry.is_timed for entry in entries)
-    header = RecordingHeader(
+    notes = tuple(_notes(entries))
+    entries.sort(key=lambda entry: entry.started_ns)
+    connections = Connections()
+    return assemble(
+        [event for entry in entries for event in entry.events(connections)],
         source=f"HAR by {creator}",
-        started_at=(origin + timedelta(microseconds=first_ns // 1000)).isoformat(
-            timespec="microseconds"
-        ),
-        latency="recorded" if timed else "not recorded",
-        notes=tuple(_notes(entries)),
+        timed=any(entry.is_timed for entry in entries),
+        notes=notes,
     )
-    return Recording(header, tuple(events))
 
 
-def _log(path: Path) -> Mapping[str, Any]:
+def _log(raw: bytes, path: Path) -> Mapping[str, Any]:
     try:
-        document = json.loads(read_bytes(path).removeprefix(_BOM))
+        document = json.loads(raw.removeprefix(_BOM))
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"not valid JSON: {error}", where=str(path), remedy="export the archive again"
@@ -110,31 +112,15 @@ def _creator(log: Mapping[str, Any]) -> str:
 
 
 def _notes(entries: list[_Entry]) -> Iterator[str]:
+    late = sum(later.started_ns < one.started_ns for one, later in pairwise(entries))
+    if late:
+        yield f"{late} entries were out of order in time and have been sorted"
     bodiless = sum(entry.lacks_body for entry in entries)
     if bodiless:
         yield f"{bodiless} responses have no body in the archive and are replayed empty"
     newer = sum(entry.is_multiplexed for entry in entries)
     if newer:
         yield f"{newer} exchanges used HTTP/2 or newer and are replayed as HTTP/1.1"
-
-
-class _Connections:
-    """Numbers connections: by the archive's own name, else by who paid for a handshake."""
-
-    def __init__(self) -> None:
-        self._by_name: dict[tuple[str, str], int] = {}
-        self._latest: dict[str, int] = {}
-        self._count = 0
-
-    def number(self, origin: str, name: str, *, paid: bool) -> tuple[int, bool]:
-        """Return the connection of an exchange with ``origin``, and whether it is a new one."""
-        known = self._by_name.get((origin, name)) if name else self._latest.get(origin)
-        if known is not None and (name or not paid):
-            return known, False
-        self._count += 1
-        self._latest[origin] = self._count
-        self._by_name[origin, name] = self._count
-        return self._count, True
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +156,10 @@ _TIMINGS = ("blocked", "dns", "connect", "ssl", "send", "wait", "receive")
 
 
 def _positive(value: object) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return max(float(value), 0.0) if number else 0.0  # type: ignore[arg-type]
+    """Return a number as a time in ms; 0 for what is absent, negative or no time at all."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return 0.0
+    return float(value) if 0 < value < _LONGEST_MS else 0.0
 
 
 class _Entry:
@@ -183,20 +171,23 @@ class _Entry:
         self._given = self._object(given, "")
         self._request = self._object(self._given.get("request"), ".request")
         self._response = self._object(self._given.get("response"), ".response")
-        self._timings = self._given.get("timings") or {}
+        self._content = self._object(self._response.get("content") or {}, ".response.content")
+        self._timings = self._object(self._given.get("timings") or {}, ".timings")
         self.number = number
-        self.started = self._date(self._given.get("startedDateTime"))
+        self.started_ns = self._time(
+            date_ns, str(self._given.get("startedDateTime")), ".startedDateTime"
+        )
 
     @property
     def is_timed(self) -> bool:
         """Whether the archive says how long the service took."""
-        return isinstance(self._timings, dict) and _positive(self._timings.get("wait")) > 0
+        return _positive(self._timings.get("wait")) > 0
 
     @property
     def lacks_body(self) -> bool:
         """Whether the response had a body that the archive leaves out."""
-        content = self._response.get("content") or {}
-        return "text" not in content and _positive(content.get("size")) > 0
+        content = self._content
+        return "text" not in content and ("_file" in content or _positive(content.get("size")) > 0)
 
     @property
     def is_multiplexed(self) -> bool:
@@ -204,51 +195,51 @@ class _Entry:
         version = str(self._request.get("httpVersion") or "").lower()
         return version.startswith(("h2", "h3", "http/2", "http/3"))
 
-    def events(self, origin: datetime, connections: _Connections) -> Iterator[Event]:
-        """Yield the events of this entry, in nanoseconds since ``origin``."""
-        url, scheme, host, port, target = self._address()
+    def events(self, connections: Connections) -> Iterator[Event]:
+        """Yield the events of this entry, in nanoseconds since 1970."""
+        address = self._address()
         timings = _Timings.of(self._timings, _positive(self._given.get("time")))
-        at_ns = _nanoseconds(self.started, origin) + timings.before
+        at_ns = self.started_ns + timings.before
         if self._starts_connected:
             at_ns -= timings.connect + timings.tls
-        messages = self._given.get("_webSocketMessages")
-        is_websocket = messages is not None or url.startswith("ws")
+        messages = self._messages()
+        is_websocket = messages is not None or address.is_websocket
+        name = str(self._given.get("connection") or "")
         connection, is_new = connections.number(
-            f"{scheme}://{host}:{port}",
-            str(self._given.get("connection") or ""),
+            address.origin,
+            "" if name == str(address.port) else name,
             paid=bool(timings.connect or timings.tls or is_websocket),
         )
         if is_new:
-            paid = timings.connect > 0
-            connect_ns = timings.connect if paid else None
-            tls_ns = timings.tls if paid and scheme == "https" else None
-            yield Open(connection, at_ns, scheme, host, port, connect_ns, tls_ns)
+            yield self._opened(address, connection, at_ns, timings)
         at_ns += timings.connect + timings.tls + timings.send
-        yield self._sent(connection, at_ns, target, host)
+        yield self._sent(connection, at_ns, address)
         yield self._received(connection, at_ns + timings.wait, timings.receive, is_websocket)
         for index, message in enumerate(messages or ()):
-            yield self._message(connection, message, origin, f"._webSocketMessages[{index}]")
+            yield from self._message(connection, message, f"._webSocketMessages[{index}]")
 
-    def _address(self) -> tuple[str, Scheme, str, int, str]:
-        url = str(self._request.get("url") or "")
+    def _opened(self, address: Address, connection: int, at_ns: int, timings: _Timings) -> Open:
+        paid = timings.connect > 0
+        opened = address.opened(
+            connection,
+            at_ns,
+            timings.connect if paid else None,
+            timings.tls if paid and address.scheme == "https" else None,
+        )
+        return replace(opened, inbound=self._given.get("_inbound") is True)
+
+    def _address(self) -> Address:
         try:
-            parts = urlsplit(url)
-            scheme, host = _SCHEMES[parts.scheme], parts.hostname or ""
-            port = parts.port or _PORTS[scheme]
-        except (KeyError, ValueError) as error:
-            raise self._error(f"{url!r} is not an HTTP or WebSocket URL", ".request.url") from error
-        if not host:
-            raise self._error(f"{url!r} names no host", ".request.url")
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        return url, scheme, host, port, target
+            return address_of(str(self._request.get("url") or ""))
+        except ValueError as error:
+            raise self._error(str(error), ".request.url") from error
 
-    def _sent(self, connection: int, at_ns: int, target: str, host: str) -> Request:
-        headers = self._headers(self._request, ".request")
-        if not any(name.lower() == "host" for name, _ in headers):
-            headers = (("Host", host), *headers)
+    def _sent(self, connection: int, at_ns: int, address: Address) -> Request:
+        headers = with_host(self._headers(self._request, ".request"), address.host)
         method = str(self._request.get("method") or "GET")
-        body = self._posted()
-        return Request(self.number, connection, at_ns, method, target, headers, body)
+        return Request(
+            self.number, connection, at_ns, method, address.target, headers, self._posted()
+        )
 
     def _posted(self) -> bytes:
         data = self._request.get("postData")
@@ -256,45 +247,70 @@ class _Entry:
             return b""
         if data.get("text"):
             return self._decoded(data, ".request.postData")
-        pairs = [(item.get("name", ""), item.get("value", "")) for item in data.get("params") or ()]
-        return urlencode(pairs).encode()
+        params = data.get("params") or []
+        if not isinstance(params, list):
+            raise self._error("params are not a list", ".request.postData")
+        items = [self._object(item, ".request.postData.params") for item in params]
+        pairs = [(str(item.get("name", "")), str(item.get("value", ""))) for item in items]
+        return urlencode(pairs, errors="surrogatepass").encode()
 
     def _received(
         self, connection: int, at_ns: int, receive_ns: int, is_websocket: bool
     ) -> Response | Failure:
         status = self._response.get("status")
-        if not isinstance(status, int) or status <= 0:
+        if not isinstance(status, int) or not 100 <= status <= 999:
             detail = self._response.get("_error") or self._given.get("_error") or "no answer"
             return Failure(connection, at_ns, str(detail), self.number)
         reason = str(self._response.get("statusText") or "")
         headers = self._headers(self._response, ".response")
         if is_websocket and status == 101:
             return Response(self.number, connection, at_ns, at_ns, 101, headers, b"", reason)
-        body = self._decoded(self._response.get("content") or {}, ".response.content")
-        if self._request.get("method") != "HEAD":
-            kept = tuple(pair for pair in headers if pair[0].lower() not in _TRANSFER)
-            headers = (*kept, ("Content-Length", str(len(body)))) if body else kept
-        end_ns = at_ns + receive_ns
-        return Response(self.number, connection, at_ns, end_ns, status, headers, body, reason)
+        body = self._decoded(self._content, ".response.content")
+        coding = coding_of(headers)  # a HAR's bodies are plain
+        headers, body, _ = as_stored(
+            tuple(pair for pair in headers if pair[0].lower() != "content-encoding"),
+            body,
+            head=self._request.get("method") == "HEAD",
+        )
+        return Response(
+            *(self.number, connection, at_ns, at_ns + receive_ns, status, headers, body, reason),
+            encoding=coding if body else "",
+        )
 
-    def _message(self, connection: int, given: Any, origin: datetime, place: str) -> Message:
+    def _messages(self) -> list[Any] | None:
+        messages = self._given.get("_webSocketMessages")
+        if messages is not None and not isinstance(messages, list):
+            raise self._error("not a list", "._webSocketMessages")
+        return messages
+
+    def _message(self, connection: int, given: Any, place: str) -> Iterator[Event]:
         given = self._object(given, place)
-        seconds = given.get("time")
-        if not isinstance(seconds, int | float) or isinstance(seconds, bool):
-            raise self._error("'time' is not in seconds since 1970", place)
-        data: str | bytes = str(given.get("data") or "")
-        if given.get("opcode") == _BINARY:
-            data = self._from_base64(str(data), place)
-        at_ns = round((seconds - origin.timestamp()) * 1e9)
-        sent = given.get("type") in ("send", "sent")
-        return Message(connection, at_ns, "sent" if sent else "received", data)
+        at_ns = self._time(epoch_ns, given.get("time"), f"{place}.time")
+        text, opcode = str(given.get("data") or ""), given.get("opcode")
+        sent = given.get("type") in ("send", "sent", "request")
+        direction: Direction = "sent" if sent else "received"
+        if opcode == _BINARY:
+            yield Message(connection, at_ns, direction, self._from_base64(text, place))
+        elif opcode == _PING:
+            yield Ping(connection, at_ns, direction, self._from_base64(text, place))
+        elif opcode == _CLOSE:
+            payload = self._from_base64(text, place)
+            code = int.from_bytes(payload[:2]) if len(payload) > 1 else None
+            by: Party = "bot" if sent else "upstream"
+            yield Close(connection, at_ns, by, code, payload[2:].decode("utf-8", "replace"))
+        elif opcode != _PONG:
+            yield Message(connection, at_ns, direction, text)
 
     def _headers(self, side: Mapping[str, Any], place: str) -> Headers:
         given = side.get("headers") or []
         if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
             raise self._error("headers are not a list of objects", f"{place}.headers")
-        pairs = ((str(item.get("name", "")), str(item.get("value", ""))) for item in given)
-        return tuple((name, value) for name, value in pairs if name and not name.startswith(":"))
+        return tuple(
+            (name, value)
+            for item in given
+            if (name := str(item.get("name", ""))) and not name.startswith(":")
+            for value in str(item.get("value", "")).splitlines() or [""]
+        )
 
     def _decoded(self, content: Mapping[str, Any], place: str) -> bytes:
         text = str(content.get("text") or "")
@@ -308,12 +324,11 @@ class _Entry:
         except (binascii.Error, ValueError) as error:
             raise self._error(f"not base64: {error}", place) from error
 
-    def _date(self, text: object) -> datetime:
+    def _time(self, read: Callable[[Any], int], given: object, place: str) -> int:
         try:
-            date = datetime.fromisoformat(str(text))
+            return read(given)
         except ValueError as error:
-            raise self._error(f"{text!r} is not an ISO 8601 time", ".startedDateTime") from error
-        return date if date.tzinfo else date.replace(tzinfo=UTC)
+            raise self._error(str(error), place) from error
 
     def _object(self, value: Any, place: str) -> Mapping[str, Any]:
         if not isinstance(value, dict):
@@ -322,14 +337,3 @@ class _Entry:
 
     def _error(self, what: str, place: str) -> InputError:
         return InputError(what, where=self._where + place, remedy="correct or remove the entry")
-
-
-def _moved(event: Event, by_ns: int) -> Event:
-    if isinstance(event, Response):
-        return replace(event, at_ns=event.at_ns + by_ns, end_ns=event.end_ns + by_ns)
-    return replace(event, at_ns=event.at_ns + by_ns)
-
-
-def _nanoseconds(moment: datetime, origin: datetime) -> int:
-    passed = moment - origin
-    return ((passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds) * 1000

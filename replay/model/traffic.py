@@ -142,6 +142,8 @@ class Recording:
     events: Sequence[Event]
     """A tuple, or events that stay on disk (:mod:`perfscan.replay.recording_store`)."""
     path: Path | None = None
+    format: str = ""
+    """Name of the format that it was read from."""
     sha256: str = ""
     truncated: bool = False
     """The file ended inside a line or an exchange, as a killed recorder leaves it."""

@@ -87,7 +87,7 @@ def test_a_file_that_is_no_recording_is_one_clear_line(
 
 
 def test_a_wrong_suffix_is_refused(tmp_path: Path) -> None:
-    assert execute(["traffic", "convert", str(HAR), "-o", str(tmp_path / "t.har")]) == 2
+    assert execute(["traffic", "convert", str(HAR), "-o", str(tmp_path / "t.txt")]) == 2
 
 
 def test_a_cut_recording_is_usable_and_says_so(
