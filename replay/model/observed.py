@@ -42,8 +42,9 @@ class Served:
 class StreamStart:
     """A recorded stream began to play: recorded time ``recorded_ns`` is run time ``at_ns``.
 
-    It happens once per URL, at the first matching subscription; from then on the stream does not
-    wait for anybody.
+    It happens once per URL, at the first matching subscription or long poll; from then on the
+    stream does not wait for anybody. The traffic of the bot's own users begins with ``inbound``
+    as its URL, when the bot first accepts a connection.
     """
 
     url: str
@@ -62,7 +63,31 @@ class Pushed:
     at_ns: int
 
 
-Observed = Event | Served | StreamStart | Pushed
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A recorded update that went out in the answer to a long poll."""
+
+    exchange: int
+    update: int
+    """Its number in the recording."""
+    due_ns: int
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """A recorded request or message of the bot's own users that was sent to the bot."""
+
+    event: int
+    """Index of the Request or Message among the recording's events."""
+    due_ns: int
+    at_ns: int
+
+
+DRIVEN = 1_000_000_000
+"""What the inbound driver adds to the recorded numbers of connections and exchanges."""
+
+Observed = Event | Served | StreamStart | Pushed | Handed | Driven
 
 
 @dataclass(frozen=True, slots=True)

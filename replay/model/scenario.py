@@ -19,6 +19,8 @@ class Implementation:
     """Names of real services that it needs, such as ``redis``."""
     switches: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Optimisation name to the environment that turns it off."""
+    listens: int | None = None
+    """Port on which it answers its own users; None for the recorded one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class KeyRule:
 
 
 @dataclass(frozen=True, slots=True)
-class StimulusRule:
+class PushStimulus:
     """Which pushed WebSocket messages begin an item."""
 
     websocket: str
@@ -45,7 +47,68 @@ class StimulusRule:
 
 
 @dataclass(frozen=True, slots=True)
-class EffectRule:
+class UpdateStimulus:
+    """Which updates, handed to a long poll, begin an item. The defaults are Telegram's."""
+
+    poll: str
+    """Request pattern of the poll."""
+    key: KeyRule = KeyRule("$..chat.id")
+    containing: str | None = None
+    """Only updates whose JSON holds this regular expression."""
+    updates: str = "$.result"
+    """JSONPath of the list of updates in an answer."""
+    id: str = "$.update_id"
+    """JSONPath of the number of an update, within it; numbers rise."""
+    offset: str = "offset"
+    """Parameter: number of the first update that is wanted; confirms all before."""
+    timeout: str = "timeout"
+    """Parameter: seconds that an answer may be held back."""
+    limit: str = "limit"
+    """Parameter: how many updates an answer may hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboundStimulus:
+    """Which requests to the bot (a webhook, a dashboard's call) begin an item."""
+
+    inbound: str
+    """Method and path, such as ``POST /webhook/*``."""
+    key: KeyRule | None = None
+    """None numbers the requests in their recorded order."""
+    containing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientStimulus:
+    """Which messages from the bot's own WebSocket clients begin an item."""
+
+    client: str
+    """Path of the bot's WebSocket, such as ``/ws``."""
+    key: KeyRule
+    containing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CycleStimulus:
+    """Which request of the bot begins a new cycle: any of them after the last cycle's end.
+
+    A cycle has ended once its effect was answered. Where it asks for the same several times, only
+    ``pause_s`` tells cycles apart.
+    """
+
+    cycle: tuple[str, ...]
+    """Request patterns."""
+    pause_s: float = 0.0
+    """Silence, no request under way, that parts two cycles; 0 where the effect alone does."""
+    cycles: int | None = None
+    """Only so many of the recorded cycles."""
+
+
+StimulusRule = PushStimulus | UpdateStimulus | InboundStimulus | ClientStimulus | CycleStimulus
+
+
+@dataclass(frozen=True, slots=True)
+class RequestEffect:
     """Which requests of the bot end an item, and which part of them must be equal."""
 
     request: str
@@ -53,6 +116,45 @@ class EffectRule:
     key: KeyRule
     compare: tuple[str, ...] = ()
     """JSONPaths into the body that must be equal on both sides; empty means the whole body."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerEffect:
+    """The bot's own answer to the inbound request ends the item."""
+
+    compare: tuple[str, ...] = ()
+    """JSONPaths into the answer that must be equal; empty means all of it. So must the status."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEffect:
+    """Which messages to the bot's own WebSocket clients end an item.
+
+    What comes from one client is answered to that client; any other stimulus makes one item for
+    each client that was told of it in the recording.
+    """
+
+    message: str
+    """Path of the bot's WebSocket, such as ``/ws``."""
+    key: KeyRule
+    compare: tuple[str, ...] = ()
+    each: str | None = None
+    """JSONPath of the parts of a message that each have a key, as where updates are batched."""
+    repeats: bool = False
+    """Whether a key may come again, as where the whole state is sent each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class CycleEffect:
+    """Which requests belong to a cycle's work; the answer to the last of them ends it."""
+
+    request: tuple[str, ...]
+    """Request patterns."""
+    compare: tuple[str, ...] = ()
+    """JSONPaths into the bodies of all of them; empty compares nothing."""
+
+
+EffectRule = RequestEffect | AnswerEffect | MessageEffect | CycleEffect
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +167,10 @@ class ItemRules:
     """An effect later than this after its stimulus counts as missed."""
     settle_s: float = 5.0
     """A run ends when nothing has happened for this long after the last stimulus."""
+    numbered: bool = False
+    """The n-th stimulus of a key belongs to the n-th effect of that key, as in a chat."""
+    order_by: KeyRule | None = None
+    """What is read from the stimuli of items whose effects must come in the same order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +197,7 @@ class MatchRules:
     ignore_query: tuple[str, ...] = ()
     ignore_body: tuple[str, ...] = ()
     allow_misses: bool = False
-    effect: EffectRule | None = None
+    effect: RequestEffect | None = None
     """Requests that end an item are matched by the item's key alone. Whether they say the same is
     for the comparison of the work to judge, not for the server by refusing them."""
 
@@ -120,5 +226,7 @@ class Scenario:
     """Stages of request patterns that depend on each other, for the floor of the item latency."""
     simulated: str = ""
     """What about the recording is simulated, for the report; empty for real traffic."""
+    vary: tuple[str, ...] = ()
+    """Regular expressions of what a load multiplier makes new in each copy, beside the keys."""
     lanes: int = 1
     """How many pairs may run side by side; more than 1 only where the bot mostly waits."""

@@ -12,7 +12,7 @@ from perfscan.replay.doubts import Circumstances
 from perfscan.replay.model import (
     Claim,
     Comparison,
-    EffectRule,
+    RequestEffect,
     Implementation,
     Item,
     ItemRules,
@@ -21,14 +21,14 @@ from perfscan.replay.model import (
     Run,
     Scenario,
     Side,
-    StimulusRule,
+    PushStimulus,
 )
 
 SIDE = Implementation("original", ("python",), Path())
 SCENARIO = Scenario(
     *("s", "s", Path(), Path(), SIDE, SIDE),
     ItemRules(
-        StimulusRule("wss://h/", KeyRule("$.id")), EffectRule("POST https://h/y", KeyRule("$.id"))
+        PushStimulus("wss://h/", KeyRule("$.id")), RequestEffect("POST https://h/y", KeyRule("$.id"))
     ),
 )
 LATENCY = "item_latency_ms.p95"

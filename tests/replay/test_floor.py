@@ -8,7 +8,7 @@ import pytest
 
 from perfscan.replay.floor import floors
 from perfscan.replay.model import (
-    EffectRule,
+    RequestEffect,
     Event,
     Implementation,
     ItemRules,
@@ -20,7 +20,7 @@ from perfscan.replay.model import (
     Request,
     Response,
     Scenario,
-    StimulusRule,
+    PushStimulus,
 )
 
 MS = 1_000_000
@@ -28,8 +28,8 @@ SIDE = Implementation("original", ("python",), Path())
 SCENARIO = Scenario(
     *("s", "s", Path(), Path(), SIDE, SIDE),
     ItemRules(
-        StimulusRule("wss://feed.test/", KeyRule("$.id")),
-        EffectRule("POST https://send.test/send", KeyRule("$.text", r"#(\w+)")),
+        PushStimulus("wss://feed.test/", KeyRule("$.id")),
+        RequestEffect("POST https://send.test/send", KeyRule("$.text", r"#(\w+)")),
     ),
     counts={"reports": "GET https://api.test/report/*"},
     critical_path=(

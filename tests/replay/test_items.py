@@ -6,7 +6,7 @@ import pytest
 
 from perfscan.errors import InputError
 from perfscan.replay import items
-from perfscan.replay.model import EffectRule, KeyRule, Message, Request, StimulusRule
+from perfscan.replay.model import RequestEffect, KeyRule, Message, Request, PushStimulus
 
 TELEGRAM = "POST https://api.telegram.org/*/sendMessage"
 
@@ -60,9 +60,9 @@ def logs(signature: object) -> Message:
     return received(json.dumps(value))
 
 
-def stimulus(containing: str | None = None) -> StimulusRule:
+def stimulus(containing: str | None = None) -> PushStimulus:
     key = KeyRule(path="$.params.result.value.signature")
-    return StimulusRule("wss://rpc.example/", key, containing)
+    return PushStimulus("wss://rpc.example/", key, containing)
 
 
 def test_a_stimulus_has_its_key() -> None:
@@ -117,7 +117,7 @@ def request(body: str = "", target: str = "/", kind: str = "application/json") -
     ],
 )
 def test_an_effect_has_its_key(rule: KeyRule, sent: Request, key: str | None) -> None:
-    assert items.effect_key(EffectRule(TELEGRAM, rule), sent) == key
+    assert items.effect_key(RequestEffect(TELEGRAM, rule), sent) == key
 
 
 def test_a_bad_path_is_an_error() -> None:

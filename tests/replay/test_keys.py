@@ -5,7 +5,7 @@ import json
 import pytest
 
 from perfscan.replay.keys import Asked, Key, host_and_port, message_key, read_request
-from perfscan.replay.model import EffectRule, KeyRule, MatchRules
+from perfscan.replay.model import RequestEffect, KeyRule, MatchRules
 
 JSON_TYPE = (("Content-Type", "application/json"),)
 FORM_TYPE = (("content-type", "application/x-www-form-urlencoded"),)
@@ -139,7 +139,7 @@ def test_ignoring_leaves_what_was_asked_alone() -> None:
 
 
 def test_effects_of_items_are_matched_by_their_key() -> None:
-    effect = EffectRule("POST https://api.example/*/send", KeyRule("$.text", r"tx/(\w+)"))
+    effect = RequestEffect("POST https://api.example/*/send", KeyRule("$.text", r"tx/(\w+)"))
     rules = MatchRules(effect=effect)
 
     def sent(text: str, target: str = "/bot1/send") -> Key:

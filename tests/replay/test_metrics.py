@@ -17,7 +17,7 @@ from perfscan.replay.metrics import (
     traffic_metrics,
 )
 from perfscan.replay.model import (
-    EffectRule,
+    RequestEffect,
     Implementation,
     Item,
     ItemRules,
@@ -36,7 +36,7 @@ from perfscan.replay.model import (
     Response,
     Scenario,
     Served,
-    StimulusRule,
+    PushStimulus,
 )
 from perfscan.replay.schedule import Slot
 
@@ -146,7 +146,7 @@ def test_lateness_is_that_of_answers_and_pushed_messages() -> None:
 def scenario(*, allow_misses: bool = False) -> Scenario:
     side = Implementation("original", ("python",), Path())
     rules = ItemRules(
-        StimulusRule("wss://h/", KeyRule("$.id")), EffectRule("POST https://h/y", KeyRule("$.id"))
+        PushStimulus("wss://h/", KeyRule("$.id")), RequestEffect("POST https://h/y", KeyRule("$.id"))
     )
     return Scenario(
         *("s", "s", Path(), Path(), side, side, rules),

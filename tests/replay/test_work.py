@@ -7,7 +7,7 @@ import pytest
 
 from perfscan.replay.model import (
     Close,
-    EffectRule,
+    RequestEffect,
     Event,
     Item,
     ItemRules,
@@ -21,15 +21,15 @@ from perfscan.replay.model import (
     RecordingHeader,
     Request,
     Response,
-    StimulusRule,
+    PushStimulus,
     StreamStart,
 )
 from perfscan.replay.work import effects, expected_items, items_of_run, stimuli
 
 MS = 1_000_000
 RULES = ItemRules(
-    StimulusRule("wss://feed.test/", KeyRule(path="$.id")),
-    EffectRule("POST https://send.test/*/message", KeyRule(path="$.text", pattern=r"#(\w+)")),
+    PushStimulus("wss://feed.test/", KeyRule(path="$.id")),
+    RequestEffect("POST https://send.test/*/message", KeyRule(path="$.text", pattern=r"#(\w+)")),
     deadline_s=2.0,
 )
 

@@ -22,7 +22,7 @@ from perfscan.replay.compare import compare
 from perfscan.replay.doubts import Circumstances
 from perfscan.replay.model import (
     Claim,
-    EffectRule,
+    RequestEffect,
     Implementation,
     Item,
     ItemRules,
@@ -31,7 +31,7 @@ from perfscan.replay.model import (
     Run,
     Scenario,
     Side,
-    StimulusRule,
+    PushStimulus,
 )
 from perfscan.replay.result import describe_scenario
 
@@ -45,8 +45,8 @@ SCENARIO = Scenario(
         *("optimized", ("python", "-m", "bot"), Path("optimized")), services=("redis",)
     ),
     items=ItemRules(
-        StimulusRule("wss://mainnet.helius-rpc.com/", KeyRule("$.params.result.value.signature")),
-        EffectRule("POST https://api.telegram.org/*/sendMessage", KeyRule("$.text", r"tx/(\w+)")),
+        PushStimulus("wss://mainnet.helius-rpc.com/", KeyRule("$.params.result.value.signature")),
+        RequestEffect("POST https://api.telegram.org/*/sendMessage", KeyRule("$.text", r"tx/(\w+)")),
     ),
     targets={"item_latency_ms.p95": 1000.0, "peak_rss_mb": 64.0, "success_rate": 0.95},
     counts={"rugcheck_requests": "GET https://api.rugcheck.xyz/v1/tokens/*/report"},
