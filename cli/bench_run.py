@@ -227,7 +227,7 @@ def _manner(pairs: int, lanes: int) -> str:
 
 
 def _expected_seconds(order: Order, lanes: int, recording: Recording, scenario: Scenario) -> float:
-    times = [message.at_ns for message in stimuli(recording, scenario.items).values()]
+    times = [one.at_ns for one in stimuli(recording, scenario.items).values()]
     streaming = (times[-1] - times[0]) / 1e9 if times else 0.0
     streaming = min(streaming, order.until_s or streaming) / order.speed
     one = streaming + scenario.items.settle_s + START_AND_STOP_S

@@ -89,14 +89,14 @@ def item_floors(recording: Recording, scenario: Scenario) -> dict[str, float]:
     if not scenario.critical_path or recording.header.latency != "recorded":
         return {}
     calls = [call for call in exchanges(recording) if not call.is_websocket]
-    done = effects(recording, scenario.items.effect)
+    done = effects(recording, scenario.items)
     begun = stimuli(recording, scenario.items)
     keys = [key for key in begun if key in done]
-    flow = _rare(_read(calls, scenario.match), keys)
+    flow = _rare(_read(calls, scenario.match), [begun[key].value for key in keys])
     times = {}
     cached: set[tuple[Key, ...]] = set()
     for key in keys:
-        needed = _belonging(key, begun[key].at_ns, done[key][0].at_ns, flow)
+        needed = _belonging(begun[key].value, begun[key].at_ns, done[key][0].at_ns, flow)
         fresh = [call for asked, call in needed.items() if asked not in cached]
         times[key] = _critical_ms(fresh, scenario.critical_path)
         cached |= needed.keys()

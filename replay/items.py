@@ -13,7 +13,7 @@ from jsonpath import compile as compile_path
 from jsonpath.exceptions import JSONPathError
 
 from perfscan.errors import InputError
-from perfscan.replay.model import EffectRule, KeyRule, Message, Request, StimulusRule
+from perfscan.replay.model import KeyRule, Request, RequestEffect
 
 _QUERY = re.compile(r"[?#]")
 
@@ -39,32 +39,29 @@ def query_of(target: str) -> str:
     return target.partition("#")[0].partition("?")[2]
 
 
-def is_stimulus(rule: StimulusRule, message: Message) -> bool:
-    """Tell whether a received message begins an item; its URL is the caller's to compare."""
-    if message.direction != "received":
-        return False
-    return (
-        rule.containing is None or _pattern(rule.containing).search(_text(message.data)) is not None
-    )
+def inbound_matches(pattern: str, method: str, target: str) -> bool:
+    """Tell whether a request to the bot fits ``pattern``: method and path, as ``GET /api/*``."""
+    wanted, _, path = pattern.partition(" ")
+    return request_matches(f"{wanted} http://bot{path}", method, f"http://bot{target}")
 
 
-def stimulus_key(rule: StimulusRule, message: Message) -> str | None:
-    """Return the key of the item that ``message`` begins, or None where it begins none."""
-    return _key(rule.key, _text(message.data)) if is_stimulus(rule, message) else None
+def holds(containing: str | None, text: str) -> bool:
+    """Tell whether ``text`` holds a regular expression; all text holds None."""
+    return containing is None or _pattern(containing).search(text) is not None
 
 
-def effect_key(rule: EffectRule, request: Request) -> str | None:
+def effect_key(rule: RequestEffect, request: Request) -> str | None:
     """Return the key of the item that ``request`` ends, or None where it has none.
 
     Method and URL are the caller's to compare (:func:`request_matches`). The payload is the body:
     JSON, a form, or text; a request without body is read by its query.
     """
-    return _key(rule.key, effect_payload(request))
+    return read_key(rule.key, effect_payload(request))
 
 
 def effect_payload(request: Request) -> Any:
     """Return what a request says: JSON as it is, a form or query as an object, or text."""
-    text = _text(request.body)
+    text = text_of(request.body)
     if not text:
         return dict(parse_qsl(query_of(request.target), keep_blank_values=True))
     try:
@@ -92,10 +89,11 @@ def locations(path: str, payload: Any) -> list[tuple[int | str, ...]]:
     return [match.parts for match in _path(path).finditer(payload)]
 
 
-def _key(rule: KeyRule, payload: Any) -> str | None:
+def read_key(rule: KeyRule, payload: Any) -> str | None:
+    """Return the key that ``rule`` finds in JSON or text, None where there is none."""
     if rule.path is not None:
         if isinstance(payload, str):
-            payload = _json_or_none(payload)
+            payload = json_of(payload)
         found = values_at(rule.path, payload)
         if not found or found[0] is None:
             return None
@@ -109,11 +107,13 @@ def _key(rule: KeyRule, payload: Any) -> str | None:
     return match[1] if match.re.groups else match[0]
 
 
-def _text(data: str | bytes) -> str:
+def text_of(data: str | bytes) -> str:
+    """Return a message or body as text, what is not UTF-8 replaced."""
     return data if isinstance(data, str) else data.decode("utf-8", "replace")
 
 
-def _json_or_none(text: str) -> Any:
+def json_of(text: str | bytes) -> Any:
+    """Return the value of a JSON text, None where it is none."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

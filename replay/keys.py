@@ -19,7 +19,7 @@ from perfscan.replay.items import (
     request_matches,
     without_query,
 )
-from perfscan.replay.model import EffectRule, Headers, MatchRules, Open, Request
+from perfscan.replay.model import Headers, MatchRules, Open, Request, RequestEffect
 from perfscan.replay.redaction import is_public_identifier, normalise_secrets
 
 _ADDRESS_END = re.compile(r"[?#]")
@@ -118,7 +118,7 @@ def _path_of(target: str) -> str:
 
 
 def _item_key(
-    method: str, host: str, target: str, kind: str, body: bytes, effect: EffectRule | None
+    method: str, host: str, target: str, kind: str, body: bytes, effect: RequestEffect | None
 ) -> str | None:
     """Return the key of the item that a request ends, None for any other request."""
     if effect is None:

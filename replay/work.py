@@ -2,95 +2,50 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from perfscan.replay.exchanges import Exchange, exchanges, websockets
-from perfscan.replay.items import (
-    effect_key,
-    effect_payload,
-    request_matches,
-    stimulus_key,
-    values_at,
-    without_query,
-)
+from perfscan.replay.effects import Effect, effect_kind
+from perfscan.replay.items import read_key
 from perfscan.replay.model import (
-    Close,
-    EffectRule,
+    ClientStimulus,
     Item,
     ItemRules,
     ItemState,
-    Message,
+    KeyRule,
+    MessageEffect,
     Observation,
-    Pushed,
     Recording,
-    StreamStart,
+    RequestEffect,
 )
-from perfscan.replay.redaction import normalise_secrets
+from perfscan.replay.stimuli import Stimulus, stimulus_kind
+from perfscan.replay.stimuli.inbound import clients, for_client
 
-REFUSED = 400
-"""An effect answered with this status or above did not happen; sending it again is right."""
-LISTENED_NS = 1_000_000_000
-"""A message pushed this shortly before the bot closed the connection may never have been read:
-a client that closes drops what it has not taken from its buffers yet."""
 SHOWN = 60
 """Characters of a differing value that a detail quotes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """A request that ended an item and was accepted."""
-
-    key: str
-    at_ns: int
-    values: str
-    """Canonical JSON of the parts that must be equal."""
-
-    @property
-    def content(self) -> str:
-        """Hash of the parts that must be equal."""
-        return hashlib.sha256(self.values.encode()).hexdigest()[:16]
+def stimuli(recording: Recording, rules: ItemRules) -> dict[str, Stimulus]:
+    """Return what begins items, by key and in time order; the first of equal keys counts."""
+    first: dict[str, Stimulus] = {}
+    for stimulus in _all_stimuli(recording, rules):
+        first.setdefault(stimulus.key, stimulus)
+    return first
 
 
-def stimuli(recording: Recording, rules: ItemRules) -> dict[str, Message]:
-    """Return the recorded messages that begin items, by key; the first of equal keys counts."""
-    wanted = without_query(rules.stimulus.websocket)
-    found: dict[str, Message] = {}
-    for session in websockets(recording):
-        if without_query(session.url) != wanted:
-            continue
-        for message in session.messages:
-            key = stimulus_key(rules.stimulus, message)
-            if key is not None and (key not in found or message.at_ns < found[key].at_ns):
-                found[key] = message
-    return dict(sorted(found.items(), key=lambda entry: entry[1].at_ns))
-
-
-def effects(traffic: Recording | Observation, rule: EffectRule) -> dict[str, list[Effect]]:
-    """Return all accepted effects by key, in the order in which they were sent."""
-    found: dict[str, list[Effect]] = defaultdict(list)
-    for exchange in exchanges(traffic):
-        if not _accepted(exchange, rule):
-            continue
-        key = effect_key(rule, exchange.request)
-        if key is not None:
-            values = _compared(rule, effect_payload(exchange.request))
-            found[key].append(Effect(key, exchange.request.at_ns, values))
-    return dict(found)
+def effects(recording: Recording, rules: ItemRules) -> dict[str, list[Effect]]:
+    """Return all recorded effects by key, in order."""
+    return _effects(recording, recording, rules, _all_stimuli(recording, rules))
 
 
 def expected_items(recording: Recording, rules: ItemRules, until_s: float | None = None) -> int:
-    """Count the recorded stimuli with a recorded effect, up to a time from the stream's start."""
-    done = effects(recording, rules.effect)
-    begun = stimuli(recording, rules)
-    start_ns = _recorded_start(recording, rules)
+    """Count the recorded stimuli with a recorded effect, up to a time from the first's start."""
+    done = effects(recording, rules)
+    start_ns = stimulus_kind(rules).starts_ns(recording)
     return sum(
-        key in done and (until_s is None or message.at_ns - start_ns <= until_s * 1e9)
-        for key, message in begun.items()
+        key in done and (until_s is None or stimulus.at_ns - start_ns <= until_s * 1e9)
+        for key, stimulus in stimuli(recording, rules).items()
     )
 
 
@@ -100,130 +55,150 @@ def items_of_run(
     """Judge what a run did with every recorded stimulus.
 
     An item is owed where the recording holds both stimulus and effect. A stimulus without a
-    recorded effect owes nothing: an effect for one that the recorded bot heard is wrong, since
+    recorded effect owes nothing: a request for one that the recorded bot heard is wrong, since
     that bot decided against it; for one that it could not hear it is work beyond duty, as is
-    right for a bot that stays connected. An effect that no stimulus asked for is wrong.
+    right for a bot that stays connected. A request that no stimulus asked for is wrong.
     """
-    begun = stimuli(recording, rules)
-    recorded = effects(recording, rules.effect)
-    done = effects(observation, rules.effect)
-    clock = _Clock.of(observation, rules, _recorded_start(recording, rules))
-    heard = _heard(recording, observation, rules)
+    trial = _Trial.of(recording, observation, rules)
     made = [
-        replace(
-            _judge(message, key, recorded.get(key), done.get(key, []), clock, rules),
-            away=key not in heard,
-        )
-        for key, message in begun.items()
-        if clock.played(message) and (key in recorded or key in done)
+        replace(trial.judge(stimulus), away=key in trial.away)
+        for key, stimulus in trial.begun.items()
+        if key in trial.due and (key in trial.recorded or (key in trial.done and trial.strict))
     ]
+    if rules.order_by is not None:
+        made = _ordered(made, trial, rules.order_by)
     made += [
         Item(key, sent[0].at_ns, "wrong", None, sent[0].content, "nothing asked for it", False)
-        for key, sent in done.items()
-        if key not in begun
+        for key, sent in trial.done.items()
+        if trial.strict and key not in trial.begun
     ]
     return tuple(made)
 
 
-def _heard(recording: Recording, observation: Observation, rules: ItemRules) -> set[str]:
-    """Return the keys of stimuli that were pushed to the bot while it went on listening."""
-    closed = {
-        event.connection: event.at_ns for event in observation.events if isinstance(event, Close)
-    }
-    heard = set()
-    for event in observation.events:
-        if not isinstance(event, Pushed):
-            continue
-        left_ns = closed.get(event.connection)
-        if left_ns is not None and left_ns - event.at_ns < LISTENED_NS:
-            continue
-        message = recording.events[event.message]
-        if isinstance(message, Message) and (key := stimulus_key(rules.stimulus, message)):
-            heard.add(key)
-    return heard
-
-
 @dataclass(frozen=True, slots=True)
-class _Clock:
-    """Turns recorded stream time into run time."""
+class _Trial:
+    """All that is known of a run, by the keys of its items."""
 
-    recorded_ns: int
-    at_ns: int
-    speed: float
-    until_ns: int | None
+    rules: ItemRules
+    begun: Mapping[str, Stimulus]
+    recorded: Mapping[str, Sequence[Effect]]
+    done: Mapping[str, Sequence[Effect]]
+    due: Mapping[str, int]
+    """Intended time of each stimulus that the run played."""
+    away: frozenset[str]
+    """Of what the bot, or the receiver of its effect, was not there for."""
+    strict: bool
+    repeats: bool
 
     @classmethod
-    def of(cls, observation: Observation, rules: ItemRules, recorded_start_ns: int) -> _Clock:
-        """Anchor at the start of the stimulus stream; at 0 where it never started."""
-        wanted = without_query(rules.stimulus.websocket)
-        for event in observation.events:
-            if isinstance(event, StreamStart) and without_query(event.url) == wanted:
-                return cls(event.recorded_ns, event.at_ns, observation.speed, observation.until_ns)
-        return cls(recorded_start_ns, 0, observation.speed, observation.until_ns)
+    def of(cls, recording: Recording, observation: Observation, rules: ItemRules) -> _Trial:
+        """Read a run."""
+        kind, effect = stimulus_kind(rules), effect_kind(rules)
+        every = _all_stimuli(recording, rules)
+        begun: dict[str, Stimulus] = {}
+        for one in every:
+            begun.setdefault(one.key, one)
+        times = kind.played(recording, observation)
+        reached = kind.reached(recording, observation)
+        due = {key: times[one.mark] for key, one in begun.items() if one.mark in times}
+        heard = {one.key for one in every if one.mark in reached}
+        return cls(
+            rules=rules,
+            begun=begun,
+            recorded=_effects(recording, recording, rules, every),
+            done=_effects(recording, observation, rules, every),
+            due=due,
+            away=frozenset(begun.keys() - heard).union(effect.away(recording, observation, due)),
+            strict=effect.strays,
+            repeats=effect.repeats,
+        )
 
-    def played(self, message: Message) -> bool:
-        return self.until_ns is None or message.at_ns - self.recorded_ns <= self.until_ns
+    def judge(self, stimulus: Stimulus) -> Item:
+        key, due_ns = stimulus.key, self.due[stimulus.key]
+        recorded, done = self.recorded.get(key), self.done.get(key, ())
+        if not done:
+            return Item(key, due_ns, "missed", None, detail="no effect in time")
+        first = done[0]
+        latency_ms = (first.at_ns - due_ns) / 1e6
+        state, detail = self._state(stimulus, recorded, done, latency_ms)
+        owed = recorded is not None
+        return Item(key, due_ns, state, latency_ms, first.content, detail, expected=owed)
 
-    def run_ns(self, message: Message) -> int:
-        return self.at_ns + round((message.at_ns - self.recorded_ns) / self.speed)
+    def _state(
+        self,
+        stimulus: Stimulus,
+        recorded: Sequence[Effect] | None,
+        done: Sequence[Effect],
+        latency_ms: float,
+    ) -> tuple[ItemState, str]:
+        if recorded is None and stimulus.heard:
+            return "wrong", "the recorded bot heard this and sent nothing"
+        if recorded is not None:
+            judged = done[:1] if self.repeats else done
+            unlike = next((one for one in judged if one.content != recorded[0].content), None)
+            if unlike is not None:
+                return "wrong", _difference(recorded[0].values, unlike.values)
+        if len(done) > 1 and not self.repeats:
+            return "duplicated", f"sent {len(done)} times"
+        if latency_ms > self.rules.deadline_s * 1000:
+            return "late", f"{latency_ms / 1000:.1f} s after its stimulus"
+        return "handled", ""
 
 
-def _recorded_start(recording: Recording, rules: ItemRules) -> int:
-    """Return when the recorded bot first had the stimulus stream open."""
-    wanted = without_query(rules.stimulus.websocket)
-    sessions = (one for one in websockets(recording) if without_query(one.url) == wanted)
-    return min((session.response.at_ns for session in sessions), default=0)
+def _all_stimuli(recording: Recording, rules: ItemRules) -> list[Stimulus]:
+    """Return every recorded stimulus under the key of its item; several may have the same."""
+    found = list(stimulus_kind(rules).found(recording))
+    if rules.numbered and isinstance(rules.effect, RequestEffect):
+        counted: dict[str, int] = defaultdict(int)
+        for place, stimulus in enumerate(found):
+            counted[stimulus.key] += 1
+            key = _numbered(stimulus.key, counted[stimulus.key])
+            found[place] = replace(stimulus, key=key)
+    if isinstance(rules.effect, MessageEffect) and not isinstance(rules.stimulus, ClientStimulus):
+        numbers = clients(recording, rules.effect.message).values()
+        found = [
+            replace(stimulus, key=for_client(stimulus.key, number))
+            for stimulus in found
+            for number in numbers
+        ]
+    return found
 
 
-def _judge(
-    message: Message,
-    key: str,
-    recorded: Sequence[Effect] | None,
-    done: Sequence[Effect],
-    clock: _Clock,
+def _effects(
+    recording: Recording,
+    traffic: Recording | Observation,
     rules: ItemRules,
-) -> Item:
-    stimulus_ns = clock.run_ns(message)
-    if not done:
-        return Item(key, stimulus_ns, "missed", None, detail="no effect in time")
-    first = done[0]
-    latency_ms = (first.at_ns - stimulus_ns) / 1e6
-    state, detail = _state(message, recorded, done, latency_ms, rules)
-    return Item(
-        key, stimulus_ns, state, latency_ms, first.content, detail, expected=recorded is not None
-    )
+    begun: Sequence[Stimulus],
+) -> dict[str, list[Effect]]:
+    found = effect_kind(rules).done(recording, traffic, begun)
+    if not (rules.numbered and isinstance(rules.effect, RequestEffect)):
+        return found
+    return {
+        _numbered(key, number): [effect]
+        for key, done in found.items()
+        for number, effect in enumerate(done, 1)
+    }
 
 
-def _state(
-    message: Message,
-    recorded: Sequence[Effect] | None,
-    done: Sequence[Effect],
-    latency_ms: float,
-    rules: ItemRules,
-) -> tuple[ItemState, str]:
-    if recorded is None and message.heard:
-        return "wrong", "the recorded bot heard this and sent nothing"
-    if recorded is not None:
-        unlike = next((one for one in done if one.content != recorded[0].content), None)
-        if unlike is not None:
-            return "wrong", _difference(recorded[0].values, unlike.values)
-    if len(done) > 1:
-        return "duplicated", f"sent {len(done)} times"
-    if latency_ms > rules.deadline_s * 1000:
-        return "late", f"{latency_ms / 1000:.1f} s after its stimulus"
-    return "handled", ""
+def _numbered(key: str, number: int) -> str:
+    return f"{key} #{number}"
 
 
-def _accepted(exchange: Exchange, rule: EffectRule) -> bool:
-    if exchange.response is None or exchange.response.status >= REFUSED:
-        return False
-    return request_matches(rule.request, exchange.request.method, exchange.url)
-
-
-def _compared(rule: EffectRule, payload: Any) -> str:
-    """Return what must be equal; secrets are levelled, since a recording holds stand-ins."""
-    parts: Any = [values_at(path, payload) for path in rule.compare] if rule.compare else payload
-    return normalise_secrets(json.dumps(parts, sort_keys=True, ensure_ascii=False))
+def _ordered(items: Sequence[Item], trial: _Trial, order_by: KeyRule) -> list[Item]:
+    """Mark the items that overtook an earlier one of their kind."""
+    open_ns: dict[str, tuple[int, str]] = {}
+    judged = {item.key: item for item in items}
+    for key in sorted(judged, key=lambda key: (trial.due[key], trial.begun[key].mark)):
+        group = read_key(order_by, trial.begun[key].payload)
+        done = trial.done.get(key)
+        if group is None or not done:
+            continue
+        latest_ns, latest = open_ns.get(group, (0, ""))
+        if done[0].at_ns < latest_ns and judged[key].state == "handled":
+            detail = f"it overtook {latest}, which was to come first"
+            judged[key] = replace(judged[key], state="wrong", detail=detail)
+        open_ns[group] = max((latest_ns, latest), (done[0].at_ns, key))
+    return [judged[item.key] for item in items]
 
 
 def _difference(recorded: str, sent: str) -> str:

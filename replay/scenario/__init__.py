@@ -19,6 +19,7 @@ Paths are relative to the scenario file. A complete example (only ``schema``, ``
         command: [python, -m, bot]
         directory: optimized
         environment: {TELEGRAM_BOT_TOKEN: "1:aaa"}
+        listens: 8000                   # port for its own users; default: the recorded one
         services: [redis]               # real services that are started for it
         switches:                       # optimisation -> environment that turns it off
           concurrency: {MAX_CONCURRENT_POOLS: "1"}
@@ -35,6 +36,9 @@ Paths are relative to the scenario file. A complete example (only ``schema``, ``
         key: {path: $.text, pattern: 'tx/(\w+)'}   # path, pattern (first group) or both
         compare: [$.chat_id, $.text]    # must be equal to the recording; default: whole body
 
+      numbered: false                   # the n-th stimulus of a key has the n-th effect of it
+      order_by: {path: $.params.result.value.slot}   # what must be effected in its order; optional
+
     match:                              # what the matcher may ignore
       ignore_query: [nonce]
       ignore_body: [$.id]
@@ -45,6 +49,8 @@ Paths are relative to the scenario file. A complete example (only ``schema``, ``
     lanes: 1                            # pairs side by side; only for bots that mostly wait
     counts:                             # own metrics: name -> requests that are counted
       rugcheck_requests: GET https://api.rugcheck.xyz/v1/tokens/*/report
+    load:                               # what --load makes new in each copy, beside the keys
+      vary: ['0x[0-9a-f]{40}']
     targets:                            # largest allowed value (smallest where more is better)
       item_latency_ms.p95: 1000
     critical_path:                      # requests of an item that wait for each other, in stages
@@ -62,6 +68,35 @@ Paths are relative to the scenario file. A complete example (only ``schema``, ``
       - text: Zero memory leaks during 24h continuous operation
         source: Success Metrics
         not_measured: needs a soak over 24 h of recorded traffic
+
+Other items (one stimulus and one effect each)::
+
+      stimulus:                         # an update handed to a long poll; Telegram by default
+        poll: POST https://api.telegram.org/*/getUpdates
+        key: {path: $..chat.id}         # default; then numbered is true
+        updates: $.result               # the list in an answer
+        id: $.update_id                 # the number of one; offset, timeout, limit: parameters
+      stimulus:                         # a request to the bot; numbered where it has no key
+        inbound: POST /webhook/*
+        key: {path: $.order}
+      stimulus:                         # a message of a client of the bot's own WebSocket
+        client: /ws
+        key: {path: $.id}
+      stimulus:                         # the request with which each cycle begins; its latency
+        cycle: [GET https://api.bybit.com/v5/order/realtime]   # counts from there
+        pause_s: 0.5                    # silence that parts cycles; default: their effect does
+        cycles: 10                      # only the first ones; default: all that are recorded
+      effect:                           # of a cycle: all its work, over with the last answer
+        request: [GET https://api.bybit.com/v5/*/*, POST https://api.bybit.com/v5/*/*]
+        compare: [$.orderLinkId]        # of all of them, in any order; default: nothing
+      effect:                           # the bot's own answer to the inbound request
+        answer: true
+        compare: [$.status]
+      effect:                           # a message to the bot's own WebSocket clients: an item
+        message: /ws                    # for each client that was told in the recording
+        each: $.updates[*]              # the parts of a message that each have a key
+        key: {path: $.seq}
+        repeats: false                  # true where the whole state is sent each time
 
 A request pattern is a method and a URL without query; ``*`` stands for a path segment or a part
 of one. Every mistake is one InputError that names file, line, key and the nearest right word.

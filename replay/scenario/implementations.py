@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from perfscan.replay.model import Implementation
-from perfscan.replay.scenario.fields import read_directory, read_entries, read_folder
+from perfscan.replay.scenario.fields import read_directory, read_entries, read_folder, read_whole
 from perfscan.replay.yaml_node import YamlNode, did_you_mean
 
 SERVICES = ("redis",)
@@ -14,7 +14,8 @@ SERVICES = ("redis",)
 def read_implementation(name: str, node: YamlNode) -> Implementation:
     """Read one side."""
     fields = node.fields(
-        ("command", "directory", "environment", "services", "switches"), required=("command",)
+        ("command", "directory", "environment", "services", "switches", "listens"),
+        required=("command",),
     )
     return Implementation(
         name=name,
@@ -28,7 +29,14 @@ def read_implementation(name: str, node: YamlNode) -> Implementation:
             switch: _environment(values)
             for switch, values in read_entries(fields.get("switches")).items()
         },
+        listens=_port(fields["listens"]) if "listens" in fields else None,
     )
+
+
+def _port(node: YamlNode) -> int:
+    if (port := read_whole(node, at_least=1)) > 65_535:
+        raise node.mistake(f"not a port: {port}", "ports end at 65535")
+    return port
 
 
 def _command(node: YamlNode) -> tuple[str, ...]:

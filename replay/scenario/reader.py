@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from perfscan.replay.catalogue import METRICS
-from perfscan.replay.model import Scenario
+from perfscan.replay.model import RequestEffect, Scenario
 from perfscan.replay.scenario.claims import read_claim, read_counts, read_targets
 from perfscan.replay.scenario.fields import (
     read_children,
     read_file,
     read_metric,
+    read_pattern,
     read_request,
     read_whole,
 )
@@ -27,7 +28,7 @@ _REQUIRED = ("schema", "name", "recording", "implementations", "items")
 _KEYS = (
     *_REQUIRED,
     *("title", "simulated", "match", "primary", "threshold", "lanes", "counts", "targets"),
-    *("critical_path", "claims"),
+    *("critical_path", "claims", "load"),
 )
 _SIDES = ("original", "optimized")
 
@@ -52,7 +53,10 @@ def read_scenario(path: Path) -> Scenario:
         items=items,
         primary=read_metric(top["primary"], known) if "primary" in top else DEFAULT_PRIMARY,
         threshold=_threshold(top.get("threshold")),
-        match=replace(read_match(top.get("match")), effect=items.effect),
+        match=replace(
+            read_match(top.get("match")),
+            effect=items.effect if isinstance(items.effect, RequestEffect) else None,
+        ),
         claims=tuple(read_claim(claim, known) for claim in read_children(top.get("claims"))),
         targets=read_targets(top.get("targets"), known),
         counts=counts,
@@ -61,8 +65,14 @@ def read_scenario(path: Path) -> Scenario:
             for stage in read_children(top.get("critical_path"))
         ),
         simulated=top["simulated"].scalar().strip() if "simulated" in top else "",
+        vary=_vary(top.get("load")),
         lanes=read_whole(top["lanes"], at_least=1) if "lanes" in top else 1,
     )
+
+
+def _vary(node: YamlNode | None) -> tuple[str, ...]:
+    fields = node.fields(("vary",)) if node else {}
+    return tuple(read_pattern(pattern) for pattern in read_children(fields.get("vary")))
 
 
 def _threshold(node: YamlNode | None) -> float:

@@ -1,7 +1,8 @@
 """What the upstream server saw of a run, as JSON Lines: written as it happens, read afterwards.
 
 The first line is a header (``{"schema": "perfscan.journal/1", "speed": 1.0, "until_ns": null}``),
-every other line one observed event, as in a recording, or ``served``, ``streamstart``, ``pushed``.
+every other line one observed event, as in a recording, or ``served``, ``streamstart``,
+``pushed``, ``handed``, ``driven``.
 """
 
 from __future__ import annotations
@@ -14,15 +15,24 @@ from pathlib import Path
 from typing import IO, Any
 
 from perfscan.errors import InputError
-from perfscan.replay.model import Miss, Observation, Observed, Pushed, Served, StreamStart
+from perfscan.replay.model import (
+    Driven,
+    Handed,
+    Miss,
+    Observation,
+    Observed,
+    Pushed,
+    Served,
+    StreamStart,
+)
 from perfscan.replay.recording import decode_event, encode_event
 
 SCHEMA = "perfscan.journal/1"
 FEW = 100
 """Events that are written in about a millisecond."""
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
-_OWN = (Served, StreamStart, Pushed)
-_OWN_KINDS: dict[str, type[Served | StreamStart | Pushed]] = {
+_OWN = (Served, StreamStart, Pushed, Handed, Driven)
+_OWN_KINDS: dict[str, type[Served | StreamStart | Pushed | Handed | Driven]] = {
     kind.__name__.lower(): kind for kind in _OWN
 }
 

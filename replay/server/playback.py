@@ -6,9 +6,17 @@ import itertools
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from perfscan.replay.items import effect_key, is_stimulus, request_matches, without_query
+from perfscan.replay.items import effect_key, holds, request_matches, text_of, without_query
 from perfscan.replay.keys import Asked
-from perfscan.replay.model import ItemRules, MatchRules, Message, Recording, Request
+from perfscan.replay.model import (
+    ItemRules,
+    MatchRules,
+    Message,
+    PushStimulus,
+    Recording,
+    Request,
+    RequestEffect,
+)
 from perfscan.replay.server.alarm import Alarm
 from perfscan.replay.server.answers import Answer
 from perfscan.replay.server.matching import Matcher
@@ -88,11 +96,11 @@ class Playback:
 
     def note_effect(self, request: Request, url: str, status: int) -> None:
         """Remember which item ``request`` ended, if it did and was accepted."""
-        items = self.settings.items
-        if items is None or status >= 400:
+        effect = self.settings.items.effect if self.settings.items else None
+        if not isinstance(effect, RequestEffect) or status >= 400:
             return
-        if request_matches(items.effect.request, request.method, url):
-            key = effect_key(items.effect, request)
+        if request_matches(effect.request, request.method, url):
+            key = effect_key(effect, request)
             if key is not None:
                 self.tally.effects.add(key)
 
@@ -114,14 +122,16 @@ class Playback:
 
 def _stimuli(recording: Recording, items: ItemRules | None) -> Collection[int]:
     """Return the indexes of the messages that begin items; of all received ones without rules."""
-    wanted = None if items is None else without_query(items.stimulus.websocket)
+    rule = items.stimulus if items else None
 
     def begins(url: str, index: int) -> bool:
         message = recording.events[index]
         if not isinstance(message, Message) or message.direction != "received":
             return False
-        if items is None:
-            return True
-        return without_query(url) == wanted and is_stimulus(items.stimulus, message)
+        if not isinstance(rule, PushStimulus):
+            return rule is None
+        return without_query(url) == without_query(rule.websocket) and holds(
+            rule.containing, text_of(message.data)
+        )
 
     return stimulus_messages(recording, begins)

@@ -12,23 +12,24 @@ from perfscan.replay.doubts import Circumstances
 from perfscan.replay.model import (
     Claim,
     Comparison,
-    RequestEffect,
     Implementation,
     Item,
     ItemRules,
     KeyRule,
     MetricComparison,
+    PushStimulus,
+    RequestEffect,
     Run,
     Scenario,
     Side,
-    PushStimulus,
 )
 
 SIDE = Implementation("original", ("python",), Path())
 SCENARIO = Scenario(
     *("s", "s", Path(), Path(), SIDE, SIDE),
     ItemRules(
-        PushStimulus("wss://h/", KeyRule("$.id")), RequestEffect("POST https://h/y", KeyRule("$.id"))
+        PushStimulus("wss://h/", KeyRule("$.id")),
+        RequestEffect("POST https://h/y", KeyRule("$.id")),
     ),
 )
 LATENCY = "item_latency_ms.p95"

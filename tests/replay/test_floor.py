@@ -8,19 +8,19 @@ import pytest
 
 from perfscan.replay.floor import floors
 from perfscan.replay.model import (
-    RequestEffect,
     Event,
     Implementation,
     ItemRules,
     KeyRule,
     Message,
     Open,
+    PushStimulus,
     Recording,
     RecordingHeader,
     Request,
+    RequestEffect,
     Response,
     Scenario,
-    PushStimulus,
 )
 
 MS = 1_000_000

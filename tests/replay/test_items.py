@@ -6,7 +6,8 @@ import pytest
 
 from perfscan.errors import InputError
 from perfscan.replay import items
-from perfscan.replay.model import RequestEffect, KeyRule, Message, Request, PushStimulus
+from perfscan.replay.model import KeyRule, Message, PushStimulus, Request, RequestEffect
+from perfscan.replay.stimuli.pushes import push_key
 
 TELEGRAM = "POST https://api.telegram.org/*/sendMessage"
 
@@ -66,7 +67,7 @@ def stimulus(containing: str | None = None) -> PushStimulus:
 
 
 def test_a_stimulus_has_its_key() -> None:
-    assert items.stimulus_key(stimulus("initialize2"), logs("5abc")) == "5abc"
+    assert push_key(stimulus("initialize2"), logs("5abc")) == "5abc"
 
 
 @pytest.mark.parametrize(
@@ -81,16 +82,16 @@ def test_a_stimulus_has_its_key() -> None:
     ],
 )
 def test_other_messages_have_none(message: Message) -> None:
-    assert items.stimulus_key(stimulus(), message) is None
+    assert push_key(stimulus(), message) is None
 
 
 def test_a_stimulus_may_have_to_contain_something() -> None:
-    assert items.stimulus_key(stimulus("initialize3"), logs("5abc")) is None
+    assert push_key(stimulus("initialize3"), logs("5abc")) is None
 
 
 def test_binary_messages_are_read_as_text() -> None:
     data = str(logs("5abc").data).encode()
-    assert items.stimulus_key(stimulus(), Message(1, 0, "received", data)) == "5abc"
+    assert push_key(stimulus(), Message(1, 0, "received", data)) == "5abc"
 
 
 def request(body: str = "", target: str = "/", kind: str = "application/json") -> Request:
@@ -127,7 +128,7 @@ def test_a_bad_path_is_an_error() -> None:
 
 def test_a_bad_pattern_is_an_error() -> None:
     with pytest.raises(InputError, match="not a regular expression"):
-        items.stimulus_key(stimulus("("), logs("5abc"))
+        push_key(stimulus("("), logs("5abc"))
 
 
 def test_locations_are_keys_and_indices() -> None:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from perfscan.replay.keys import Asked, Key, host_and_port, message_key, read_request
-from perfscan.replay.model import RequestEffect, KeyRule, MatchRules
+from perfscan.replay.model import KeyRule, MatchRules, RequestEffect
 
 JSON_TYPE = (("Content-Type", "application/json"),)
 FORM_TYPE = (("content-type", "application/x-www-form-urlencoded"),)

@@ -17,7 +17,6 @@ from perfscan.replay.metrics import (
     traffic_metrics,
 )
 from perfscan.replay.model import (
-    RequestEffect,
     Implementation,
     Item,
     ItemRules,
@@ -30,13 +29,14 @@ from perfscan.replay.model import (
     Observed,
     Open,
     Pushed,
+    PushStimulus,
     Recording,
     RecordingHeader,
     Request,
+    RequestEffect,
     Response,
     Scenario,
     Served,
-    PushStimulus,
 )
 from perfscan.replay.schedule import Slot
 
@@ -146,7 +146,8 @@ def test_lateness_is_that_of_answers_and_pushed_messages() -> None:
 def scenario(*, allow_misses: bool = False) -> Scenario:
     side = Implementation("original", ("python",), Path())
     rules = ItemRules(
-        PushStimulus("wss://h/", KeyRule("$.id")), RequestEffect("POST https://h/y", KeyRule("$.id"))
+        PushStimulus("wss://h/", KeyRule("$.id")),
+        RequestEffect("POST https://h/y", KeyRule("$.id")),
     )
     return Scenario(
         *("s", "s", Path(), Path(), side, side, rules),

@@ -1,18 +1,38 @@
 from __future__ import annotations
 
+import re
 import textwrap
 from pathlib import Path
 
 import pytest
+import yaml
 
 from perfscan.errors import InputError
 from perfscan.replay import scenario as module
+from perfscan.replay.model import (
+    AnswerEffect,
+    CycleEffect,
+    CycleStimulus,
+    ItemRules,
+    KeyRule,
+    MessageEffect,
+    RequestEffect,
+    UpdateStimulus,
+)
 from perfscan.replay.scenario import read_scenario
 
 
 def example() -> str:
     assert module.__doc__
-    return textwrap.dedent(module.__doc__.split("::\n", 1)[1].split("A request pattern is")[0])
+    return textwrap.dedent(module.__doc__.split("::\n", 1)[1].split("Other items")[0])
+
+
+def other_items() -> list[dict[str, object]]:
+    """The examples of the other kinds, each a mapping with its one key."""
+    assert module.__doc__
+    text = module.__doc__.split("Other items", 1)[1].split("::\n", 1)[1]
+    text = textwrap.dedent(text.split("A request pattern is")[0])
+    return [yaml.safe_load(part) for part in re.split(r"^(?=\w)", text, flags=re.M) if part.strip()]
 
 
 @pytest.fixture
@@ -38,6 +58,7 @@ def test_the_example_of_the_docstring_is_a_valid_scenario(folder: Path) -> None:
     assert scenario.optimized.directory == folder / "optimized"
     assert scenario.optimized.services == ("redis",)
     assert scenario.optimized.switches["concurrency"] == {"MAX_CONCURRENT_POOLS": "1"}
+    assert isinstance(scenario.items.effect, RequestEffect)
     assert scenario.items.effect.key.pattern == r"tx/(\w+)"
     assert scenario.items.deadline_s == 60
     assert scenario.claims[0].ratio == (0.2, 0.2)
@@ -154,3 +175,64 @@ def test_a_missing_file_and_a_directory_are_told_apart(tmp_path: Path) -> None:
         read_scenario(tmp_path / "scenario.yaml")
     with pytest.raises(InputError, match="this is a directory"):
         read_scenario(tmp_path)
+
+
+KEY = {"path": "$.id"}
+REQUEST = {"request": "POST https://h/x", "key": KEY}
+
+
+def items_of(folder: Path, stimulus: object, effect: object, **more: object) -> ItemRules:
+    document = yaml.safe_load(MINIMAL)
+    document["items"] = {"stimulus": stimulus, "effect": effect, **more}
+    return read_scenario(write(folder, yaml.safe_dump(document))).items
+
+
+def test_every_kind_of_item_of_the_docstring_is_valid(folder: Path) -> None:
+    parts = other_items()
+    stimuli = [part["stimulus"] for part in parts if "stimulus" in part]
+    cycle_end, answer, message = (part["effect"] for part in parts if "effect" in part)
+    update, inbound, client, cycle = stimuli
+
+    assert items_of(folder, update, REQUEST).stimulus == UpdateStimulus(
+        "POST https://api.telegram.org/*/getUpdates"
+    )
+    assert items_of(folder, inbound, answer).effect == AnswerEffect(("$.status",))
+    told = MessageEffect("/ws", KeyRule("$.seq"), each="$.updates[*]")
+    assert items_of(folder, client, message).effect == told
+    cycles = items_of(folder, cycle, cycle_end)
+    assert cycles.stimulus == CycleStimulus(
+        ("GET https://api.bybit.com/v5/order/realtime",), pause_s=0.5, cycles=10
+    )
+    assert isinstance(cycles.effect, CycleEffect)
+
+
+def test_updates_without_a_key_are_numbered_per_chat(folder: Path) -> None:
+    poll = {"poll": "POST https://api.telegram.org/*/getUpdates"}
+
+    assert items_of(folder, poll, REQUEST).numbered
+    assert not items_of(folder, {**poll, "key": KEY}, REQUEST).numbered
+    assert items_of(folder, {**poll, "key": KEY}, REQUEST, numbered=True).numbered
+
+
+@pytest.mark.parametrize(
+    ("stimulus", "effect", "what"),
+    [
+        ({"inbound": "/webhook"}, {"answer": True}, "not a request to the bot"),
+        ({"client": "ws", "key": KEY}, REQUEST, "not a path"),
+        ({"cycle": []}, {"request": "GET https://h/"}, "no request pattern"),
+        ({"cycle": "GET https://h/"}, {"answer": True}, "unknown key 'answer'"),
+        ({"poll": "GET https://h/"}, {"answer": True}, "only an inbound request is answered"),
+        ({"poll": "GET https://h/", "inbound": "GET /"}, REQUEST, "not both"),
+        ({"inbound": "GET /"}, {"answer": False}, "needs no line"),
+    ],
+)
+def test_mistakes_in_items_are_named(
+    folder: Path, stimulus: object, effect: object, what: str
+) -> None:
+    with pytest.raises(InputError, match=what):
+        items_of(folder, stimulus, effect)
+
+
+def test_only_requests_are_numbered(folder: Path) -> None:
+    with pytest.raises(InputError, match="can be numbered"):
+        items_of(folder, {"inbound": "GET /"}, {"answer": True}, numbered=True)

@@ -7,7 +7,6 @@ import pytest
 
 from perfscan.replay.model import (
     Close,
-    RequestEffect,
     Event,
     Item,
     ItemRules,
@@ -17,11 +16,12 @@ from perfscan.replay.model import (
     Observed,
     Open,
     Pushed,
+    PushStimulus,
     Recording,
     RecordingHeader,
     Request,
+    RequestEffect,
     Response,
-    PushStimulus,
     StreamStart,
 )
 from perfscan.replay.work import effects, expected_items, items_of_run, stimuli
@@ -172,8 +172,8 @@ def test_effects_are_told_by_method_and_url() -> None:
     request = Request(9, 2, 0, "GET", "/bot1/message", body=b'{"text": "#a"}')
     other = recording(SENDER, request, Response(9, 2, 1, 1, 200))
 
-    assert effects(other, RULES.effect) == {}
-    assert effects(RECORDED, RULES.effect)["a"][0].at_ns == 150 * MS
+    assert effects(other, RULES) == {}
+    assert effects(RECORDED, RULES)["a"][0].at_ns == 150 * MS
 
 
 @pytest.mark.parametrize(

@@ -22,16 +22,16 @@ from perfscan.replay.compare import compare
 from perfscan.replay.doubts import Circumstances
 from perfscan.replay.model import (
     Claim,
-    RequestEffect,
     Implementation,
     Item,
     ItemRules,
     KeyRule,
+    PushStimulus,
+    RequestEffect,
     Result,
     Run,
     Scenario,
     Side,
-    PushStimulus,
 )
 from perfscan.replay.result import describe_scenario
 
@@ -46,7 +46,9 @@ SCENARIO = Scenario(
     ),
     items=ItemRules(
         PushStimulus("wss://mainnet.helius-rpc.com/", KeyRule("$.params.result.value.signature")),
-        RequestEffect("POST https://api.telegram.org/*/sendMessage", KeyRule("$.text", r"tx/(\w+)")),
+        RequestEffect(
+            "POST https://api.telegram.org/*/sendMessage", KeyRule("$.text", r"tx/(\w+)")
+        ),
     ),
     targets={"item_latency_ms.p95": 1000.0, "peak_rss_mb": 64.0, "success_rate": 0.95},
     counts={"rugcheck_requests": "GET https://api.rugcheck.xyz/v1/tokens/*/report"},
