@@ -19,6 +19,7 @@ from perfscan.replay.circumstances import environment
 from perfscan.replay.compare import compare
 from perfscan.replay.doubts import Circumstances
 from perfscan.replay.floor import floors, item_floors
+from perfscan.replay.latency import with_latency
 from perfscan.replay.model import Implementation, Recording, Result, Run, Scenario, Side
 from perfscan.replay.processes import machine_load
 from perfscan.replay.recording import read_recording
@@ -55,7 +56,7 @@ class Order:
 def run(order: Order) -> Result:
     """Carry out ``order``. The result is on disk after every run, also when interrupted."""
     scenario = _with_after(read_scenario(order.scenario), order.after)
-    recording = read_recording(scenario.recording)
+    recording = with_latency(read_recording(scenario.recording), scenario.latency, order.seed)
     lanes = order.lanes or scenario.lanes
     notebook = _Notebook(order, scenario, recording, lanes)
     with ExitStack() as stack:

@@ -78,6 +78,11 @@ class YamlNode:
         return isinstance(self.node, yaml.SequenceNode)
 
     @property
+    def is_mapping(self) -> bool:
+        """Whether this has keys."""
+        return isinstance(self.node, yaml.MappingNode)
+
+    @property
     def is_null(self) -> bool:
         """Whether nothing, ``null`` or ``~`` stands here."""
         return self._tag == "null"

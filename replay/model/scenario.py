@@ -203,6 +203,17 @@ class MatchRules:
 
 
 @dataclass(frozen=True, slots=True)
+class LatencyRule:
+    """How long a service takes to answer: one of ``values_ms``, or a lognormal distribution."""
+
+    request: str
+    """Request pattern, or ``*`` for every request."""
+    values_ms: tuple[float, ...] = ()
+    p50_ms: float = 0.0
+    p95_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """Everything that a before/after replay needs, read from ``scenario.yaml``."""
 
@@ -217,6 +228,8 @@ class Scenario:
     threshold: float = 0.05
     """Smallest relative change worth a word."""
     match: MatchRules = MatchRules()
+    latency: tuple[LatencyRule, ...] = ()
+    """For recordings that do not say how long services took; the first rule that fits decides."""
     claims: tuple[Claim, ...] = ()
     targets: Mapping[str, float] = field(default_factory=dict)
     """Metric name to the largest allowed value after the change (smallest for higher-better)."""

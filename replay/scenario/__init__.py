@@ -6,7 +6,7 @@ Paths are relative to the scenario file. A complete example (only ``schema``, ``
     schema: perfscan.scenario/1
     name: pool_alerts                   # short, for file names
     title: Solana new-pool alerts       # for people; default: the name
-    recording: traffic.jsonl.gz         # JSONL, gzipped JSONL or HAR
+    recording: traffic.jsonl.gz         # JSONL (gz, zst), HAR, cassette, mitmproxy flows, ...
     simulated: >-                       # what about the recording is not real; empty for real
       The services were simulated (upstream.py, seed 7); their delays follow the original report.
 
@@ -43,6 +43,11 @@ Paths are relative to the scenario file. A complete example (only ``schema``, ``
       ignore_query: [nonce]
       ignore_body: [$.id]
       allow_misses: false
+
+    latency:                            # only for recordings without times, such as cassettes
+      GET https://api.rugcheck.xyz/v1/tokens/*/report: {p50_ms: 180, p95_ms: 900}   # lognormal
+      POST https://api.telegram.org/*/sendMessage: 60   # always this many ms
+      "*": [20, 35, 80]                 # every other request: one of these
 
     primary: item_latency_ms.p95        # the metric that decides the verdict
     threshold: 0.05                     # the smallest relative change worth a word

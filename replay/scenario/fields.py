@@ -15,7 +15,12 @@ _REQUEST = re.compile(r"[A-Z]+ https?://[^/\s?#]+(/[^\s?#]*)?")
 
 def read_request(node: YamlNode) -> str:
     """Return a request pattern: method and URL without query, ``*`` within a path segment."""
-    if not _REQUEST.fullmatch(pattern := node.text()):
+    return check_request(node.text(), node)
+
+
+def check_request(pattern: str, node: YamlNode) -> str:
+    """Return ``pattern``, which stands at ``node`` or is its key, if it is a request pattern."""
+    if not _REQUEST.fullmatch(pattern):
         raise node.mistake(
             f"not a request pattern: {pattern!r}", "write GET https://host/path/* without query"
         )

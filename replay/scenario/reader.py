@@ -18,6 +18,7 @@ from perfscan.replay.scenario.fields import (
 )
 from perfscan.replay.scenario.implementations import read_implementation
 from perfscan.replay.scenario.items import read_items
+from perfscan.replay.scenario.latency import read_latency
 from perfscan.replay.scenario.match import read_match
 from perfscan.replay.yaml_node import YamlNode, read_yaml
 
@@ -28,7 +29,7 @@ _REQUIRED = ("schema", "name", "recording", "implementations", "items")
 _KEYS = (
     *_REQUIRED,
     *("title", "simulated", "match", "primary", "threshold", "lanes", "counts", "targets"),
-    *("critical_path", "claims", "load"),
+    *("critical_path", "claims", "load", "latency"),
 )
 _SIDES = ("original", "optimized")
 
@@ -57,6 +58,7 @@ def read_scenario(path: Path) -> Scenario:
             read_match(top.get("match")),
             effect=items.effect if isinstance(items.effect, RequestEffect) else None,
         ),
+        latency=read_latency(top.get("latency")),
         claims=tuple(read_claim(claim, known) for claim in read_children(top.get("claims"))),
         targets=read_targets(top.get("targets"), known),
         counts=counts,

@@ -34,6 +34,7 @@ from typing import Any
 from perfscan.errors import InputError, PerfscanError
 from perfscan.replay.certificates import Authority
 from perfscan.replay.exchanges import outbound
+from perfscan.replay.latency import with_latency
 from perfscan.replay.model import Observed, Recording
 from perfscan.replay.recording import read_recording
 from perfscan.replay.scenario import read_scenario
@@ -81,6 +82,8 @@ def _order(config: Mapping[str, Any]) -> Order:
         settings = replace(settings, rules=scenario.match, items=scenario.items)
     path = config["recording"] if scenario is None else config.get("recording", scenario.recording)
     recording = read_recording(Path(path))
+    if scenario is not None:
+        recording = with_latency(recording, scenario.latency, settings.seed)
     secure = {opened.port for opened in outbound(recording) if opened.scheme == "https"}
     return Order(
         recording,

@@ -46,7 +46,8 @@ def mappings(schema: dict[str, Any], place: Place = ()) -> Iterator[tuple[Place,
         for name, child in one.get("properties", {}).items():
             yield from mappings(child, (*place, name))
         if isinstance(one.get("additionalProperties"), dict):
-            yield from mappings(one["additionalProperties"], (*place, "some"))
+            name = "*" if "propertyNames" in one else "some"
+            yield from mappings(one["additionalProperties"], (*place, name))
         if isinstance(one.get("items"), dict):
             yield from mappings(one["items"], (*place, 0))
         if "properties" in one:
