@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, get_args
 
+from perfscan.errors import InputError
 from perfscan.replay.model import (
     Close,
     Direction,
@@ -65,6 +66,14 @@ def decode_event(line: Mapping[str, Any]) -> Event:
         elif required:
             raise ValueError(f"a {kind} needs {name!r}")
     return cls(**values)
+
+
+def event_at(line: Mapping[str, Any], where: str) -> Event:
+    """Return the event of a line; ``where`` the line stands is for the InputError."""
+    try:
+        return decode_event(line)
+    except ValueError as error:
+        raise InputError(str(error), where=where, remedy="correct this line") from error
 
 
 def _bytes_fields(name: str, value: bytes, *, text: bool) -> dict[str, str]:

@@ -18,6 +18,7 @@ from perfscan.replay.model import (
     Response,
     Scheme,
 )
+from perfscan.replay.stored_events import select
 
 DEFAULT_PORTS: dict[Scheme, int] = {"http": 80, "https": 443}
 _WEBSOCKET_SCHEMES: dict[Scheme, str] = {"http": "ws", "https": "wss"}
@@ -89,8 +90,7 @@ def url_of(opened: Open, target: str) -> str:
 
 def outbound(traffic: Recording | Observation) -> tuple[Open, ...]:
     """Return the connections that the bot opened."""
-    opens = (event for event in traffic.events if isinstance(event, Open))
-    return tuple(opened for opened in opens if not opened.inbound)
+    return tuple(opened for _, opened in select(traffic, Open) if not opened.inbound)
 
 
 def turned(recording: Recording) -> Recording:

@@ -25,6 +25,8 @@ from perfscan.replay.redaction import is_public_identifier, normalise_secrets
 _ADDRESS_END = re.compile(r"[?#]")
 REMEMBERED_BODY = 4096
 """Requests with a longer body are read anew each time."""
+LONG_BODY = 16 * 1024
+"""A key holds no more characters of a body; what follows is told apart by its hash."""
 VOLATILE = frozenset(
     ["timestamp", "nonce", "signature", "sign", "sig", "recvwindow", "apikey", "_"]
 )
@@ -93,20 +95,36 @@ def _read(method: str, host: str, target: str, kind: str, body: bytes, rules: Ma
     pairs = sorted(parse_qsl(query_of(target), keep_blank_values=True))
     ignored = {name.lower() for name in rules.ignore_query}
     query = tuple(pair for pair in pairs if not _is_volatile(*pair, ignored))
-    base = Key(method, host, unquote(_path_of(target)), query)
+    path = unquote(_path_of(target))
+    base = Key(method, host, _template(method, host, target, rules) or path, query)
     payload = _payload(kind, body)
     item = _item_key(method, host, target, kind, body, rules.effect)
     if item is not None:
         return Asked((Call(_with_body(base, f"effect of item {item}"), canonical(payload)),))
     if isinstance(payload, list) and payload and all(map(is_rpc_call, payload)):
-        return Asked(tuple(_rpc_call(base, pairs, call, rules) for call in payload), is_batch=True)
+        calls = (_rpc_call(base, [path, pairs], call, rules) for call in payload)
+        return Asked(tuple(calls), is_batch=True)
     if is_rpc_call(payload):
-        return Asked((_rpc_call(base, pairs, payload, rules),))
+        return Asked((_rpc_call(base, [path, pairs], payload, rules),))
     key = _with_body(base, _without_volatile(payload, rules))
-    return Asked((Call(key, canonical([pairs, payload])),))
+    return Asked((Call(key, canonical([path, pairs, payload])),))
 
 
-_remember = lru_cache(maxsize=8192)(_read)
+_remember = lru_cache(maxsize=1024)(_read)
+
+
+def _template(method: str, host: str, target: str, rules: MatchRules) -> str | None:
+    """Return the path with ``*`` for what does not matter there, None where all of it does."""
+    for pattern in rules.paths:
+        if request_matches(pattern, method, url_like(pattern, host, target)):
+            return _path_of(pattern.partition(" ")[2])
+    return None
+
+
+def url_like(pattern: str, host: str, target: str) -> str:
+    """Return the URL of a request for comparison with a request pattern, under its scheme."""
+    scheme = pattern.partition(" ")[2].partition(":")[0]
+    return f"{scheme}://{host}{target}"
 
 
 def _path_of(target: str) -> str:
@@ -123,8 +141,7 @@ def _item_key(
     """Return the key of the item that a request ends, None for any other request."""
     if effect is None:
         return None
-    scheme = effect.request.partition(" ")[2].partition(":")[0]
-    if not request_matches(effect.request, method, f"{scheme}://{host}{target}"):
+    if not request_matches(effect.request, method, url_like(effect.request, host, target)):
         return None
     return effect_key(effect, Request(0, 0, 0, method, target, (("content-type", kind),), body))
 
@@ -157,14 +174,19 @@ def canonical(payload: Any) -> str:
     return json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _rpc_call(base: Key, pairs: Sequence[Any], payload: dict[str, Any], rules: MatchRules) -> Call:
+def _rpc_call(
+    base: Key, address: Sequence[Any], payload: dict[str, Any], rules: MatchRules
+) -> Call:
     asked = {"method": payload["method"], "params": payload.get("params") or []}
     key = _with_body(base, _without_volatile(asked, rules))
-    return Call(key, canonical([pairs, asked]), is_rpc=True, rpc_id=payload.get("id"))
+    return Call(key, canonical([*address, asked]), is_rpc=True, rpc_id=payload.get("id"))
 
 
 def _with_body(base: Key, payload: Any) -> Key:
     text = payload if isinstance(payload, str) else canonical(payload)
+    if len(text) > LONG_BODY:
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        text = f"{text[:LONG_BODY]}... sha256 {digest}"
     return Key(base.method, base.host, base.path, base.query, text)
 
 
@@ -180,11 +202,19 @@ def _payload(kind: str, body: bytes) -> Any:
     except UnicodeDecodeError:
         return f"binary {hashlib.sha256(body).hexdigest()}"
     if "x-www-form-urlencoded" in kind:
-        return dict(sorted(parse_qsl(text, keep_blank_values=True)))
+        return _form(parse_qsl(text, keep_blank_values=True))
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
+
+
+def _form(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Return the fields of a form by name; one that is there more than once has a list."""
+    fields: dict[str, list[str]] = {}
+    for name, value in sorted(pairs, key=lambda pair: pair[0]):
+        fields.setdefault(name, []).append(value)
+    return {name: values if len(values) > 1 else values[0] for name, values in fields.items()}
 
 
 def _without_volatile(payload: Any, rules: MatchRules) -> Any:

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from perfscan.errors import InputError
 from perfscan.replay import importers
-from perfscan.replay.event_json import decode_event, encode_event
+from perfscan.replay.event_json import decode_event, encode_event, event_at
 from perfscan.replay.model import (
     Close,
     Event,
@@ -124,14 +124,6 @@ def not_an_object(where: str) -> InputError:
     return InputError(
         "the line is not a JSON object", where=where, remedy="remove or repair the line"
     )
-
-
-def event_at(line: Mapping[str, Any], where: str) -> Event:
-    """Return the event of a line; ``where`` the line stands is for the InputError."""
-    try:
-        return decode_event(line)
-    except ValueError as error:
-        raise InputError(str(error), where=where, remedy="correct this line") from error
 
 
 def read_header(line: dict[str, Any], path: Path) -> RecordingHeader:

@@ -1,33 +1,29 @@
 """Recordings whose events stay on disk, for a process whose memory must not grow with them.
 
-:func:`open_recording` gives a :class:`Recording` like any other, but its ``events`` is a
-:class:`StoredEvents`: a sequence that reads an event from the file each time that it is asked for
-one, and keeps 13 bytes for each. Walk over the events once with :func:`select`, which decodes only
-the kinds that are wanted, and let them go: ``exchanges()`` and ``websockets()`` would hold them
-all. What has to be sent later goes into a :class:`~perfscan.replay.server.spool.Spool`, in the
-form in which it is sent. Both work the same for a recording that is in memory.
+:func:`open_recording` gives a recording like any other, but its ``events`` are a sequence
+(:mod:`perfscan.replay.stored_events`) that reads an event from the file each time that it is asked
+for one, and keeps 13 bytes for each. Walk over them once with ``select(recording, Message)``, which
+decodes only the kinds that are wanted, and let them go: ``exchanges()`` and ``websockets()`` would
+hold them all. What has to be sent later goes into a :class:`~perfscan.replay.server.spool.Spool`,
+in the form in which it is sent. Both work the same for a recording that is in memory.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import tempfile
-import weakref
 from array import array
-from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, overload
+from typing import IO
 
 import msgspec
 
 from perfscan.errors import InputError
-from perfscan.replay.event_json import KINDS
-from perfscan.replay.model import Event, Recording, RecordingHeader
+from perfscan.replay.event_json import KINDS, event_at
+from perfscan.replay.model import Recording, RecordingHeader
 from perfscan.replay.packing import unpack
 from perfscan.replay.recording import (
-    event_at,
     is_header,
     not_an_object,
     read_header,
@@ -36,8 +32,7 @@ from perfscan.replay.recording import (
     refuse_unopened,
     with_end,
 )
-
-_NUMBERS = {name: number for number, name in enumerate(KINDS)}
+from perfscan.replay.stored_events import StoredEvents, loads_line
 
 
 class _Mark(msgspec.Struct):
@@ -49,64 +44,6 @@ class _Mark(msgspec.Struct):
 
 
 _MARKS = msgspec.json.Decoder(_Mark)
-
-
-class StoredEvents(Sequence[Event]):
-    """The events of a file of JSON lines, in time order, read when they are asked for."""
-
-    def __init__(self, file: IO[bytes], path: Path) -> None:
-        self._descriptor = os.dup(file.fileno())
-        weakref.finalize(self, os.close, self._descriptor)
-        self._path = path
-        self._offsets = array("Q")
-        self._sizes = array("I")
-        self._kinds = bytearray()
-
-    def __len__(self) -> int:
-        return len(self._offsets)
-
-    @overload
-    def __getitem__(self, index: int) -> Event: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Event]: ...
-    def __getitem__(self, index: int | slice) -> Event | Sequence[Event]:
-        places = range(len(self))[index]
-        return self._read(places) if isinstance(places, int) else [*map(self._read, places)]
-
-    def __iter__(self) -> Iterator[Event]:
-        return map(self._read, range(len(self)))
-
-    def select(self, kinds: Sequence[type[Event]]) -> Iterator[tuple[int, Event]]:
-        """Yield the events of some kinds, each with its index; the others are not even read."""
-        wanted = {_NUMBERS[kind.__name__.lower()] for kind in kinds}
-        for index, kind in enumerate(self._kinds):
-            if kind in wanted:
-                yield index, self._read(index)
-
-    def _read(self, index: int) -> Event:
-        offset = self._offsets[index]
-        line = os.pread(self._descriptor, self._sizes[index], offset)
-        return event_at(_loads(line), f"{self._path}: byte {offset}")
-
-    def add(self, mark: _Mark, offset: int, size: int) -> None:
-        """Note where a line stands."""
-        self._offsets.append(offset)
-        self._sizes.append(size)
-        self._kinds.append(_NUMBERS[mark.kind])
-
-    def sort(self, times: Sequence[int]) -> None:
-        """Put the events into the order of ``times``."""
-        order = sorted(range(len(self)), key=times.__getitem__)
-        self._offsets = array("Q", [self._offsets[index] for index in order])
-        self._sizes = array("I", [self._sizes[index] for index in order])
-        self._kinds = bytearray(self._kinds[index] for index in order)
-
-
-def select(recording: Recording, *kinds: type[Event]) -> Iterator[tuple[int, Event]]:
-    """Yield the events of some kinds in time order, each with its index among all events."""
-    if isinstance(recording.events, StoredEvents):
-        return recording.events.select(kinds)
-    return ((at, event) for at, event in enumerate(recording.events) if isinstance(event, kinds))
 
 
 def open_recording(path: Path) -> Recording:
@@ -122,7 +59,7 @@ def open_recording(path: Path) -> Recording:
             file = unpacked
         file.seek(0)
         first = file.readline()
-        if not is_header(_loads(first)):
+        if not is_header(loads_line(first)):
             file = files.enter_context(tempfile.TemporaryFile())
             file.writelines(recording_lines(read_recording(path)))
             file.seek(0)
@@ -157,9 +94,9 @@ def _index(
         if mark is None:
             truncated = True
         elif mark.kind == "end":
-            header = with_end(header, _loads(line))
+            header = with_end(header, loads_line(line))
         else:
-            events.add(mark, offset, len(line))
+            events.add(mark.kind, offset, len(line))
             times.append(mark.at_ns)
             if mark.kind == "open":
                 opened.add(mark.connection)
@@ -177,7 +114,7 @@ def _mark(line: bytes, where: str) -> _Mark | None:
     try:
         mark = _MARKS.decode(line)
     except msgspec.DecodeError:
-        values = _loads(line)
+        values = loads_line(line)
         if not values and not line.endswith(b"\n"):
             return None
         if not values:
@@ -186,18 +123,6 @@ def _mark(line: bytes, where: str) -> _Mark | None:
         if mark.kind != "end":
             event = event_at(values, where)
             mark = _Mark(mark.kind, event.at_ns, event.connection)
-    if mark.kind not in _NUMBERS and mark.kind != "end":
-        event_at(_loads(line), where)  # raises: it says which kinds there are
+    if mark.kind not in KINDS and mark.kind != "end":
+        event_at(loads_line(line), where)  # raises: it says which kinds there are
     return mark
-
-
-def _loads(line: bytes) -> dict[str, Any]:
-    """Return the JSON object of a line; an empty one for anything else."""
-    try:
-        value = msgspec.json.decode(line)
-    except msgspec.DecodeError:  # half of a surrogate pair, or NaN: only Python's own reads it
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            return {}
-    return value if isinstance(value, dict) else {}

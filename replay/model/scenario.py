@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +191,11 @@ class Claim:
     """Why no metric answers it, and what would."""
 
 
+MatchMode = Literal["sequence", "last", "by-time"]
+"""The n-th answer to the n-th request, then the last successful one; the same, but then the very
+last one; or always the answer that was current at that moment of the recording."""
+
+
 @dataclass(frozen=True, slots=True)
 class MatchRules:
     """What the matcher may ignore when it compares a request with the recorded ones."""
@@ -197,6 +203,10 @@ class MatchRules:
     ignore_query: tuple[str, ...] = ()
     ignore_body: tuple[str, ...] = ()
     allow_misses: bool = False
+    paths: tuple[str, ...] = ()
+    """Request patterns; what stands in the place of their ``*`` does not matter."""
+    modes: tuple[tuple[str, MatchMode], ...] = ()
+    """Request pattern to how its requests are answered; the first that fits counts."""
     effect: RequestEffect | None = None
     """Requests that end an item are matched by the item's key alone. Whether they say the same is
     for the comparison of the work to judge, not for the server by refusing them."""

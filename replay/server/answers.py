@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import marshal
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 from perfscan.replay.exchanges import Exchange
@@ -81,23 +83,42 @@ class Answer:
     chunked: bool = False
     damage: Damage | None = None
     """How an injected fault spoils it."""
+    head: bytes = field(init=False, repr=False, compare=False)
+    """Status line and headers without the empty line that ends them."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "head", head_of(self.status, self.reason, self.headers))
+
+
+@lru_cache(maxsize=4096)
+def head_of(status: int, reason: str, headers: Headers) -> bytes:
+    """Return status line and headers without the empty line that ends them."""
+    lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers)]
+    return "".join(f"{line}\r\n" for line in lines).encode("latin-1", "replace")
+
+
+def pack(recorded: Recorded) -> bytes:
+    """Return a recorded answer as bytes, for a while: the format is this Python's own."""
+    return marshal.dumps(tuple(getattr(recorded, name) for name in Recorded.__slots__))
+
+
+def unpack(data: bytes) -> Recorded:
+    """Return what :func:`pack` was given."""
+    return Recorded(*marshal.loads(data))
 
 
 def recorded_answers(
     exchange: Exchange, asked: Asked, failure: Failure | None, *, timed: bool
-) -> Iterator[tuple[Call, Recorded]]:
-    """Yield the answer to each call of a recorded exchange; none where it never came.
+) -> Iterator[Recorded | None]:
+    """Yield for each call of a recorded exchange its answer, None where it never came.
 
     ``failure`` is what broke the exchange, if anything did. Without ``timed`` all waits are 0.
     """
     response = exchange.response
     if response is None:
-        if failure is not None:
-            waited = max(0, failure.at_ns - exchange.request.at_ns) if timed else 0
-            broken = Recorded(
-                exchange.request.exchange, 0, "", (), b"", None, waited, 0, broke=True
-            )
-            yield from ((call, broken) for call in asked.calls)
+        waited = max(0, failure.at_ns - exchange.request.at_ns) if failure and timed else 0
+        broken = Recorded(exchange.request.exchange, 0, "", (), b"", None, waited, 0, broke=True)
+        yield from (broken if failure else None for _ in asked.calls)
         return
     framing = _FRAMING
     if exchange.request.method == "HEAD":  # there the length is all that is said of the body
@@ -110,16 +131,13 @@ def recorded_answers(
     closes = _says_close(response.headers) and not _says_close(exchange.request.headers)
     pieces = response.pieces if timed else ()
     chunked = _is_chunked(response)
-    for call, body, cut in _bodies(asked, response.body):
-        yield (
-            call,
-            Recorded(
-                *(response.exchange, response.status, response.reason, headers, body, cut),
-                *(service_ns, body_ns, closes),
-                encoding=response.encoding,
-                pieces=pieces,
-                chunked=chunked,
-            ),
+    for part in _bodies(asked, response.body):
+        yield part and Recorded(
+            *(response.exchange, response.status, response.reason, headers, *part),
+            *(service_ns, body_ns, closes),
+            encoding=response.encoding,
+            pieces=pieces,
+            chunked=chunked,
         )
 
 
@@ -177,18 +195,23 @@ def _made(
 Cut = tuple[bytes, bytes] | None
 
 
-def _bodies(asked: Asked, body: bytes) -> Iterator[tuple[Call, bytes, Cut]]:
-    """Yield for each call its part of the body; all of it where it cannot be parted."""
+def _bodies(asked: Asked, body: bytes) -> Iterator[tuple[bytes, Cut] | None]:
+    """Yield for each call its part of the body; all of it where it cannot be parted.
+
+    Notifications of a batch have no part, which is an answer, too; None where one is missing.
+    """
     try:
         text = body.decode()
         parts = {_id_of(part): part for part in elements(text)} if asked.is_batch else None
     except ValueError:
-        yield from ((call, body, None) for call in asked.calls)
+        yield from ((body, None) for _ in asked.calls)
         return
     for call in asked.calls:
         part = text if parts is None else parts.get(json.dumps(call.rpc_id))
         if part is not None:
-            yield call, part.encode(), _cut_at_id(part) if call.is_rpc else None
+            yield part.encode(), _cut_at_id(part) if call.is_rpc else None
+        else:
+            yield (b"", None) if call.rpc_id is None else None
 
 
 def _cut_at_id(text: str) -> Cut:

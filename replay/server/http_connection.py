@@ -1,29 +1,23 @@
-"""One connection of the bot: HTTP/1.1 with keep-alive and pipelining, then perhaps a WebSocket."""
+"""One connection of the bot: HTTP/1.1 with keep-alive and pipelining, then perhaps a WebSocket.
+
+A request goes through :meth:`HttpConnection._take`, which asks the playback for its answer and
+says when that is due, waits in the queue as a :class:`~perfscan.replay.server.turn.Turn`, and is
+answered by :meth:`HttpConnection._send`, the one place where answers are written.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from typing import cast
 
-from perfscan.replay.exchanges import url_of
-from perfscan.replay.keys import host_and_port, read_request
-from perfscan.replay.model import (
-    Close,
-    Failure,
-    Headers,
-    Open,
-    Party,
-    Request,
-    Response,
-    Scheme,
-    Served,
-)
-from perfscan.replay.server.answers import Answer
+from perfscan.replay.model import Close, Failure, Open, Party
+from perfscan.replay.server.answers import Answer, head_of
 from perfscan.replay.server.playback import Playback
+from perfscan.replay.server.recognition import Heard, Recognition
 from perfscan.replay.server.timeline import answer_due
+from perfscan.replay.server.turn import Turn
 from perfscan.replay.server.websocket_connection import WebSocketConnection, upgrade
 from perfscan.replay.wire import HttpRequest, RequestReader, WireError, header
 
@@ -38,58 +32,44 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BODILESS = frozenset([204, 304])
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
-    """Where a connection came in."""
-
-    scheme: Scheme
-    port: int | None
-    """The recorded port that this door stands for; None where that does not matter."""
-    accepted_ns: int
-
-
-@dataclass(slots=True)
-class _Pending:
-    """A request whose answer is not written yet."""
-
-    request: Request
-    answer: Answer
-    due_ns: int
-    last: bool
-    """The connection closes after it."""
-    ready: bool = False
-    begun_ns: int | None = None
-    whole: bool = False
-    """The recorded time of the last byte has come, too."""
-
-
 class _Reader(RequestReader):
     """Also remembers which requests speak HTTP/1.0."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.old: deque[bool] = deque()
+        self._old: deque[bool] = deque()
 
     def on_message_complete(self) -> None:
-        self.old.append(self._parser.get_http_version() == "1.0")
+        self._old.append(self._parser.get_http_version() == "1.0")
         super().on_message_complete()
+
+    def take_all(self) -> list[tuple[HttpRequest, bool]]:
+        """Return and forget the complete requests, each with whether it speaks HTTP/1.0."""
+        return [(request, self._old.popleft()) for request in self.take()]
 
 
 class HttpConnection(asyncio.Protocol):
     """Answers every request when its recorded time has come, in the order in which they came."""
 
-    def __init__(self, playback: Playback, door: Door, connected: set[HttpConnection]) -> None:
+    def __init__(
+        self,
+        playback: Playback,
+        recognition: Recognition,
+        accepted_ns: int,
+        connected: set[HttpConnection],
+    ) -> None:
         self.number = playback.next_connection()
         self._connected = connected
         self._playback = playback
-        self._door = door
+        self._recognition = recognition
+        self._accepted_ns = accepted_ns
         self._reader = _Reader()
-        self._queue: deque[_Pending] = deque()
+        self._queue: deque[Turn] = deque()
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self._websocket: WebSocketConnection | None = None
-        self._host: tuple[str, int] | None = None
+        self._introduced = False
         self._ending = False
-        self._usable_ns = door.accepted_ns
+        self._usable_ns = accepted_ns
         self._head_bytes = 0
         self._continued = False
         self._closed_by: Party = "bot"
@@ -106,19 +86,11 @@ class HttpConnection(asyncio.Protocol):
         if self._websocket is not None:
             self._websocket.receive(data)
             return
-        try:
-            self._reader.feed(data)
-        except WireError as error:
-            self._refuse(400, "Bad Request", str(error))
-            return
-        requests = list(self._reader.take())
-        for request in requests:
-            self._continued = False
-            self._take(request, old=self._reader.old.popleft())
-        while self._reader.after_upgrade is not None and self._websocket is None:
-            if not self._decline_upgrade():
-                return
-        self._check_unfinished(0 if requests else len(data))
+        known = None if self._reader.begun else self._recognition.recall(data)
+        if known is not None:
+            self._take(known)
+        else:
+            self._read(data)
 
     def eof_received(self) -> bool:
         """Let what is asked for be answered also when the bot sends no more."""
@@ -129,9 +101,10 @@ class HttpConnection(asyncio.Protocol):
         """End."""
         self._connected.discard(self)
         now_ns = self._playback.active()
-        self._playback.tally.in_flight -= len(self._queue)
+        for turn in self._queue:  # asked in vain
+            self._playback.abandon(turn)
         self._queue.clear()
-        if self._host is None:
+        if not self._introduced:
             self._introduce("", "")
         code, reason = None, ""
         if self._websocket is not None:
@@ -160,152 +133,136 @@ class HttpConnection(asyncio.Protocol):
 
     # --- Requests ---------------------------------------------------------------------------------
 
-    def _take(self, asked: HttpRequest, *, old: bool) -> None:
+    def _read(self, data: bytes) -> None:
+        """Read bytes that are not one request as it was met before."""
+        reader = self._reader
+        alone = not reader.begun
+        try:
+            reader.feed(data)
+        except WireError as error:
+            self._refuse(400, "Bad Request", str(error))
+            return
+        heard = [self._recognition.read(asked, old=old) for asked, old in reader.take_all()]
+        if alone and len(heard) == 1 and not reader.begun and reader.after_upgrade is None:
+            self._recognition.remember(data, heard[0])
+        for one in heard:
+            self._continued = False
+            self._take(one)
+        while reader.after_upgrade is not None and self._websocket is None:
+            if not self._decline_upgrade():
+                return
+        self._check_unfinished(0 if heard else len(data))
+
+    def _take(self, heard: Heard) -> None:
         playback = self._playback
         now_ns = playback.active()
-        fields = {key.lower(): value for key, value in asked.headers}
-        name = _name_of(fields.get("host", ""))
-        host = host_and_port(name, self._port, self._default_port)
-        if self._host is None:
-            self._introduce(name, host)
-        number = playback.next_exchange()
-        request = Request(
-            number, self.number, now_ns, asked.method, asked.target, asked.headers, asked.body
-        )
-        playback.observe(request)
+        if not self._introduced:
+            self._introduce(heard.name, heard.host)
         playback.tally.in_flight += 1
-        if (
-            "upgrade" in fields
-            and asked.is_websocket
-            and self._open_websocket(asked, request, host)
-        ):
+        if heard.websocket and self._open_websocket(heard, now_ns):
             return
-        rules = playback.settings.rules
-        answer = playback.answer(
-            read_request(asked.method, host, asked.target, asked.headers, asked.body, rules)
-        )
-        wanted = fields.get("connection", "").lower()
-        last = answer.closes or "close" in wanted or (old and "keep-alive" not in wanted)
-        self._schedule(_Pending(request, answer, self._due(now_ns, answer.service_ns), last))
+        answer = playback.answer(heard, now_ns)
+        due_ns = self._due(now_ns, answer.service_ns)
+        exchange = playback.next_exchange()
+        last = heard.last or answer.closes
+        self._schedule(Turn(exchange, self.number, heard, now_ns, answer, due_ns, last), now_ns)
 
-    def _open_websocket(self, asked: HttpRequest, request: Request, host: str) -> bool:
+    def _open_websocket(self, heard: Heard, now_ns: int) -> bool:
         """Answer a request for a WebSocket; False where the recording holds none there."""
-        opened = upgrade(self._playback, asked, host)
+        asked = HttpRequest(heard.method, heard.target, heard.headers, heard.body)
+        opened = upgrade(self._playback, asked, heard.host)
         if opened is None:
             return False
         handshake, headers = opened
         answer = Answer(
             handshake.outcome, handshake.exchange, 101, "Switching Protocols", headers, b""
         )
+        exchange = self._playback.next_exchange()
+        request = heard.as_request(exchange, self.number, now_ns)
         self._websocket = WebSocketConnection(self._playback, self, request, handshake)
         if self._reader.after_upgrade:
             self._websocket.receive(bytes(self._reader.after_upgrade))
-        due_ns = self._due(request.at_ns, handshake.service_ns)
-        self._schedule(_Pending(request, answer, due_ns, last=False))
+        due_ns = self._due(now_ns, handshake.service_ns)
+        turn = Turn(exchange, self.number, heard, now_ns, answer, due_ns, last=False)
+        self._schedule(turn, now_ns)
         return True
 
     def _due(self, arrived_ns: int, service_ns: int) -> int:
         return answer_due(arrived_ns, self._usable_ns, self._playback.pace(service_ns))
 
-    @property
-    def _default_port(self) -> int:
-        return 443 if self._door.scheme == "https" else 80
-
-    @property
-    def _port(self) -> int:
-        return self._door.port or self._default_port
-
     def _introduce(self, name: str, host: str) -> None:
         """Report the connection, which is known by its first request, and charge its cost."""
-        self._host = name, self._port
+        self._introduced = True
         self._usable_ns += self._playback.pace(self._playback.costs.next_ns(host))
-        door = self._door
-        self._playback.observe(Open(self.number, door.accepted_ns, door.scheme, *self._host))
+        door = self._recognition
+        self._playback.observe(Open(self.number, self._accepted_ns, door.scheme, name, door.port))
 
     # --- Answers ----------------------------------------------------------------------------------
 
-    def _schedule(self, pending: _Pending) -> None:
-        self._queue.append(pending)
+    def _schedule(self, turn: Turn, now_ns: int) -> None:
+        self._queue.append(turn)
         if len(self._queue) == QUEUE_LIMIT:
             self._transport.pause_reading()
-        if pending.due_ns <= self._playback.alarm.now():
-            self._ready(pending)
+        if turn.due_ns <= now_ns:
+            self._ready(turn)
         else:
-            self._playback.alarm.at(pending.due_ns, lambda: self._ready(pending))
+            self._playback.alarm.at(turn.due_ns, partial(self._ready, turn))
 
-    def _ready(self, pending: _Pending) -> None:
-        pending.ready = True
+    def _ready(self, turn: Turn) -> None:
+        turn.ready = True
         self._send_queue()
 
-    def _complete(self, pending: _Pending) -> None:
-        pending.whole = True
+    def _complete(self, turn: Turn) -> None:
+        turn.whole = True
         self._send_queue()
 
     def _send_queue(self) -> None:
-        while self._queue and self._queue[0].ready and not self._transport.is_closing():
-            if not self._send(self._queue[0]):
+        queue = self._queue
+        while queue and queue[0].ready and not self._transport.is_closing():
+            if not self._send(queue[0]):
                 return
-            if len(self._queue) == QUEUE_LIMIT:
+            if len(queue) == QUEUE_LIMIT:
                 self._transport.resume_reading()
-            self._queue.popleft()
-            self._playback.tally.in_flight -= 1
-        if self._ending and not self._queue:
+            queue.popleft()
+        if self._ending and not queue:
             self.end("bot")
 
-    def _send(self, pending: _Pending) -> bool:
+    def _send(self, turn: Turn) -> bool:
         """Write an answer; False while its body is still to come."""
-        answer, request = pending.answer, pending.request
+        answer, playback = turn.answer, self._playback
         if answer.broke:
-            self._report(pending, b"")
+            self._finish(turn, 0)
             self.abort()
             return True
-        bodiless = request.method == "HEAD" or answer.status in _BODILESS or answer.status < 200
+        bodiless = turn.heard.method == "HEAD" or answer.status in _BODILESS or answer.status < 200
         body = b"" if bodiless else answer.body
-        if pending.begun_ns is None:
-            pending.begun_ns = self._playback.active()
-            head = head_of(answer.status, answer.reason, answer.headers)
+        if turn.begun_ns is None:
+            turn.begun_ns = playback.alarm.now()
+            head = answer.head
             if not bodiless:
                 head += b"Content-Length: %d\r\n" % len(body)
-            head += b"Connection: close\r\n\r\n" if pending.last else b"\r\n"
-            body_ns = self._playback.pace(answer.body_ns)
+            head += b"Connection: close\r\n\r\n" if turn.last else b"\r\n"
+            body_ns = playback.pace(answer.body_ns)
             if body and body_ns >= WORTH_A_TIMER_NS:
                 self._transport.write(head)
-                due_ns = pending.begun_ns + body_ns
-                self._playback.alarm.at(due_ns, lambda: self._complete(pending))
+                playback.alarm.at(turn.begun_ns + body_ns, partial(self._complete, turn))
                 return False
             self._transport.write(head + body)
-        elif pending.whole:
+        elif turn.whole:
             self._transport.write(body)
         else:
             return False  # another answer became ready behind this one
-        self._report(pending, body)
-        if pending.last:
+        self._finish(turn, len(body))
+        if turn.last:
             self.end("upstream")
         if self._websocket is not None and answer.status == 101:
             self._websocket.opened()
         return True
 
-    def _report(self, pending: _Pending, body: bytes) -> None:
-        playback, answer, request = self._playback, pending.answer, pending.request
-        now_ns = playback.active()
-        begun_ns = now_ns if pending.begun_ns is None else pending.begun_ns
-        if not answer.broke:
-            playback.observe(
-                Response(
-                    *(request.exchange, self.number, begun_ns, now_ns, answer.status),
-                    reason=answer.reason,
-                )
-            )
-        playback.observe(
-            Served(
-                *(request.exchange, answer.outcome, answer.recorded, pending.due_ns, begun_ns),
-                *(len(body), answer.miss),
-            )
-        )
-        playback.tally.outcomes[answer.outcome] += 1
-        if playback.settings.items and self._host is not None and not answer.broke:
-            opened = Open(self.number, 0, self._door.scheme, *self._host)
-            playback.note_effect(request, url_of(opened, request.target), answer.status)
+    def _finish(self, turn: Turn, size: int) -> None:
+        turn.ended_ns = self._playback.active()
+        turn.size = size
+        self._playback.finish(turn)
 
     # --- What is not a whole request --------------------------------------------------------------
 
@@ -316,8 +273,8 @@ class HttpConnection(asyncio.Protocol):
         except WireError as error:
             self._refuse(400, "Bad Request", str(error))
             return False
-        for request in list(self._reader.take()):
-            self._take(request, old=self._reader.old.popleft())
+        for asked, old in self._reader.take_all():
+            self._take(self._recognition.read(asked, old=old))
         return True
 
     def _check_unfinished(self, arrived: int) -> None:
@@ -340,24 +297,10 @@ class HttpConnection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         now_ns = self._playback.active()
-        if self._host is None:
+        if not self._introduced:
             self._introduce("", "")
         self._playback.observe(Failure(self.number, now_ns, detail))
         text = detail.encode()
         head = head_of(status, reason, (("Content-Type", "text/plain"),))
         self.write(b"%bContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (head, len(text), text))
         self.end("upstream")
-
-
-@lru_cache(maxsize=4096)
-def head_of(status: int, reason: str, headers: Headers) -> bytes:
-    """Return status line and headers without the empty line that ends them."""
-    lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers)]
-    return "".join(f"{line}\r\n" for line in lines).encode("latin-1", "replace")
-
-
-@lru_cache(maxsize=4096)
-def _name_of(host_header: str) -> str:
-    """Return the host that a Host header names, without port and brackets."""
-    name, colon, port = host_header.rpartition(":")
-    return (name if colon and port.isdigit() else host_header).strip("[]").lower()

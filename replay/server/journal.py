@@ -1,20 +1,26 @@
 """What the upstream server saw of a run, as JSON Lines: written as it happens, read afterwards.
 
-The first line is a header (``{"schema": "perfscan.journal/1", "speed": 1.0, "until_ns": null}``),
-every other line one observed event, as in a recording, or ``served``, ``streamstart``,
-``pushed``, ``handed``, ``driven``.
+The first line is a header (``{"schema": "perfscan.journal/2", "speed": 1.0, "until_ns": null}``),
+most other lines are one observed event, as in a recording, or ``served``, ``streamstart``,
+``pushed``, ``handed``, ``driven``. What there are thousands of a second is written in short:
+``heard`` is a request with a number, written once for all requests of the same bytes, and a line
+that is an array is a turn, one time that such a request came and was answered
+(:data:`~perfscan.replay.server.turn.Row`).
 """
 
 from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+import msgspec
+
 from perfscan.errors import InputError
+from perfscan.replay.event_json import decode_event, encode_event
 from perfscan.replay.model import (
     Driven,
     Handed,
@@ -22,15 +28,17 @@ from perfscan.replay.model import (
     Observation,
     Observed,
     Pushed,
+    Request,
     Served,
     StreamStart,
 )
-from perfscan.replay.recording import decode_event, encode_event
+from perfscan.replay.server.recognition import Heard
+from perfscan.replay.server.turn import Row, Seen, Turn, row_events
+from perfscan.replay.stored_events import loads
 
-SCHEMA = "perfscan.journal/1"
+SCHEMA = "perfscan.journal/2"
 FEW = 100
-"""Events that are written in about a millisecond."""
-_ENCODER = json.JSONEncoder(separators=(",", ":"))
+"""Lines that are written in about a tenth of a millisecond."""
 _OWN = (Served, StreamStart, Pushed, Handed, Driven)
 _OWN_KINDS: dict[str, type[Served | StreamStart | Pushed | Handed | Driven]] = {
     kind.__name__.lower(): kind for kind in _OWN
@@ -55,49 +63,61 @@ def decode_observed(line: Mapping[str, Any]) -> Observed:
     if own is None:
         return decode_event(line)
     values = {name: value for name, value in line.items() if name != "kind"}
-    if values.get("miss"):
-        miss = values["miss"]
-        values["miss"] = Miss(miss["request"], tuple(miss["nearest"]))
+    if own is Served:
+        values["miss"] = _miss(values["miss"])
     return own(**values)
 
 
+def _miss(line: Mapping[str, Any] | None) -> Miss | None:
+    return None if line is None else Miss(line["request"], tuple(line["nearest"]))
+
+
+def _line(seen: Seen) -> Row | dict[str, Any]:
+    if isinstance(seen, Turn):
+        return seen.row()
+    if isinstance(seen, Heard):
+        return encode_event(seen.as_request()) | {"kind": "heard", "number": seen.number}
+    return encode_observed(seen)
+
+
 class Journal:
-    """Keeps what is observed and writes it little by little, so that no timer waits for a disk."""
+    """Keeps what is observed and writes it little by little, so that no timer waits for long."""
 
     def __init__(self, path: Path, speed: float, until_ns: int | None) -> None:
-        self._waiting: deque[Observed] = deque()
+        self._waiting: deque[Seen] = deque()
+        self._encoder = msgspec.json.Encoder()
         try:
-            self._file: IO[bytes] = path.open("wb")
+            self._file: IO[bytes] = path.open("wb", buffering=0)
         except OSError as error:
             raise InputError(
                 f"cannot be written: {error.strerror}", where=str(path), remedy="give another path"
             ) from error
-        self._write({"schema": SCHEMA, "speed": speed, "until_ns": until_ns})
-        self._file.flush()
+        self._write([{"schema": SCHEMA, "speed": speed, "until_ns": until_ns}])
 
-    def add(self, event: Observed) -> None:
-        """Keep one event; costs no input or output."""
-        self._waiting.append(event)
+    def add(self, seen: Seen) -> None:
+        """Keep one report; every now and then a few are written."""
+        self._waiting.append(seen)
+        if len(self._waiting) >= FEW:
+            self.flush()
 
-    def flush_some(self) -> None:
-        """Write a few events: so few that no timer waits for long, enough to keep up."""
-        self._flush(max(FEW, len(self._waiting) // 8))
-
-    def _flush(self, count: int) -> None:
-        if not self._waiting:
-            return
-        for _ in range(min(count, len(self._waiting))):
-            self._write(encode_observed(self._waiting.popleft()))
-        self._file.flush()
+    def flush(self) -> None:
+        """Write what is waiting: never more than a few lines."""
+        if self._waiting:
+            self._write([_line(seen) for seen in self._waiting])
+            self._waiting.clear()
 
     def close(self) -> None:
         """Write the rest; safe to call twice."""
         if not self._file.closed:
-            self._flush(len(self._waiting))
+            self.flush()
             self._file.close()
 
-    def _write(self, line: Mapping[str, Any]) -> None:
-        self._file.write(_ENCODER.encode(line).encode() + b"\n")
+    def _write(self, lines: Sequence[Any]) -> None:
+        try:
+            data = self._encoder.encode_lines(lines)
+        except UnicodeEncodeError:  # half of a surrogate pair: only the escaped form holds it
+            data = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+        self._file.write(data)
 
 
 def read_observation(path: Path) -> Observation:
@@ -106,7 +126,7 @@ def read_observation(path: Path) -> Observation:
         lines = path.read_bytes().split(b"\n")
         header = json.loads(lines[0])
         speed, until_ns = header["speed"], header["until_ns"]
-        events = [decode_observed(json.loads(line)) for line in lines[1:-1]]
+        events = list(_events(map(loads, lines[1:-1])))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(
             f"not a journal of the upstream server: {error}",
@@ -115,3 +135,17 @@ def read_observation(path: Path) -> Observation:
         ) from error
     events.sort(key=lambda event: event.at_ns)
     return Observation(tuple(events), speed=speed, until_ns=until_ns)
+
+
+def _events(lines: Iterable[Any]) -> Iterator[Observed]:
+    heard: dict[int, Request] = {}
+    for line in lines:
+        if isinstance(line, list):
+            *row, miss = line
+            yield from row_events((*row, _miss(miss)), heard[row[3]])
+        elif line.get("kind") == "heard":
+            request = decode_event(line | {"kind": "request"})
+            assert isinstance(request, Request)
+            heard[line["number"]] = request
+        else:
+            yield decode_observed(line)

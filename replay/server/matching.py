@@ -2,78 +2,51 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from hashlib import blake2b
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from perfscan.replay.exchanges import exchanges, outbound
-from perfscan.replay.keys import Asked, Call, Key, host_key, read_request
-from perfscan.replay.model import Failure, MatchRules, Miss, Recording
+from perfscan.replay.exchanges import Exchange, outbound
+from perfscan.replay.items import request_matches
+from perfscan.replay.keys import Asked, Call, Key, host_key, read_request, url_like
+from perfscan.replay.model import (
+    Failure,
+    MatchMode,
+    MatchRules,
+    Miss,
+    Open,
+    Recording,
+    Request,
+    Response,
+)
 from perfscan.replay.server.answers import (
     Answer,
     Recorded,
     join_batch,
+    pack,
     recorded_answers,
     refuse,
     refuse_element,
+    unpack,
 )
+from perfscan.replay.server.bounded import Bounded
 from perfscan.replay.server.nearest import describe, nearest
+from perfscan.replay.server.sequences import AnswerSequence
+from perfscan.replay.server.spool import Spool
+from perfscan.replay.stored_events import select
 
 _DESCRIBED = 1000
 """Misses beyond so many different ones are named without their nearest requests."""
-
-
-@dataclass(slots=True)
-class _Sequence:
-    """The recorded answers for one key, and how many of them are used up."""
-
-    answers: list[Recorded] = field(default_factory=list)
-    exact: dict[str, deque[int]] = field(default_factory=lambda: defaultdict(deque))
-    used: set[int] = field(default_factory=set)
-    first_unused: int = 0
-    asked: int = 0
-    last_successful: Recorded | None = None
-    salt: bytes = b""
-
-    def add(self, call: Call, answer: Recorded) -> None:
-        self.exact[call.exact].append(len(self.answers))
-        self.answers.append(answer)
-        if answer.successful:
-            self.last_successful = answer
-
-    def take(self, call: Call) -> Recorded | None:
-        """Return the next unused answer, one to the very same request first."""
-        self.asked += 1
-        index = self._next_exact(call.exact)
-        if index is None:
-            while self.first_unused in self.used:
-                self.first_unused += 1
-            if self.first_unused == len(self.answers):
-                return None
-            index = self.first_unused
-        self.used.add(index)
-        return self.answers[index]
-
-    def lasting(self) -> Recorded:
-        """Return the answer that stands when all are used up: the last successful one."""
-        return self.last_successful or self.answers[-1]
-
-    def _next_exact(self, exact: str) -> int | None:
-        waiting = self.exact.get(exact)
-        while waiting:
-            index = waiting.popleft()
-            if index not in self.used:
-                return index
-        return None
+WARM_BYTES = 32 * 1024 * 1024
+"""Bodies of answers that were sent more than once and stay in memory."""
 
 
 class Matcher:
     """Answers requests from a recording, the n-th request for a thing with its n-th answer.
 
-    It has no clock and no input or output; its state is what has been used up. ``any_host``
-    accepts requests for hosts that were not recorded, as a mock server on localhost must.
+    It has no clock; its state is what has been used up. Answers wait in a spool on disk until they
+    are asked for. ``any_host`` accepts requests for hosts that were not recorded, as a mock server
+    on localhost must.
     """
 
     def __init__(
@@ -86,67 +59,62 @@ class Matcher:
     ) -> None:
         self._rules = rules
         self._seed = seed
-        self._any_host = any_host
-        self._sequences: dict[Key, _Sequence] = defaultdict(_Sequence)
+        self._spool = Spool()
+        self._warm: Bounded[int, tuple[Recorded, Answer]] = Bounded(WARM_BYTES)
+        self._sequences: dict[Key, AnswerSequence] = {}
         self._misses: dict[Key, Miss] = {}
+        self.first_ns = 0
+        """When the first request was recorded."""
         self.hosts = {host_key(opened) for opened in outbound(recording)}
         self._load(recording)
-        self._hostless = {replace(key, host=""): key for key in reversed(self._sequences)}
-
-    def _load(self, recording: Recording) -> None:
-        timed = recording.header.latency == "recorded"
-        failures = {
-            event.exchange: event
-            for event in recording.events
-            if isinstance(event, Failure) and event.exchange is not None
-        }
-        for exchange in exchanges(recording):
-            if exchange.is_websocket:
-                continue
-            request = exchange.request
-            asked = read_request(
-                *(request.method, host_key(exchange.open), request.target),
-                *(request.headers, request.body, self._rules),
-            )
-            failure = failures.get(request.exchange)
-            for call, answer in recorded_answers(exchange, asked, failure, timed=timed):
-                self._sequences[call.key].add(call, answer)
-
-    @property
-    def unused(self) -> int:
+        self.unused = sum(sequence.unused for sequence in self._sequences.values())
         """How many recorded answers nobody has asked for yet."""
-        return sum(len(one.answers) - len(one.used) for one in self._sequences.values())
+        self._hostless: dict[Key, AnswerSequence] = {}
+        if any_host:
+            for key, sequence in self._sequences.items():
+                self._hostless.setdefault(replace(key, host=""), sequence)
 
-    def answer(self, asked: Asked) -> Answer:
-        """Return the answer to a request; the recording's, or a refusal."""
-        parts = [self._answer_call(call, in_batch=asked.is_batch) for call in asked.calls]
-        return join_batch(asked, parts) if asked.is_batch else parts[0]
+    def answer(self, asked: Asked, recorded_ns: int = 0) -> Answer:
+        """Return the answer to a request; the recording's, or a refusal.
 
-    def _answer_call(self, call: Call, *, in_batch: bool) -> Answer:
+        ``recorded_ns`` is the present moment on the recording's clock, for the mode ``by-time``.
+        """
+        if not asked.is_batch:
+            return self._answer_call(asked.calls[0], recorded_ns, in_batch=False)
+        parts = [self._answer_call(call, recorded_ns, in_batch=True) for call in asked.calls]
+        return join_batch(asked, parts)
+
+    def _answer_call(self, call: Call, recorded_ns: int, *, in_batch: bool) -> Answer:
         sequence = self._find(call.key)
         if sequence is None:
             miss = self._miss(call.key)
             return refuse_element(call, miss) if in_batch else refuse(miss)
-        recorded = sequence.take(call)
-        if recorded is not None:
-            return _serve(call, recorded, "hit", recorded.service_ns)
-        return _serve(call, sequence.lasting(), "extra", self._drawn(call.key, sequence))
+        number = sequence.take(call.exact, recorded_ns)
+        if number is None:
+            return self._repeat(call, sequence, recorded_ns)
+        self.unused -= 1
+        recorded = unpack(self._spool.read(sequence.places[number]))
+        return _serve(call, recorded, "hit", sequence.service_ns(number))
 
-    def _find(self, key: Key) -> _Sequence | None:
-        if key in self._sequences:
-            return self._sequences[key]
-        if self._any_host and key.host not in self.hosts:
-            known = self._hostless.get(replace(key, host=""))
-            return None if known is None else self._sequences[known]
-        return None
+    def _repeat(self, call: Call, sequence: AnswerSequence, recorded_ns: int) -> Answer:
+        service_ns = sequence.drawn_service_ns(self._seed, call.key)
+        place = sequence.places[sequence.standing(recorded_ns)]
+        recorded, answer = self._warm.get(place) or self._warm_up(place, call)
+        if recorded.around_id is not None:
+            return _serve(call, recorded, "extra", service_ns)
+        return answer if answer.service_ns == service_ns else replace(answer, service_ns=service_ns)
 
-    def _drawn(self, key: Key, sequence: _Sequence) -> int:
-        """Draw a service time from the recorded ones: the same for the n-th request every time."""
-        if not sequence.salt:
-            sequence.salt = f"{self._seed}/{key}/".encode("utf-8", "backslashreplace")
-        digest = blake2b(b"%b%d" % (sequence.salt, sequence.asked), digest_size=8).digest()
-        answers = sequence.answers
-        return answers[int.from_bytes(digest) % len(answers)].service_ns
+    def _warm_up(self, place: int, call: Call) -> tuple[Recorded, Answer]:
+        recorded = unpack(self._spool.read(place))
+        pair = recorded, _serve(call, recorded, "extra", recorded.service_ns)
+        self._warm.put(place, pair, len(recorded.body))
+        return pair
+
+    def _find(self, key: Key) -> AnswerSequence | None:
+        sequence = self._sequences.get(key)
+        if sequence is None and self._hostless and key.host not in self.hosts:
+            return self._hostless.get(replace(key, host=""))
+        return sequence
 
     def _miss(self, key: Key) -> Miss:
         if key not in self._misses:
@@ -155,6 +123,74 @@ class Matcher:
                 found = nearest(key, self._sequences)
             self._misses[key] = Miss(describe(key), tuple(found))
         return self._misses[key]
+
+    # --- Loading ----------------------------------------------------------------------------------
+
+    def _load(self, recording: Recording) -> None:
+        timed = recording.header.latency == "recorded"
+        opens = {opened.connection: opened for opened in outbound(recording)}
+        waiting: dict[int, _Waiting] = {}
+        early: dict[int, Response | Failure] = {}
+        """Ends that stand before their request, where a recording's clock went backwards."""
+        for _, event in select(recording, Request, Response, Failure):
+            if isinstance(event, Request):
+                if event.connection in opens:
+                    asking = waiting[event.exchange] = self._expect(opens[event.connection], event)
+                    if event.exchange in early:
+                        self._keep(asking, early.pop(event.exchange), timed=timed)
+            elif event.exchange in waiting:
+                self._keep(waiting.pop(event.exchange), event, timed=timed)
+            elif event.exchange is not None and event.connection in opens:
+                early[event.exchange] = event
+        answered = self._sequences.items()
+        self._sequences = {key: one for key, one in answered if one.drop_unanswered()}
+
+    def _expect(self, opened: Open, request: Request) -> _Waiting:
+        """Make room for the answers to a recorded request."""
+        host = host_key(opened)
+        if not self.first_ns:
+            self.first_ns = request.at_ns
+        asked = read_request(
+            *(request.method, host, request.target, request.headers, request.body, self._rules)
+        )
+        places = []
+        for call in asked.calls:
+            sequence = self._sequences.get(call.key)
+            if sequence is None:
+                mode = _mode(self._rules, request.method, host, request.target)
+                sequence = self._sequences[call.key] = AnswerSequence(mode)
+            places.append((sequence, sequence.reserve(call.exact, request.at_ns)))
+        return _Waiting(opened, request, asked, places)
+
+    def _keep(self, waiting: _Waiting, end: Response | Failure, *, timed: bool) -> None:
+        """Keep the answers that came, each where there is room for it."""
+        response = end if isinstance(end, Response) else None
+        failure = end if isinstance(end, Failure) else None
+        exchange = Exchange(0, waiting.open, waiting.request, response)
+        if exchange.is_websocket:
+            return
+        answers = recorded_answers(exchange, waiting.asked, failure, timed=timed)
+        for (sequence, number), answer in zip(waiting.places, answers, strict=True):
+            if answer is not None:
+                place = self._spool.add(pack(answer))
+                sequence.fill(number, place, answer.service_ns, successful=answer.successful)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A recorded request whose answer was not met yet."""
+
+    open: Open
+    request: Request
+    asked: Asked
+    places: Sequence[tuple[AnswerSequence, int]]
+
+
+def _mode(rules: MatchRules, method: str, host: str, target: str) -> MatchMode:
+    for pattern, mode in rules.modes:
+        if request_matches(pattern, method, url_like(pattern, host, target)):
+            return mode
+    return "sequence"
 
 
 def _serve(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from perfscan.errors import InputError
 from perfscan.replay.model import Miss, Observed, Recording, Served
 from perfscan.replay.server.playback import Settings
+from perfscan.replay.server.turn import observing
 from perfscan.replay.server.upstream import Upstream
 
 Say = Callable[[str], None]
@@ -41,7 +42,7 @@ async def _play(
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    upstream = Upstream(recording, Settings(speed=speed, mock=True), observe=tell)
+    upstream = Upstream(recording, Settings(speed=speed, mock=True), report=observing(tell))
     upstream.listen(listener, port=None, tls=False)
     say(f"listening on http://127.0.0.1:{listener.getsockname()[1]} (Ctrl-C ends it)")
     await stop.wait()

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from perfscan.replay.items import effect_key, holds, request_matches, text_of, without_query
-from perfscan.replay.keys import Asked
+from perfscan.replay.items import holds, text_of, without_query
 from perfscan.replay.model import (
     ItemRules,
     MatchRules,
     Message,
+    Observed,
     PushStimulus,
     Recording,
-    Request,
-    RequestEffect,
+    Scheme,
+    StreamStart,
 )
 from perfscan.replay.server.alarm import Alarm
 from perfscan.replay.server.answers import Answer
 from perfscan.replay.server.matching import Matcher
-from perfscan.replay.server.stations import Observe, Stations, Tuning, stimulus_messages
+from perfscan.replay.server.recognition import Heard, Recognition
+from perfscan.replay.server.recorded_clock import RecordedClock
+from perfscan.replay.server.stations import Stations, Tuning, stimulus_messages
 from perfscan.replay.server.timeline import ConnectionCosts, Pace
+from perfscan.replay.server.turn import Seen, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +58,19 @@ class Tally:
 
 
 class Playback:
-    """The recording and its state; every connection asks it for answers."""
+    """The recording and its state; every connection asks it for answers.
+
+    What is answered is decided in :meth:`answer` and nowhere else: faults, limits and answers that
+    come from elsewhere hook in there. How an answer is written is
+    :meth:`HttpConnection._send <perfscan.replay.server.http_connection.HttpConnection>`'s.
+    """
 
     def __init__(
-        self, recording: Recording, settings: Settings, alarm: Alarm, observe: Observe
+        self,
+        recording: Recording,
+        settings: Settings,
+        alarm: Alarm,
+        observe: Callable[[Seen], None],
     ) -> None:
         self.settings = settings
         self.alarm = alarm
@@ -70,10 +82,11 @@ class Playback:
             recording,
             Tuning(settings.rules, self.pace, settings.seed, settings.until_ns, settings.mock),
             alarm,
-            observe,
+            self._watch_streams if settings.rules.modes else observe,
             _stimuli(recording, settings.items),
         )
         self._matcher = Matcher(recording, settings.rules, settings.seed, any_host=settings.mock)
+        self._clock = RecordedClock(self._matcher.first_ns, settings.speed)
         self._connections = itertools.count(1)
         self._exchanges = itertools.count(1)
 
@@ -85,24 +98,37 @@ class Playback:
         """Return the number of a new exchange."""
         return next(self._exchanges)
 
-    def answer(self, asked: Asked) -> Answer:
-        """Return the recorded answer, or a refusal."""
-        return self._matcher.answer(asked)
+    def recognition(self, scheme: Scheme, port: int | None) -> Recognition:
+        """Return what reads the requests that come in through one door."""
+        return Recognition(scheme, port, self.settings.rules, self.settings.items, self.observe)
+
+    def answer(self, heard: Heard, now_ns: int) -> Answer:
+        """Return the recorded answer to a request that came at ``now_ns``, or a refusal."""
+        return self._matcher.answer(heard.asked, self._clock.at(now_ns))
 
     def active(self) -> int:
         """Note that something happened; returns the time."""
         self.tally.last_activity_ns = now_ns = self.alarm.now()
         return now_ns
 
-    def note_effect(self, request: Request, url: str, status: int) -> None:
-        """Remember which item ``request`` ended, if it did and was accepted."""
-        effect = self.settings.items.effect if self.settings.items else None
-        if not isinstance(effect, RequestEffect) or status >= 400:
-            return
-        if request_matches(effect.request, request.method, url):
-            key = effect_key(effect, request)
-            if key is not None:
-                self.tally.effects.add(key)
+    def finish(self, turn: Turn) -> None:
+        """Note that a request was answered, and which item that ended."""
+        answer, tally = turn.answer, self.tally
+        tally.in_flight -= 1
+        tally.outcomes[answer.outcome] += 1
+        if turn.heard.effect is not None and answer.status < 400 and not answer.broke:
+            tally.effects.add(turn.heard.effect)
+        self.observe(turn)
+
+    def abandon(self, turn: Turn) -> None:
+        """Note that a request will not be answered: its connection is gone."""
+        self.tally.in_flight -= 1
+        self.observe(turn)
+
+    def _watch_streams(self, event: Observed) -> None:
+        if isinstance(event, StreamStart):
+            self._clock.follow(event)
+        self.observe(event)
 
     def status(self) -> dict[str, float]:
         """Return the figures that whoever follows the run needs."""

@@ -35,11 +35,12 @@ from perfscan.errors import InputError, PerfscanError
 from perfscan.replay.certificates import Authority
 from perfscan.replay.exchanges import outbound
 from perfscan.replay.latency import with_latency
-from perfscan.replay.model import Observed, Recording
-from perfscan.replay.recording import read_recording
+from perfscan.replay.model import Recording
+from perfscan.replay.recording_store import open_recording
 from perfscan.replay.scenario import read_scenario
 from perfscan.replay.server.journal import Journal
 from perfscan.replay.server.playback import Settings
+from perfscan.replay.server.turn import Seen
 from perfscan.replay.server.upstream import Upstream
 
 STATUS_INTERVAL_S = 0.25
@@ -81,7 +82,7 @@ def _order(config: Mapping[str, Any]) -> Order:
     if scenario is not None:
         settings = replace(settings, rules=scenario.match, items=scenario.items)
     path = config["recording"] if scenario is None else config.get("recording", scenario.recording)
-    recording = read_recording(Path(path))
+    recording = open_recording(Path(path))
     if scenario is not None:
         recording = with_latency(recording, scenario.latency, settings.seed)
     secure = {opened.port for opened in outbound(recording) if opened.scheme == "https"}
@@ -102,13 +103,13 @@ async def serve(order: Order, say: Callable[[Mapping[str, Any]], bool]) -> None:
     journal = None
     if order.journal is not None:
         journal = Journal(order.journal, order.settings.speed, order.settings.until_ns)
-    observe: Callable[[Observed], None] = journal.add if journal else lambda _: None
+    report: Callable[[Seen], None] = (lambda _: None) if journal is None else journal.add
     stop = asyncio.Event()
     defects = _stop_on_defects(stop)
     _stop_on_signals_and_silence(stop)
     try:
         upstream = Upstream(
-            order.recording, order.settings, authority=order.authority, observe=observe
+            order.recording, order.settings, authority=order.authority, report=report
         )
         for descriptor, port, tls in order.listeners:
             upstream.listen(socket.socket(fileno=descriptor), port=port, tls=tls)
@@ -119,7 +120,7 @@ async def serve(order: Order, say: Callable[[Mapping[str, Any]], bool]) -> None:
         while heard and not stop.is_set():
             for _ in range(rounds):
                 if journal:
-                    journal.flush_some()
+                    journal.flush()
                 if await _happens(stop, FLUSH_INTERVAL_S):
                     break
             heard = say(upstream.status())

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from perfscan.errors import InputError
 from perfscan.replay.certificates import LOCAL_NAMES, Authority
 from perfscan.replay.exchanges import outbound
-from perfscan.replay.model import Failure, Open, Recording, Scheme
+from perfscan.replay.model import Failure, Open, Recording
 from perfscan.replay.namespace import is_address
 from perfscan.replay.server.alarm import Alarm
-from perfscan.replay.server.http_connection import Door, HttpConnection
+from perfscan.replay.server.http_connection import HttpConnection
 from perfscan.replay.server.playback import Playback, Settings
-from perfscan.replay.server.stations import Observe
+from perfscan.replay.server.recognition import Recognition
+from perfscan.replay.server.turn import Seen
 
 HANDSHAKE_LIMIT_S = 20.0
 ACCEPTED_AT_ONCE = 64
@@ -28,16 +30,16 @@ class Listening:
     """One open door of the server."""
 
     sock: socket.socket
-    scheme: Scheme
-    port: int | None
-    """The recorded port that it stands for; None for any."""
+    recognition: Recognition
+    secure: bool
 
 
 class Upstream:
     """Answers HTTP and WebSocket clients from ``recording`` within a running event loop.
 
-    Everything that happens is handed to ``observe`` as it happens, times counted from
-    ``origin_ns`` on the system's monotonic clock.
+    Everything that happens is handed to ``report``, as it happens but for requests, which are
+    reported when they are answered or their connection is gone. Times count from ``origin_ns`` on
+    the system's monotonic clock. Wrap an observer of events in :func:`observing`.
     """
 
     def __init__(
@@ -46,12 +48,12 @@ class Upstream:
         settings: Settings = Settings(),  # noqa: B008 - frozen
         *,
         authority: Authority | None = None,
-        observe: Observe = lambda _: None,
+        report: Callable[[Seen], None] = lambda _: None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._alarm = Alarm(self._loop)
-        self._observe = observe
-        self._playback = Playback(recording, settings, self._alarm, observe)
+        self._report = report
+        self._playback = Playback(recording, settings, self._alarm, report)
         self._context = authority.server_context(_addresses(recording)) if authority else None
         self._doors: list[Listening] = []
         self._connections: set[HttpConnection] = set()
@@ -67,7 +69,8 @@ class Upstream:
         if tls and self._context is None:
             raise InputError("TLS needs an authority", remedy="give one to Upstream")
         sock.setblocking(False)
-        door = Listening(sock, "https" if tls else "http", port)
+        recognition = self._playback.recognition("https" if tls else "http", port)
+        door = Listening(sock, recognition, tls)
         self._doors.append(door)
         self._loop.add_reader(sock.fileno(), self._accept, door)
 
@@ -96,30 +99,30 @@ class Upstream:
             except BlockingIOError:
                 return
             except OSError as error:  # out of descriptors, or the client has gone already
-                self._observe(Failure(0, self._alarm.now(), f"cannot accept: {error.strerror}"))
+                self._report(Failure(0, self._alarm.now(), f"cannot accept: {error.strerror}"))
                 return
             connected.setblocking(False)
-            accepted = Door(door.scheme, door.port, self._alarm.now())
-            task = self._loop.create_task(self._serve(connected, accepted))
+            task = self._loop.create_task(self._serve(connected, door, self._alarm.now()))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _serve(self, connected: socket.socket, door: Door) -> None:
-        secure = door.scheme == "https"
-        connection = HttpConnection(self._playback, door, self._connections)
+    async def _serve(self, connected: socket.socket, door: Listening, accepted_ns: int) -> None:
+        connection = HttpConnection(
+            self._playback, door.recognition, accepted_ns, self._connections
+        )
         try:
             await self._loop.connect_accepted_socket(
                 lambda: connection,
                 connected,
-                ssl=self._context if secure else None,
-                ssl_handshake_timeout=HANDSHAKE_LIMIT_S if secure else None,
+                ssl=self._context if door.secure else None,
+                ssl_handshake_timeout=HANDSHAKE_LIMIT_S if door.secure else None,
             )
         except (OSError, TimeoutError, ssl.SSLError) as error:
             connected.close()
-            port = door.port or (443 if secure else 80)
             number, detail = connection.number, f"TLS handshake: {error or type(error).__name__}"
-            self._observe(Open(number, door.accepted_ns, door.scheme, "", port))
-            self._observe(Failure(number, self._alarm.now(), detail))
+            scheme, port = door.recognition.scheme, door.recognition.port
+            self._report(Open(number, accepted_ns, scheme, "", port))
+            self._report(Failure(number, self._alarm.now(), detail))
 
 
 def _addresses(recording: Recording) -> tuple[str, ...]:

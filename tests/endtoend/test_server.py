@@ -38,6 +38,7 @@ from perfscan.replay.model import (
 )
 from perfscan.replay.server.playback import Settings
 from perfscan.replay.server.serve import new_event_loop
+from perfscan.replay.server.turn import observing
 from perfscan.replay.server.upstream import Upstream
 
 pytestmark = pytest.mark.endtoend
@@ -91,7 +92,9 @@ async def serving(
     traffic: Recording, settings: Settings | None = None, authority: Authority | None = None
 ) -> AsyncIterator[tuple[int, Seen, Upstream]]:
     seen = Seen()
-    upstream = Upstream(traffic, settings or Settings(), authority=authority, observe=seen.append)
+    upstream = Upstream(
+        traffic, settings or Settings(), authority=authority, report=observing(seen.append)
+    )
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = 443 if authority else 80
         upstream.listen(listener, port=port, tls=authority is not None)

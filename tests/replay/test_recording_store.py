@@ -20,7 +20,8 @@ from perfscan.replay.model import (
     Response,
 )
 from perfscan.replay.recording import read_recording, write_recording
-from perfscan.replay.recording_store import open_recording, select
+from perfscan.replay.recording_store import open_recording
+from perfscan.replay.stored_events import select
 
 EVENTS: tuple[Event, ...] = (
     Open(1, 0, "https", "api.example", 443),

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from perfscan.errors import InputError
+from perfscan.replay.keys import read_request
 from perfscan.replay.model import (
     Close,
     Failure,
+    MatchRules,
     Message,
     Miss,
     Observed,
@@ -18,7 +22,10 @@ from perfscan.replay.model import (
     Served,
     StreamStart,
 )
-from perfscan.replay.server.journal import Journal, read_observation
+from perfscan.replay.server.answers import Answer
+from perfscan.replay.server.journal import FEW, Journal, read_observation
+from perfscan.replay.server.recognition import Heard
+from perfscan.replay.server.turn import Turn, observed
 
 EVENTS: tuple[Observed, ...] = (
     Open(1, 10, "https", "api.example", 443),
@@ -57,17 +64,58 @@ def test_a_killed_server_loses_at_most_the_last_line(tmp_path: Path) -> None:
     assert len(read_observation(path).events) == len(EVENTS) - 1
 
 
-def test_little_is_written_at_once_and_a_backlog_is_worked_off(tmp_path: Path) -> None:
+def test_few_lines_are_written_at_once(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
-    journal = Journal(path, 1.0, None)
-    for _ in range(1000):
-        journal.add(EVENTS[0])
-    journal.flush_some()
-    assert len(path.read_bytes().splitlines()) == 1 + 1000 // 8
-    for _ in range(40):
-        journal.flush_some()
-    assert len(path.read_bytes().splitlines()) == 1 + 1000
-    journal.close()
+    with contextlib.closing(Journal(path, 1.0, None)) as journal:
+        for _ in range(FEW + 3):
+            journal.add(EVENTS[0])
+        assert len(path.read_bytes().splitlines()) == 1 + FEW
+        journal.flush()
+        assert len(path.read_bytes().splitlines()) == 1 + FEW + 3
+
+
+def heard(number: int = 5) -> Heard:
+    asked = read_request("POST", "a", "/x", (), b"\xff", MatchRules())
+    return Heard(
+        number, "POST", "/x", (("Host", "a"),), b"\xff", "a", "a", asked, False, False, None
+    )
+
+
+def turn(heard: Heard, **known: Any) -> Turn:
+    miss = Miss("POST a/x", ("POST a/y: path",))
+    answer = Answer("miss", None, 599, "Not In The Recording", (), b"", miss=miss)
+    return Turn(7, 2, heard, 100, answer, 120, last=False, **known)
+
+
+@pytest.mark.parametrize(
+    ("known", "kinds"),
+    [
+        ({"begun_ns": 130, "ended_ns": 140, "size": 9}, [Request, Response, Served]),
+        ({"ended_ns": 140}, [Request, Served]),
+        ({}, [Request]),
+    ],
+    ids=["answered", "broken", "abandoned"],
+)
+def test_turns_are_read_as_the_events_that_they_stand_for(
+    tmp_path: Path, known: dict[str, Any], kinds: list[type[Observed]]
+) -> None:
+    path = tmp_path / "journal.jsonl"
+    request = heard()
+    with contextlib.closing(Journal(path, 1.0, None)) as journal:
+        for seen in (request, turn(request, **known)):
+            journal.add(seen)
+    events = read_observation(path).events
+    assert events == tuple(observed(turn(request, **known)))
+    assert [type(event) for event in events] == kinds
+    assert events[0] == Request(7, 2, 100, "POST", "/x", (("Host", "a"),), b"\xff")
+
+
+def test_half_a_surrogate_pair_is_written_and_read(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    message = Message(1, 2, "received", "\ud800")
+    with contextlib.closing(Journal(path, 1.0, None)) as journal:
+        journal.add(message)
+    assert read_observation(path).events == (message,)
 
 
 @pytest.mark.parametrize("content", ["", "[]\n", '{"schema": 1}\n{"kind": "served"}\n', "x\ny\n"])
