@@ -1,5 +1,6 @@
 """The records of the replay room, all frozen: what was recorded, what is run, what came out."""
 
+from perfscan.replay.model.compute import Callee, ComputeScenario
 from perfscan.replay.model.emulation import (
     Ban,
     Emulated,
@@ -83,12 +84,14 @@ __all__ = [
     "AnswerEffect",
     "Ban",
     "Better",
+    "Callee",
     "Claim",
     "ClaimResult",
     "ClaimVerdict",
     "ClientStimulus",
     "Close",
     "Comparison",
+    "ComputeScenario",
     "CycleEffect",
     "CycleStimulus",
     "Difference",

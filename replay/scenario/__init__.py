@@ -103,6 +103,20 @@ Other items (one stimulus and one effect each)::
         key: {path: $.seq}
         repeats: false                  # true where the whole state is sent each time
 
+A scenario of ``kind: compute`` compares two functions on recorded data instead::
+
+    schema: perfscan.scenario/1
+    kind: compute
+    name: atr
+    data: ohlcv.csv.gz                  # .csv or .parquet (a DataFrame), .npy, .npz, .json
+    sizes: [1000, 10000]                # rows that are handed over, each measured; default: all
+    tolerance: 1.0e-9                   # numbers are equal within it, absolutely or relatively
+    repeat_s: 0.5                       # each size is called again and again for so long
+    implementations:
+      original: {function: "indicators:atr", directory: original, arguments: {period: 14}}
+      optimized: {function: "indicators:atr", directory: optimized, arguments: {period: 14}}
+    primary: call_ms.10000              # default: the largest size
+
 A request pattern is a method and a URL without query; ``*`` stands for a path segment or a part
 of one. Every mistake is one InputError that names file, line, key and the nearest right word.
 """
@@ -110,6 +124,6 @@ of one. Every mistake is one InputError that names file, line, key and the neare
 from __future__ import annotations
 
 from perfscan.replay.scenario.implementations import SERVICES
-from perfscan.replay.scenario.reader import SCHEMA, read_scenario
+from perfscan.replay.scenario.reader import SCHEMA, read_bench, read_scenario
 
-__all__ = ["SCHEMA", "SERVICES", "read_scenario"]
+__all__ = ["SCHEMA", "SERVICES", "read_bench", "read_scenario"]

@@ -11,6 +11,7 @@ from perfscan.replay.items import values_at
 from perfscan.replay.yaml_node import YamlNode, did_you_mean
 
 _REQUEST = re.compile(r"[A-Z]+ https?://[^/\s?#]+(/[^\s?#]*)?")
+DEFAULT_THRESHOLD = 0.05
 
 
 def read_request(node: YamlNode) -> str:
@@ -74,6 +75,16 @@ def read_positive(node: YamlNode) -> float:
     """Return a number above 0."""
     if (value := node.number()) <= 0:
         raise node.mistake(f"expected more than 0, found {value:g}")
+    return value
+
+
+def read_threshold(node: YamlNode | None) -> float:
+    """Return the smallest relative change worth a word, 0.05 where it is left out."""
+    if node is None:
+        return DEFAULT_THRESHOLD
+    value = node.number()
+    if not 0 < value < 1:
+        raise node.mistake(f"expected a share between 0 and 1, found {value:g}", "0.05 is 5 %")
     return value
 
 

@@ -6,39 +6,70 @@ from dataclasses import replace
 from pathlib import Path
 
 from perfscan.replay.catalogue import METRICS
-from perfscan.replay.model import RequestEffect, Scenario
+from perfscan.replay.model import ComputeScenario, RequestEffect, Scenario
 from perfscan.replay.scenario.claims import read_claim, read_counts, read_targets
+from perfscan.replay.scenario.compute import read_compute
 from perfscan.replay.scenario.fields import (
     read_children,
     read_file,
     read_metric,
     read_pattern,
     read_request,
+    read_threshold,
     read_whole,
 )
 from perfscan.replay.scenario.implementations import read_implementation
 from perfscan.replay.scenario.items import read_items
 from perfscan.replay.scenario.latency import read_latency
 from perfscan.replay.scenario.match import read_match
-from perfscan.replay.yaml_node import YamlNode, read_yaml
+from perfscan.replay.yaml_node import YamlNode, did_you_mean, read_yaml
 
 SCHEMA = "perfscan.scenario/1"
 DEFAULT_PRIMARY = "item_latency_ms.p95"
-DEFAULT_THRESHOLD = 0.05
+KINDS = ("service", "compute")
 _REQUIRED = ("schema", "name", "recording", "implementations", "items")
 _KEYS = (
     *_REQUIRED,
-    *("title", "simulated", "match", "primary", "threshold", "lanes", "counts", "targets"),
+    *("kind", "title", "simulated", "match", "primary", "threshold", "lanes", "counts", "targets"),
     *("critical_path", "claims", "load", "latency"),
 )
 _SIDES = ("original", "optimized")
 
 
+def read_bench(path: Path) -> Scenario | ComputeScenario:
+    """Read and check a scenario of either kind. Raises InputError for the first mistake."""
+    file = read_yaml(path)
+    if _kind(file) == "compute":
+        return read_compute(file, path)
+    return _service(file, path)
+
+
 def read_scenario(path: Path) -> Scenario:
-    """Read and check a scenario. Raises InputError for the first mistake."""
-    top = read_yaml(path).fields(_KEYS, required=_REQUIRED)
-    if (schema := top["schema"].text()) != SCHEMA:
-        raise top["schema"].mistake(f"unknown schema {schema!r}", f"write {SCHEMA}")
+    """Read and check a scenario that replays traffic. Raises InputError for the first mistake."""
+    file = read_yaml(path)
+    if _kind(file) == "compute":
+        raise file.mapping()["kind"].mistake(
+            "this scenario compares functions", "name one that replays traffic"
+        )
+    return _service(file, path)
+
+
+def _kind(file: YamlNode) -> str:
+    """Check the schema and return the kind."""
+    given = file.mapping()
+    if "schema" in given and (schema := given["schema"].text()) != SCHEMA:
+        raise given["schema"].mistake(f"unknown schema {schema!r}", f"write {SCHEMA}")
+    if "kind" not in given:
+        return KINDS[0]
+    if (kind := given["kind"].text()) not in KINDS:
+        raise given["kind"].mistake(
+            f"unknown kind {kind!r}{did_you_mean(kind, KINDS)}", f"write {' or '.join(KINDS)}"
+        )
+    return kind
+
+
+def _service(file: YamlNode, path: Path) -> Scenario:
+    top = file.fields(_KEYS, required=_REQUIRED)
     sides = top["implementations"].fields(_SIDES, required=_SIDES)
     counts = read_counts(top.get("counts"))
     known = (*METRICS, *counts)
@@ -53,7 +84,7 @@ def read_scenario(path: Path) -> Scenario:
         optimized=read_implementation("optimized", sides["optimized"]),
         items=items,
         primary=read_metric(top["primary"], known) if "primary" in top else DEFAULT_PRIMARY,
-        threshold=_threshold(top.get("threshold")),
+        threshold=read_threshold(top.get("threshold")),
         match=replace(
             read_match(top.get("match")),
             effect=items.effect if isinstance(items.effect, RequestEffect) else None,
@@ -75,12 +106,3 @@ def read_scenario(path: Path) -> Scenario:
 def _vary(node: YamlNode | None) -> tuple[str, ...]:
     fields = node.fields(("vary",)) if node else {}
     return tuple(read_pattern(pattern) for pattern in read_children(fields.get("vary")))
-
-
-def _threshold(node: YamlNode | None) -> float:
-    if node is None:
-        return DEFAULT_THRESHOLD
-    value = node.number()
-    if not 0 < value < 1:
-        raise node.mistake(f"expected a share between 0 and 1, found {value:g}", "0.05 is 5 %")
-    return value

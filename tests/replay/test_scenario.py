@@ -31,7 +31,7 @@ def other_items() -> list[dict[str, object]]:
     """The examples of the other kinds, each a mapping with its one key."""
     assert module.__doc__
     text = module.__doc__.split("Other items", 1)[1].split("::\n", 1)[1]
-    text = textwrap.dedent(text.split("A request pattern is")[0])
+    text = textwrap.dedent(text.split("A scenario of")[0])
     return [yaml.safe_load(part) for part in re.split(r"^(?=\w)", text, flags=re.M) if part.strip()]
 
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from perfscan.errors import InputError
-from perfscan.replay.scenario import read_scenario
+from perfscan.replay.scenario import read_bench
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA: dict[str, Any] = json.loads(
@@ -60,7 +60,19 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def base() -> dict[str, Any]:
+COMPUTE: dict[str, Any] = {
+    "schema": "perfscan.scenario/1",
+    "kind": "compute",
+    "name": "test",
+    "data": "traffic.jsonl",
+    "implementations": {
+        "original": {"function": "module:function"},
+        "optimized": {"function": "module:function"},
+    },
+}
+
+
+def service() -> dict[str, Any]:
     """A scenario whose required parts are right, so that the reader comes to what is tested."""
     key = {"path": "$.id"}
     return {
@@ -94,9 +106,14 @@ def put(scenario: Any, place: Place, value: Any) -> Any:
     return inner
 
 
-def keys_that_the_reader_knows(folder: Path, place: Place, schema: dict[str, Any]) -> set[str]:
+BASES = {"service": service(), "compute": COMPUTE}
+
+
+def keys_that_the_reader_knows(
+    folder: Path, base: dict[str, Any], place: Place, schema: dict[str, Any]
+) -> set[str]:
     """Ask the reader by giving it a key that it cannot know."""
-    scenario = base()
+    scenario = base
     kind = schema.get("required", [""])[0]
     if examples := schema["properties"].get(kind, {}).get("examples"):
         scenario = put(scenario, place, None)
@@ -105,19 +122,23 @@ def keys_that_the_reader_knows(folder: Path, place: Place, schema: dict[str, Any
     file = folder / "scenario.yaml"
     file.write_text(yaml.safe_dump(scenario, sort_keys=False), "utf-8")
     with pytest.raises(InputError, match="unknown key 'no such key'") as caught:
-        read_scenario(file)
+        read_bench(file)
     remedy = caught.value.remedy or ""
     return set(re.sub(r"^the keys here are ", "", remedy).split(", "))
 
 
-@pytest.mark.parametrize(
-    ("place", "schema"),
-    [pytest.param(*found, id=".".join(map(str, found[0])) or "top") for found in mappings(SCHEMA)],
-)
+def cases() -> Iterator[Any]:
+    for kind, base in BASES.items():
+        for place, schema in mappings(SCHEMA["$defs"][kind]):
+            name = ".".join(map(str, (kind, *place)))
+            yield pytest.param(base, place, schema, id=name)
+
+
+@pytest.mark.parametrize(("base", "place", "schema"), list(cases()))
 def test_reader_and_schema_know_the_same_keys(
-    place: Place, schema: dict[str, Any], folder: Path
+    base: dict[str, Any], place: Place, schema: dict[str, Any], folder: Path
 ) -> None:
-    assert keys_that_the_reader_knows(folder, place, schema) == set(schema["properties"])
+    assert keys_that_the_reader_knows(folder, base, place, schema) == set(schema["properties"])
 
 
 def test_the_schema_is_a_schema() -> None:

@@ -1,0 +1,1 @@
+"""Recorded data through two callables: time per call, memory, and whether the results are equal."""
