@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from perfscan.replay.model.emulation import Emulated
+
 
 @dataclass(frozen=True, slots=True)
 class Implementation:
@@ -253,3 +255,5 @@ class Scenario:
     """Regular expressions of what a load multiplier makes new in each copy, beside the keys."""
     lanes: int = 1
     """How many pairs may run side by side; more than 1 only where the bot mostly waits."""
+    emulated: Emulated = field(default_factory=Emulated)
+    """Limits that the services keep, faults that every run meets."""

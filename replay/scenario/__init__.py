@@ -49,6 +49,23 @@ Paths are relative to the scenario file. A complete example (only ``schema``, ``
       POST https://api.telegram.org/*/sendMessage: 60   # always this many ms
       "*": [20, 35, 80]                 # every other request: one of these
 
+    limits:                             # what hosts allow; times are those of the recording
+      - host: api.binance.com
+        rate: 1200/1m                   # a token bucket; each limit for a request must allow it
+        burst: 600                      # what the bucket holds; default: one interval's worth
+        requests: [GET https://api.binance.com/api/v3/*]     # default: all of the host
+        weights: {GET https://api.binance.com/api/v3/depth: 5}    # tokens; default 1
+        weight_header: X-MBX-USED-WEIGHT-1M
+        exceeded: {status: 429, retry_after_s: 10}   # and headers, body; default: as it is used
+        ban: {after: 5, for: 2m, status: 418}        # after 5 refusals in an interval
+      - host: stream.binance.com        # beyond these a connection is reset
+        connections: 20                 # open at once
+        new_connections: 300/5m
+        websockets: 5                   # open at once
+        when_full: 503                  # answer instead of the reset
+        concurrency: 8                  # requests worked on at once; others wait their turn
+    faults: [loss=5%, "outage=api.telegram.org:10s-20s"]    # as --fault takes them
+
     primary: item_latency_ms.p95        # the metric that decides the verdict
     threshold: 0.05                     # the smallest relative change worth a word
     lanes: 1                            # pairs side by side; only for bots that mostly wait

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from perfscan.replay.catalogue import METRICS
-from perfscan.replay.model import ComputeScenario, RequestEffect, Scenario
+from perfscan.replay.model import ComputeScenario, Emulated, RequestEffect, Scenario
 from perfscan.replay.scenario.claims import read_claim, read_counts, read_targets
 from perfscan.replay.scenario.compute import read_compute
 from perfscan.replay.scenario.fields import (
@@ -21,6 +21,7 @@ from perfscan.replay.scenario.fields import (
 from perfscan.replay.scenario.implementations import read_implementation
 from perfscan.replay.scenario.items import read_items
 from perfscan.replay.scenario.latency import read_latency
+from perfscan.replay.scenario.limits import read_limits, read_scenario_faults
 from perfscan.replay.scenario.match import read_match
 from perfscan.replay.yaml_node import YamlNode, did_you_mean, read_yaml
 
@@ -31,7 +32,7 @@ _REQUIRED = ("schema", "name", "recording", "implementations", "items")
 _KEYS = (
     *_REQUIRED,
     *("kind", "title", "simulated", "match", "primary", "threshold", "lanes", "counts", "targets"),
-    *("critical_path", "claims", "load", "latency"),
+    *("critical_path", "claims", "load", "latency", "limits", "faults"),
 )
 _SIDES = ("original", "optimized")
 
@@ -100,6 +101,7 @@ def _service(file: YamlNode, path: Path) -> Scenario:
         simulated=top["simulated"].scalar().strip() if "simulated" in top else "",
         vary=_vary(top.get("load")),
         lanes=read_whole(top["lanes"], at_least=1) if "lanes" in top else 1,
+        emulated=Emulated(read_scenario_faults(top.get("faults")), read_limits(top.get("limits"))),
     )
 
 

@@ -65,6 +65,10 @@ def test_the_example_of_the_docstring_is_a_valid_scenario(folder: Path) -> None:
     assert scenario.claims[1].metric is None
     assert len(scenario.critical_path) == 3
     assert scenario.targets == {"item_latency_ms.p95": 1000}
+    assert [fault.kind for fault in scenario.emulated.faults] == ["loss", "outage"]
+    assert [one.host for one in scenario.emulated.limits] == [
+        *("api.binance.com", "stream.binance.com")
+    ]
 
 
 MINIMAL = """\

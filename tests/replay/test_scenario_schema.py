@@ -87,6 +87,7 @@ def service() -> dict[str, Any]:
             "stimulus": {"websocket": "wss://a.example/", "key": key},
             "effect": {"request": "POST https://b.example/", "key": key},
         },
+        "limits": [{"host": "a.example", "rate": "10/1s"}],
     }
 
 
