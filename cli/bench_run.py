@@ -21,13 +21,15 @@ from perfscan.replay.doubts import Circumstances
 from perfscan.replay.floor import floors, item_floors
 from perfscan.replay.latency import with_latency
 from perfscan.replay.model import Implementation, Recording, Result, Run, Scenario, Side
+from perfscan.replay.network import open_network
 from perfscan.replay.processes import machine_load
 from perfscan.replay.recording import read_recording
 from perfscan.replay.result import describe_recording, describe_scenario, write_result
 from perfscan.replay.runner import WARM_UP_S, Outcome, Plan, run_bench
 from perfscan.replay.scenario import read_scenario
 from perfscan.replay.scratch import scratch_folder
-from perfscan.replay.trial import Setup, StatusReport
+from perfscan.replay.services import Templates, prepare_services
+from perfscan.replay.trial import Setup, StatusReport, inherited
 from perfscan.replay.work import stimuli
 from perfscan.replay.workspace import prepare
 
@@ -119,6 +121,22 @@ def _kept(keep: Path) -> Path:
     return keep.resolve()
 
 
+def _templates(scenario: Scenario, recording: Recording, folder: Path, order: Order) -> Templates:
+    """Prepare the services of both sides, without a way out for what fills them."""
+    rules = (*scenario.original.services, *scenario.optimized.services)
+    if all(rule.url for rule in rules):
+        return {}
+    with open_network(recording, folder / "network") as network:
+        return prepare_services(
+            rules,
+            folder,
+            network,
+            environment=inherited(),
+            home=scenario.path.resolve().parent,
+            python=str(order.python or sys.executable),
+        )
+
+
 class _Notebook:
     """Keeps the result file up to date while runs land."""
 
@@ -154,6 +172,7 @@ class _Notebook:
             truncated=self._recording.truncated,
             interrupted=interrupted,
             until_s=order.until_s,
+            outside=_outside(scenario),
             cpus=self._environment["cpus"],
             load_before=outcome.load_before if outcome else None,
             cpu_busy=outcome.cpu_busy if outcome else None,
@@ -191,6 +210,11 @@ class _Notebook:
             interrupted=interrupted,
             findings=self._findings,
         )
+
+
+def _outside(scenario: Scenario) -> tuple[str, ...]:
+    rules = (*scenario.original.services, *scenario.optimized.services)
+    return tuple(sorted({rule.name for rule in rules if rule.url}))
 
 
 def _with_after(scenario: Scenario, after: str) -> Scenario:

@@ -33,6 +33,8 @@ class Circumstances:
     """The recording ends inside a line or an exchange."""
     interrupted: bool = False
     until_s: float | None = None
+    outside: tuple[str, ...] = ()
+    """Services that somebody else runs."""
     cpus: int | None = None
     load_before: float | None = None
     cpu_busy: float | None = None
@@ -165,6 +167,13 @@ def _about_circumstances(seen: Circumstances) -> Iterator[Doubt]:
             "SpeedNotOne",
             f"recorded waits were divided by {seen.speed:g}, CPU time was not",
             "run with --speed 1 for figures that hold in life",
+        )
+    if seen.outside:
+        yield Doubt(
+            "ServiceOutside",
+            f"{', '.join(seen.outside)} ran outside: no run found it as another one did, and what "
+            "else it had to do is not known",
+            "leave out its url, so that perfscan starts it anew for every run",
         )
     if not seen.isolated:
         yield Doubt(

@@ -24,6 +24,8 @@ class Network:
     """Turns a command into one that runs inside this network."""
     isolated: bool
     """True in a namespace, from which no packet leaves; False where only the hook guards."""
+    doors: tuple[socket.socket, ...] = ()
+    """Sockets that listen inside for services which somebody else runs outside."""
 
     @property
     def redirected_ports(self) -> dict[int, int] | None:
@@ -34,18 +36,38 @@ class Network:
 
 
 @contextmanager
-def open_network(recording: Recording, folder: Path) -> Iterator[Network]:
-    """Open the network for one run and close it afterwards; ``folder`` takes its files."""
+def open_network(
+    recording: Recording, folder: Path, outside: Sequence[int] = ()
+) -> Iterator[Network]:
+    """Open the network for one run and close it afterwards; ``folder`` takes its files.
+
+    For each port in ``outside`` there is a door: at that port, or at the next that is not recorded.
+    """
     opens = outbound(recording)
     hosts = tuple(sorted({event.host for event in opens}))
     ports = sorted({event.port for event in opens})
     with ExitStack() as stack:
         if unavailable() is None:
-            namespace = stack.enter_context(Namespace.open(hosts, ports, folder))
-            yield Network(hosts, namespace.listeners, namespace.command, isolated=True)
+            inner = _unused(outside, ports)
+            namespace = stack.enter_context(Namespace.open(hosts, [*ports, *inner], folder))
+            listeners = dict(namespace.listeners)
+            doors = tuple(listeners.pop(port) for port in inner)
+            yield Network(hosts, listeners, namespace.command, isolated=True, doors=doors)
             return
         listeners = {port: stack.enter_context(_listen_on_loopback()) for port in ports}
-        yield Network(hosts, listeners, list, isolated=False)
+        doors = tuple(stack.enter_context(_listen_on_loopback()) for _ in outside)
+        yield Network(hosts, listeners, list, isolated=False, doors=doors)
+
+
+def _unused(wanted: Sequence[int], used: Sequence[int]) -> list[int]:
+    taken = set(used)
+    found = []
+    for port in wanted:
+        while port in taken:
+            port += 1
+        taken.add(port)
+        found.append(port)
+    return found
 
 
 def _listen_on_loopback() -> socket.socket:

@@ -59,6 +59,13 @@ def bot_environment(
     return environment
 
 
+def with_python(command: Sequence[str], python: str) -> list[str]:
+    """Let ``command`` run on the interpreter ``python`` where it asks for one by name only."""
+    if command[0] in ("python", "python3"):
+        return [python, "-P", *command[1:]]
+    return list(command)
+
+
 def unguarded(command: Sequence[str]) -> str | None:
     """Return why the hooks cannot guard ``command`` without a namespace, or None if they can."""
     return guard.unguarded(command)

@@ -194,7 +194,7 @@ def _describe_implementation(side: Implementation) -> dict[str, Any]:
         "command": list(side.command),
         "directory": side.directory.name,
         "environment": sorted(side.environment),
-        "services": list(side.services),
+        "services": [service.name for service in side.services],
         "switches": sorted(side.switches),
     }
 

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from perfscan.errors import InputError
@@ -20,11 +20,11 @@ from perfscan.replay.metrics import expected_items, measure
 from perfscan.replay.model import Implementation, Recording, Run, Scenario, Side
 from perfscan.replay.network import Network, open_network
 from perfscan.replay.processes import ProcessTree, describe_end, stop
-from perfscan.replay.redirection import bot_environment, escapes, unguarded
+from perfscan.replay.redirection import bot_environment, escapes, unguarded, with_python
 from perfscan.replay.schedule import Slot
 from perfscan.replay.server.journal import read_observation
 from perfscan.replay.server.process import ServerProcess
-from perfscan.replay.services import STARTERS, Service
+from perfscan.replay.services import External, Service, Templates, outside_ports, start_services
 from perfscan.replay.vitals import read_vitals
 from perfscan.replay.workspace import fresh_copy
 
@@ -47,6 +47,8 @@ class Setup:
     prepared: Mapping[Side, Path]
     """Per side the folder that each run gets a copy of."""
     authority: Authority
+    templates: Templates = field(default_factory=dict)
+    """What the services of a run begin with."""
     python: str = sys.executable
     speed: float = 1.0
     seed: int = 1
@@ -128,7 +130,7 @@ class _Trial:
 
     bot: subprocess.Popen[bytes]
     server: ServerProcess
-    services: tuple[Service, ...]
+    services: tuple[Service | External, ...]
     tree: ProcessTree
     started_monotonic_ns: int
 
@@ -148,7 +150,8 @@ class _Trial:
 def _start(
     stack: ExitStack, side: Implementation, setup: Setup, folder: Path, home: Path
 ) -> _Trial:
-    network = stack.enter_context(open_network(setup.recording, folder / "network"))
+    doors = outside_ports(side.services)
+    network = stack.enter_context(open_network(setup.recording, folder / "network", doors))
     server = stack.enter_context(
         ServerProcess(
             setup.scenario,
@@ -160,32 +163,27 @@ def _start(
             until_s=setup.until_s,
         )
     )
-    services = []
-    for name in side.services:
-        service = STARTERS[name](folder, network.command, isolated=network.isolated)
-        stack.callback(service.close)
-        services.append(service)
+    services = start_services(side.services, setup.templates, folder, network, stack)
     vitals = folder / VITALS if setup.vitals else None
     (folder / VITALS).mkdir()
     environment = _environment(side, services, network, setup.authority, folder, home, vitals)
     started_ns = time.monotonic_ns()
     bot = _start_bot(side, setup.python, environment, network, folder, home)
-    return _Trial(bot, server, tuple(services), ProcessTree(bot.pid), started_ns)
+    return _Trial(bot, server, tuple(services.values()), ProcessTree(bot.pid), started_ns)
 
 
 def _environment(
     side: Implementation,
-    services: list[Service],
+    services: Mapping[str, Service | External],
     network: Network,
     authority: Authority,
     folder: Path,
     home: Path,
     vitals: Path | None,
 ) -> dict[str, str]:
-    base = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    base = inherited()
     base |= {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(home), **side.environment}
-    for service in services:
-        base |= service.environment
+    base |= {variable: service.url for variable, service in services.items()}
     return bot_environment(
         base,
         mode="replay",
@@ -197,6 +195,11 @@ def _environment(
     )
 
 
+def inherited() -> dict[str, str]:
+    """Return what programs that a bench starts may see of the user's environment."""
+    return {name: os.environ[name] for name in INHERITED if name in os.environ}
+
+
 def _start_bot(
     side: Implementation,
     python: str,
@@ -206,9 +209,7 @@ def _start_bot(
     home: Path,
 ) -> subprocess.Popen[bytes]:
     """Start the bot in its own folder; Python gets only that folder on its path."""
-    command = list(side.command)
-    if command[0] in ("python", "python3"):
-        command = [python, "-P", *command[1:]]
+    command = with_python(side.command, python)
     if not network.isolated and (reason := unguarded(command)):
         raise InputError(
             f"without a network namespace nothing guards this command: {reason}",

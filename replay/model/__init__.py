@@ -59,6 +59,7 @@ from perfscan.replay.model.scenario import (
     PushStimulus,
     RequestEffect,
     Scenario,
+    ServiceRule,
     StimulusRule,
     UpdateStimulus,
 )
@@ -143,6 +144,7 @@ __all__ = [
     "Scenario",
     "Scheme",
     "Served",
+    "ServiceRule",
     "Side",
     "SideWork",
     "StimulusRule",

@@ -11,6 +11,22 @@ from perfscan.replay.model.emulation import Emulated
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceRule:
+    """A real service that a bot needs, and what it holds when a run begins."""
+
+    name: str
+    """Such as ``redis``."""
+    seed_file: Path | None = None
+    """SQL, or commands of Redis."""
+    seed_command: tuple[str, ...] = ()
+    """A program that fills it instead."""
+    variable: str = ""
+    """Environment variable that tells the bot its URL; empty for the usual one."""
+    url: str = ""
+    """Where somebody else runs it; empty where perfscan starts one for each run."""
+
+
+@dataclass(frozen=True, slots=True)
 class Implementation:
     """One side of a comparison: how to start it."""
 
@@ -18,8 +34,7 @@ class Implementation:
     command: tuple[str, ...]
     directory: Path
     environment: Mapping[str, str] = field(default_factory=dict)
-    services: tuple[str, ...] = ()
-    """Names of real services that it needs, such as ``redis``."""
+    services: tuple[ServiceRule, ...] = ()
     switches: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Optimisation name to the environment that turns it off."""
     listens: int | None = None

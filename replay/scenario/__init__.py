@@ -20,7 +20,13 @@ Paths are relative to the scenario file. A complete example (only ``schema``, ``
         directory: optimized
         environment: {TELEGRAM_BOT_TOKEN: "1:aaa"}
         listens: 8000                   # port for its own users; default: the recorded one
-        services: [redis]               # real services that are started for it
+        services:                       # real services that are started for it; or [redis]
+          postgresql:
+            seed: schema.sql            # SQL; or a list: a command that gets DATABASE_URL
+          redis:
+            seed: commands.txt          # commands as for redis-cli; or a command as above
+            environment: REDIS_URL      # variable that tells the bot its URL; the usual one
+            # url: redis://10.0.0.5     # instead of a seed: one that somebody else runs
         switches:                       # optimisation -> environment that turns it off
           concurrency: {MAX_CONCURRENT_POOLS: "1"}
 
@@ -140,7 +146,7 @@ of one. Every mistake is one InputError that names file, line, key and the neare
 
 from __future__ import annotations
 
-from perfscan.replay.scenario.implementations import SERVICES
 from perfscan.replay.scenario.reader import SCHEMA, read_bench, read_scenario
+from perfscan.replay.scenario.services import SERVICES
 
 __all__ = ["SCHEMA", "SERVICES", "read_bench", "read_scenario"]

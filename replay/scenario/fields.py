@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection
 from pathlib import Path
 
@@ -118,6 +119,20 @@ def read_directory(node: YamlNode) -> Path:
             f"no such directory: {path}", "give a path relative to the scenario file"
         )
     return path
+
+
+def read_command(node: YamlNode) -> tuple[str, ...]:
+    """Return the words of a command, written as a list or as one line for a shell."""
+    if node.is_list:
+        words = tuple(word.scalar() for word in node.items())
+    else:
+        try:
+            words = tuple(shlex.split(node.text()))
+        except ValueError as error:
+            raise node.mistake(f"cannot split the command: {error}", "write a list") from error
+    if not words:
+        raise node.mistake("the command is empty", "write what is to be run")
+    return words
 
 
 def read_entries(node: YamlNode | None) -> dict[str, YamlNode]:

@@ -41,6 +41,7 @@ def test_a_quiet_bench_leaves_no_doubt() -> None:
         ({"truncated": True}, "Truncated"),
         ({"interrupted": True}, "Interrupted"),
         ({"until_s": 60.0}, "Shortened"),
+        ({"outside": ("redis",)}, "ServiceOutside"),
         ({"load_before": 1.5, "cpus": 2}, "NoisyMachine"),
         ({"cpu_steal": 0.1}, "NoisyMachine"),
         ({"lanes": 2, "cpu_busy": 0.9}, "LanesSharedCpu"),

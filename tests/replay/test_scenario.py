@@ -39,7 +39,8 @@ def other_items() -> list[dict[str, object]]:
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "original").mkdir()
     (tmp_path / "optimized").mkdir()
-    (tmp_path / "traffic.jsonl.gz").touch()
+    for name in ("traffic.jsonl.gz", "schema.sql", "commands.txt"):
+        (tmp_path / name).touch()
     return tmp_path
 
 
@@ -56,7 +57,9 @@ def test_the_example_of_the_docstring_is_a_valid_scenario(folder: Path) -> None:
     assert scenario.recording == folder / "traffic.jsonl.gz"
     assert scenario.original.command == ("python", "bot.py")
     assert scenario.optimized.directory == folder / "optimized"
-    assert scenario.optimized.services == ("redis",)
+    database, cache = scenario.optimized.services
+    assert (database.name, database.seed_file) == ("postgresql", folder / "schema.sql")
+    assert (cache.name, cache.variable, cache.url) == ("redis", "REDIS_URL", "")
     assert scenario.optimized.switches["concurrency"] == {"MAX_CONCURRENT_POOLS": "1"}
     assert isinstance(scenario.items.effect, RequestEffect)
     assert scenario.items.effect.key.pattern == r"tx/(\w+)"
@@ -128,6 +131,35 @@ def test_defaults_of_a_minimal_scenario(folder: Path) -> None:
         ),
         ("name: s", "name: s\ntargets: {makespan: 1}", 3, "targets.makespan", "'makespan_s'"),
         ("[python, b.py]", "[python], services: [reddis]", 6, "services[0]", "'redis'"),
+        ("[python, b.py]", "[python], services: {mysql: null}", 6, "services.mysql", "unknown"),
+        (
+            "[python, b.py]",
+            "[python], services: {redis: {seed: gone.txt}}",
+            6,
+            "services.redis.seed",
+            "no such file",
+        ),
+        (
+            "[python, b.py]",
+            "[python], services: {redis: {url: 'postgresql://h/db'}}",
+            6,
+            "services.redis.url",
+            "not a URL of redis",
+        ),
+        (
+            "[python, b.py]",
+            "[python], services: {redis: {url: 'redis://h', seed: [fill]}}",
+            6,
+            "services.redis.seed",
+            "only what it starts",
+        ),
+        (
+            "[python, b.py]",
+            "[python], services: {redis: {environment: 'A B'}}",
+            6,
+            "services.redis.environment",
+            "not the name",
+        ),
         ("name: s", "name: s\nclaims: [{text: a, source: b}]", 3, "claims[0]", "either metric or"),
         (
             "name: s",
