@@ -1,0 +1,19 @@
+"""Writes the exchange that all servers play as a flow file; runs in mitmproxy's environment."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from http_client import HOST, TARGET
+from http_servers import BODY, TYPE
+from mitmproxy.http import Response
+from mitmproxy.io import FlowWriter
+from mitmproxy.test import tflow, tutils
+
+if __name__ == "__main__":
+    request = tutils.treq(method=b"GET", scheme=b"http", host=HOST, port=80, path=TARGET.encode())
+    request.content = b""
+    flow = tflow.tflow(req=request, resp=Response.make(200, BODY, {"Content-Type": TYPE}))
+    with Path(sys.argv[1]).open("wb") as file:
+        FlowWriter(file).add(flow)

@@ -1,0 +1,252 @@
+"""HTTP requests per second of the upstream server and of others, side by side."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import http_client
+import http_servers
+import psutil
+from rows import Row
+
+from perfscan.replay.model import Event, Open, Recording, RecordingHeader, Request, Response
+from perfscan.replay.recording import write_recording
+
+TITLE = "HTTP requests per second: 32 keep-alive connections, server and client on a core each"
+CONNECTIONS = 32
+GOAL = 60_000
+OVER_AIOHTTP = 3
+OVER_MITMPROXY = 50
+HERE = Path(__file__).parent
+BENCH = HERE.parent.parent / ".venv-bench"
+"""Where tools that are only compared with are installed."""
+MITMDUMP = BENCH / "bin" / "mitmdump"
+START_LIMIT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Of one server in one round."""
+
+    per_s: float
+    per_cpu_s: float
+    """Requests per second of the server's processor time; steadier on a machine with neighbours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A server to be measured."""
+
+    name: str
+    start: Callable[[Path], AbstractContextManager[tuple[int, int]]]
+    """Yields its process id and port."""
+    target: str = http_client.TARGET
+
+
+def measure(quick: bool) -> Iterator[Row]:
+    """Run every server in turns, some seconds each, and compare the medians."""
+    rounds, seconds = (2, 1.5) if quick else (5, 4.0)
+    contenders = [
+        Contender("perfscan", partial(perfscan, journal=False)),
+        Contender("perfscan, writing its journal", partial(perfscan, journal=True)),
+        Contender("httptools + uvloop, bare", partial(other, kind="bare")),
+        Contender("aiohttp server", partial(other, kind="aiohttp")),
+    ]
+    reason = mitmproxy_missing()
+    if not reason:
+        address = f"http://{http_client.HOST}{http_client.TARGET}"
+        contenders.append(Contender("mitmproxy server replay", mitmproxy, address))
+    rates = run(contenders, rounds, seconds)
+    ours = rates["perfscan, writing its journal"]
+    for name, rate in rates.items():
+        goal = f"at least {GOAL:,}" if name.startswith("perfscan") else ""
+        holds = rate.per_s >= GOAL if goal else None
+        figure = f"{rate.per_s:,.0f}/s"
+        yield Row(f"{name} ({rate.per_cpu_s:,.0f} per CPU second)", figure, goal, holds)
+    times = ours.per_s / rates["aiohttp server"].per_s
+    yield Row(
+        "journal included, over aiohttp",
+        f"{times:.1f}x",
+        f"at least {OVER_AIOHTTP}x",
+        times >= OVER_AIOHTTP,
+    )
+    yield Row(
+        "journal included, of the bare floor",
+        f"{ours.per_s / rates['httptools + uvloop, bare'].per_s:.0%}",
+    )
+    if reason:
+        yield Row("over mitmproxy's server replay", f"not run: {reason}")
+    else:
+        times = ours.per_s / rates["mitmproxy server replay"].per_s
+        yield Row(
+            "journal included, over mitmproxy's server replay",
+            f"{times:.0f}x",
+            f"at least {OVER_MITMPROXY}x",
+            times >= OVER_MITMPROXY,
+        )
+
+
+def run(contenders: list[Contender], rounds: int, seconds: float) -> dict[str, Rate]:
+    """Return the median rate of each server; they take turns, so that a slow minute hits all."""
+    found: dict[str, list[Rate]] = {one.name: [] for one in contenders}
+    server_cpu, client_cpu = cores()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        running = []
+        for one in contenders:
+            pid, port = stack.enter_context(one.start(folder))
+            os.sched_setaffinity(pid, [server_cpu])
+            running.append((one, psutil.Process(pid), port))
+        for _ in range(rounds):
+            for one, process, port in running:
+                before = process.cpu_times()
+                answers, took_s = ask(port, seconds, one.target, client_cpu)
+                after = process.cpu_times()
+                cpu_s = after.user + after.system - before.user - before.system
+                found[one.name].append(Rate(answers / took_s, answers / cpu_s))
+    return {
+        name: Rate(
+            statistics.median(rate.per_s for rate in rates),
+            statistics.median(rate.per_cpu_s for rate in rates),
+        )
+        for name, rates in found.items()
+    }
+
+
+def cores() -> tuple[int, int]:
+    """Return a core for the server and one for the client; the same where there is only one."""
+    usable = sorted(os.sched_getaffinity(0))
+    return usable[-1], usable[0]
+
+
+def ask(port: int, seconds: float, target: str, cpu: int) -> tuple[int, float]:
+    """Return how many answers a client on ``cpu`` got, and in how many seconds.
+
+    With ``wrk`` where that is installed, since it costs least, and with our own otherwise.
+    """
+    if shutil.which("wrk") and not target.startswith("http"):
+        address = f"http://127.0.0.1:{port}{target}"
+        how = ["-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s"]
+        printed = pinned(["wrk", *how, "-H", f"Host: {http_client.HOST}", address], cpu)
+        found = re.search(r"(\d+) requests in ([\d.]+)s", printed)
+        if found is None or "Non-2xx" in printed:
+            raise SystemExit(f"wrk found no server: {printed}")
+        return int(found[1]), float(found[2])
+    client = [sys.executable, str(HERE / "http_client.py")]
+    printed = pinned([*client, str(port), str(CONNECTIONS), str(seconds), target], cpu)
+    told = json.loads(printed)
+    return told["answers"], told["seconds"]
+
+
+def pinned(command: list[str], cpu: int) -> str:
+    """Run ``command`` on one core; returns what it printed."""
+    done = subprocess.run(["taskset", "-c", str(cpu), *command], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{command[0]} failed: {done.stderr or done.stdout}")
+    return done.stdout
+
+
+# --- Servers --------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def perfscan(folder: Path, *, journal: bool) -> Iterator[tuple[int, int]]:
+    """Serve a recording of one exchange, whose answer then stands."""
+    traffic = folder / "traffic.jsonl"
+    write_recording(recording(), traffic)
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
+        config = {
+            "recording": str(traffic),
+            "listeners": [{"fd": listener.fileno(), "port": 80, "tls": False}],
+        }
+        if journal:
+            config["journal"] = str(folder / "journal.jsonl")
+        path = folder / f"serve-{journal}.json"
+        path.write_text(json.dumps(config), "utf-8")
+        command = ["-P", "-m", "perfscan.replay.server.serve", str(path)]
+        with process([sys.executable, *command], listener) as pid:
+            yield pid, listener.getsockname()[1]
+
+
+@contextlib.contextmanager
+def other(folder: Path, *, kind: str) -> Iterator[tuple[int, int]]:
+    """Serve the same answer with another server."""
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
+        command = [sys.executable, str(HERE / "http_servers.py"), kind, str(listener.fileno())]
+        with process(command, listener) as pid:
+            yield pid, listener.getsockname()[1]
+
+
+@contextlib.contextmanager
+def mitmproxy(folder: Path) -> Iterator[tuple[int, int]]:
+    """Serve the same exchange with ``mitmdump --server-replay``, as a proxy."""
+    flows = folder / "flows.mitm"
+    python = MITMDUMP.with_name("python")
+    subprocess.run([python, HERE / "mitmproxy_flow.py", flows], check=True)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    how = ["--server-replay", str(flows), "--set", "server_replay_reuse=true"]
+    how += ["--set", "server_replay_extra=kill", "--set", f"confdir={folder}"]
+    where = ["--listen-host", "127.0.0.1", "--listen-port", str(port)]
+    with process([str(MITMDUMP), "--quiet", *how, *where]) as pid:
+        yield pid, port
+
+
+def mitmproxy_missing() -> str:
+    """Install mitmproxy into an environment of its own; say why where that cannot be done."""
+    if MITMDUMP.exists():
+        return ""
+    try:
+        if not (BENCH / "bin" / "python").exists():
+            subprocess.run([sys.executable, "-m", "venv", BENCH], check=True)
+        pip = [BENCH / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "install", "mitmproxy"], check=True, capture_output=True)
+    except subprocess.CalledProcessError:
+        return "mitmproxy cannot be installed here"
+    return ""
+
+
+@contextlib.contextmanager
+def process(command: list[str], *inherited: socket.socket) -> Iterator[int]:
+    """Run a server until the block ends; waits until it has begun to listen."""
+    with subprocess.Popen(
+        command,
+        pass_fds=[one.fileno() for one in inherited],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    ) as started:
+        try:
+            time.sleep(2.0)
+            if started.poll() is not None:
+                raise SystemExit(f"{command[0]} stopped with status {started.returncode}")
+            yield started.pid
+        finally:
+            started.terminate()
+
+
+def recording() -> Recording:
+    """Return one exchange without any wait."""
+    events: tuple[Event, ...] = (
+        Open(1, 0, "http", http_client.HOST, 80),
+        Request(1, 1, 1, "GET", http_client.TARGET),
+        Response(
+            *(1, 1, 1, 1, 200, (("Content-Type", http_servers.TYPE),), http_servers.BODY),
+            reason="OK",
+        ),
+    )
+    return Recording(RecordingHeader(latency="not recorded"), events)
