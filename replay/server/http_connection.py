@@ -200,12 +200,14 @@ class HttpConnection(asyncio.Protocol):
     # --- Answers ----------------------------------------------------------------------------------
 
     def _schedule(self, turn: Turn, now_ns: int) -> None:
-        self._queue.append(turn)
-        if len(self._queue) == QUEUE_LIMIT:
+        turn.ready = turn.due_ns <= now_ns
+        queue, open_ = self._queue, not self._transport.is_closing()
+        if turn.ready and open_ and not queue and self._send(turn):  # the most common way by far
+            return
+        queue.append(turn)
+        if len(queue) == QUEUE_LIMIT:
             self._transport.pause_reading()
-        if turn.due_ns <= now_ns:
-            self._ready(turn)
-        else:
+        if not turn.ready:
             self._playback.alarm.at(turn.due_ns, partial(self._ready, turn))
 
     def _ready(self, turn: Turn) -> None:
@@ -231,13 +233,13 @@ class HttpConnection(asyncio.Protocol):
         """Write an answer; False while its body is still to come."""
         answer, playback = turn.answer, self._playback
         if answer.broke:
-            self._finish(turn, 0)
+            self._finish(turn, playback.active(), 0)
             self.abort()
             return True
         bodiless = turn.heard.method == "HEAD" or answer.status in _BODILESS or answer.status < 200
         body = b"" if bodiless else answer.body
         if turn.begun_ns is None:
-            turn.begun_ns = playback.alarm.now()
+            turn.begun_ns = now_ns = playback.active()
             head = answer.head
             if not bodiless:
                 head += b"Content-Length: %d\r\n" % len(body)
@@ -249,18 +251,19 @@ class HttpConnection(asyncio.Protocol):
                 return False
             self._transport.write(head + body)
         elif turn.whole:
+            now_ns = playback.active()
             self._transport.write(body)
         else:
             return False  # another answer became ready behind this one
-        self._finish(turn, len(body))
+        self._finish(turn, now_ns, len(body))
         if turn.last:
             self.end("upstream")
         if self._websocket is not None and answer.status == 101:
             self._websocket.opened()
         return True
 
-    def _finish(self, turn: Turn, size: int) -> None:
-        turn.ended_ns = self._playback.active()
+    def _finish(self, turn: Turn, now_ns: int, size: int) -> None:
+        turn.ended_ns = now_ns
         turn.size = size
         self._playback.finish(turn)
 
