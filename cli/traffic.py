@@ -23,7 +23,7 @@ app = typer.Typer(
 
 
 class Format(StrEnum):
-    """How a summary is printed."""
+    """How a result is printed."""
 
     TEXT = "text"
     JSON = "json"
@@ -62,18 +62,26 @@ def show(
 
 
 @app.command()
-def check(file: RecordingFile) -> int:
-    """Read a recording completely and say whether it can be replayed; exit 2 when it cannot.
+def check(
+    file: RecordingFile,
+    format_: Annotated[Format, typer.Option("--format", help="text or json.")] = Format.TEXT,
+) -> int:
+    """Say whether a recording can be replayed, what is wrong with it and what it is good for.
+
+    Reads everything and names every problem with its line and its remedy, not only the first. Exit
+    2 when it cannot be replayed as it is.
 
     Example: perfscan traffic check traffic.jsonl
     """
-    from perfscan.replay.recording import read_recording
+    from perfscan.cli import traffic_check
+    from perfscan.replay.recording import read_what_can_be_read
+    from perfscan.replay.soundness import examine
 
-    recording = read_recording(file)
-    _refuse_empty(recording, file)
-    state = "usable, but cut off at its end" if recording.truncated else "complete"
-    typer.echo(f"{file}: {state}, {len(recording.events):,} events")
-    return Status.OK
+    reading = read_what_can_be_read(file)
+    found = examine(reading)
+    render = traffic_check.as_json if format_ is Format.JSON else traffic_check.as_text
+    typer.echo(render(reading.recording, found))
+    return Status.OK if found.replayable else Status.BAD_INPUT
 
 
 @app.command()

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import fields, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -49,13 +49,41 @@ _HEADER_KEYS = frozenset(field.name for field in fields(RecordingHeader))
 # --- Reading --------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A recording with what stood in the way of reading it."""
+
+    recording: Recording
+    lines: tuple[int, ...] = ()
+    """For each event the line of the file; empty where the format has no line for each."""
+    mistakes: tuple[InputError, ...] = ()
+    """Lines that had to be left out, and other reasons to refuse the file."""
+
+
 def read_recording(path: Path) -> Recording:
     """Read a recording in any known format, recognised by content; raises InputError."""
-    raw = read_bytes(path)
+    return _read(path, _refuse).recording
+
+
+def read_what_can_be_read(path: Path) -> Reading:
+    """Read a recording and collect its mistakes; raises InputError where nothing can be read."""
+    mistakes: list[InputError] = []
+    return replace(_read(path, mistakes.append), mistakes=tuple(mistakes))
+
+
+def _refuse(mistake: InputError) -> None:
+    raise mistake
+
+
+def _read(path: Path, report: Callable[[InputError], None]) -> Reading:
+    packed = _content(path)
+    raw = unpacked(packed, path)
     if not raw.strip():
         raise InputError("the recording is empty", where=str(path), remedy="record it again")
+    lines: tuple[int, ...] = ()
     if _is_native(raw):
-        recording, name = _parse(raw, path), NAME
+        name = NAME
+        recording, lines = _parse(raw, path, report)
     else:
         importer = importers.find(raw)
         if importer is None:
@@ -65,21 +93,24 @@ def read_recording(path: Path) -> Recording:
                 remedy=f"give one of: {NAME}, {', '.join(importers.names())}",
             )
         recording, name = importer.read(raw, path), importer.NAME
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return replace(recording, path=path, format=name, sha256=digest)
+    digest = hashlib.sha256(packed).hexdigest()
+    return Reading(replace(recording, path=path, format=name, sha256=digest), lines)
 
 
 def read_bytes(path: Path) -> bytes:
     """Return the content of ``path``, unpacked when compressed, as far as a cut file goes."""
+    return unpacked(_content(path), path)
+
+
+def _content(path: Path) -> bytes:
     try:
-        raw = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise InputError(
             f"cannot be read: {error.strerror or error}",
             where=str(path),
             remedy="check the path of the recording",
         ) from error
-    return unpacked(raw, path)
 
 
 def _is_native(raw: bytes) -> bool:
@@ -99,24 +130,35 @@ def _loads(line: bytes) -> object:
         return None
 
 
-def _parse(raw: bytes, path: Path) -> Recording:
+def _parse(
+    raw: bytes, path: Path, report: Callable[[InputError], None]
+) -> tuple[Recording, tuple[int, ...]]:
+    """Return the recording and the line of each event; what is wrong goes to ``report``."""
     lines = raw.split(b"\n")
     truncated = not isinstance(_loads(lines[-1]), dict) and bool(lines[-1])
     if truncated or not lines[-1]:  # a cut line is never a whole JSON object
         lines.pop()
     header = read_header(json.loads(lines[0]), path)
-    events: list[Event] = []
+    found: list[tuple[Event, int]] = []
     for number, text in enumerate(lines[1:], start=2):
-        line = _loads(text)
-        if not isinstance(line, dict):
-            raise not_an_object(f"{path}:{number}")
-        if line.get("kind") == "end":
-            header = with_end(header, line)
-            continue
-        events.append(event_at(line, f"{path}:{number}"))
-    events.sort(key=lambda event: event.at_ns)
-    _check_connections(events, path)
-    return Recording(header, tuple(events), truncated=truncated or _has_open_exchange(events))
+        try:
+            line = _loads(text)
+            if not isinstance(line, dict):
+                raise not_an_object(f"{path}:{number}")
+            if line.get("kind") == "end":
+                header = with_end(header, line, f"{path}:{number}")
+            else:
+                found.append((event_at(line, f"{path}:{number}"), number))
+        except InputError as mistake:
+            report(mistake)
+    found.sort(key=lambda pair: pair[0].at_ns)
+    events = tuple(event for event, _ in found)
+    try:
+        _check_connections(events, path)
+    except InputError as mistake:
+        report(mistake)
+    cut = truncated or _has_open_exchange(events)
+    return Recording(header, events, truncated=cut), tuple(number for _, number in found)
 
 
 def not_an_object(where: str) -> InputError:
@@ -135,22 +177,41 @@ def read_header(line: dict[str, Any], path: Path) -> RecordingHeader:
             remedy=f"use a perfscan that writes it; this one reads {SCHEMA}",
         )
     given = {key: value for key, value in line.items() if key in _HEADER_KEYS}
-    given["command"] = tuple(map(str, given.get("command", ())))
-    given["notes"] = tuple(map(str, given.get("notes", ())))
+    for name in ("command", "notes"):
+        if not isinstance(given.setdefault(name, []), list):
+            raise _unusable_header(path)
+        given[name] = tuple(map(str, given[name]))
     header = RecordingHeader(**given)
-    if header.latency not in _LATENCIES or not isinstance(header.redacted, dict):
-        raise InputError(
-            "the header's latency or redacted is not usable",
-            where=f"{path}:1",
-            remedy=f"latency is one of {', '.join(_LATENCIES)}, redacted an object of counts",
-        )
+    texts = (header.schema, header.source, header.started_at)
+    if (
+        header.latency not in _LATENCIES
+        or not isinstance(header.redacted, dict)
+        or not all(isinstance(text, str) for text in texts)
+    ):
+        raise _unusable_header(path)
     return header
 
 
-def with_end(header: RecordingHeader, line: Mapping[str, Any]) -> RecordingHeader:
-    """Return the header with what the last line adds."""
-    redacted = {**header.redacted, **line.get("redacted", {})}
-    return replace(header, redacted=redacted, notes=(*header.notes, *line.get("notes", ())))
+def _unusable_header(path: Path) -> InputError:
+    return InputError(
+        "the header's values are not usable",
+        where=f"{path}:1",
+        remedy=f"latency is one of {', '.join(_LATENCIES)}, redacted an object of counts, "
+        "command and notes are lists, the rest is text",
+    )
+
+
+def with_end(header: RecordingHeader, line: Mapping[str, Any], where: str) -> RecordingHeader:
+    """Return the header with what the last line adds. Raises InputError."""
+    redacted, notes = line.get("redacted", {}), line.get("notes", [])
+    if not isinstance(redacted, dict) or not isinstance(notes, list):
+        raise InputError(
+            "the end's redacted or notes is not usable",
+            where=where,
+            remedy="redacted is an object of counts, notes a list of texts",
+        )
+    both = {**header.redacted, **redacted}
+    return replace(header, redacted=both, notes=(*header.notes, *map(str, notes)))
 
 
 def _check_connections(events: Iterable[Event], path: Path) -> None:

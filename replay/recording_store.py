@@ -94,7 +94,7 @@ def _index(
         if mark is None:
             truncated = True
         elif mark.kind == "end":
-            header = with_end(header, loads_line(line))
+            header = with_end(header, loads_line(line), f"{path}:{number}")
         else:
             events.add(mark.kind, offset, len(line))
             times.append(mark.at_ns)

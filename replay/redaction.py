@@ -70,6 +70,8 @@ class Redactor:
         self._known: dict[str, str] = {}
         self._pattern: re.Pattern[str] | None = None
         self.counts: Counter[str] = Counter()
+        self.kinds: Counter[tuple[str, str]] = Counter()
+        """How many secrets there were at each place of each kind, such as header, authorization."""
         for value in secrets.values():
             self._learn(value, self._named("env", value))
 
@@ -162,6 +164,7 @@ class Redactor:
         if STAND_IN.fullmatch(value):
             return value
         self.counts[place] += 1
+        self.kinds[place, kind] += 1
         stand_in = self._named(kind, value)
         if len(value) >= MIN_LEARNED_LENGTH:
             self._learn(value, stand_in)
