@@ -252,7 +252,7 @@ def _events(
     if is_new:
         yield address.opened(connection, at_ns)
     method = one.method.upper()
-    sent = with_host(one.request_headers, address.host)
+    sent = with_host(one.request_headers, address)
     yield Request(number, connection, at_ns, method, address.target, sent, one.request_body)
     headers, body, coding = as_stored(
         one.response_headers, one.response_body, head=method == "HEAD"

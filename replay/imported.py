@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
+from perfscan.replay.exchanges import DEFAULT_PORTS
 from perfscan.replay.model import (
     Close,
     Event,
@@ -25,7 +26,6 @@ from perfscan.replay.model import (
 
 WEBSOCKET_ANSWER: Headers = (("Upgrade", "websocket"), ("Connection", "Upgrade"))
 _SCHEMES: dict[str, Scheme] = {"http": "http", "ws": "http", "https": "https", "wss": "https"}
-_PORTS: dict[Scheme, int] = {"http": 80, "https": 443}
 _ORDER = (Open, Request, Response, Message, Ping, Close, Failure)
 _LATEST_S = 32_503_680_000
 """The year 3000; a time after it is not a time in seconds."""
@@ -49,6 +49,12 @@ class Address:
         """``scheme://host:port``."""
         return f"{self.scheme}://{self.host}:{self.port}"
 
+    @property
+    def authority(self) -> str:
+        """``host``, with the port where it is not the scheme's."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
     def opened(
         self, connection: int, at_ns: int, connect_ns: int | None = None, tls_ns: int | None = None
     ) -> Open:
@@ -61,7 +67,7 @@ def address_of(url: str) -> Address:
     try:
         parts = urlsplit(url)
         scheme, host = _SCHEMES[parts.scheme.lower()], parts.hostname or ""
-        port = parts.port or _PORTS[scheme]
+        port = parts.port or DEFAULT_PORTS[scheme]
     except (KeyError, ValueError) as error:
         raise ValueError(f"{url[:200]!r} is not an HTTP or WebSocket URL") from error
     if not host:
@@ -70,11 +76,11 @@ def address_of(url: str) -> Address:
     return Address(scheme, host, port, target, parts.scheme.lower().startswith("ws"))
 
 
-def with_host(headers: Headers, host: str) -> Headers:
+def with_host(headers: Headers, address: Address) -> Headers:
     """Return ``headers`` with a Host, which HTTP/2 and sanitised exports lack."""
     if any(name.lower() == "host" for name, _ in headers):
         return headers
-    return (("Host", host), *headers)
+    return (("Host", address.authority), *headers)
 
 
 # --- Times ----------------------------------------------------------------------------------------

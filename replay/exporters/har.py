@@ -171,10 +171,8 @@ def _request(exchange: Exchange) -> Json:
 
 def _response(answer: Response | None, failure: Failure | None) -> Json:
     if answer is None:
-        return {
-            **_response(Response(0, 0, 0, 0, 0), None),
-            "_error": failure.detail if failure else "no answer",
-        }
+        nothing = _response(Response(0, 0, 0, 0, 0), None)
+        return nothing if failure is None else {**nothing, "_error": failure.detail}
     headers = answer.headers
     if answer.encoding and answer.body:
         headers = (*headers, ("Content-Encoding", answer.encoding))

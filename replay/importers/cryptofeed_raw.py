@@ -132,7 +132,7 @@ class _Capture:
 
     def _asked(self, address: Address, connection: int, at_ns: int) -> Request:
         self._exchange += 1
-        headers = with_host((), address.host)
+        headers = with_host((), address)
         return Request(self._exchange, connection, at_ns, "GET", address.target, headers)
 
     def _continues_answer(self, line: str) -> bool:

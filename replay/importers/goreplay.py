@@ -120,7 +120,7 @@ def _events(number: int, sent: _Payload, answer: _Payload | None) -> Iterator[Ev
         raise sent.mistake(f"{sent.start[:40]!r} is not the first line of a request")
     address = _address(sent, match[2])
     yield replace(address.opened(number, sent.at_ns), inbound=True)
-    headers = with_host(sent.headers, address.host)
+    headers = with_host(sent.headers, address)
     yield Request(number, number, sent.at_ns, match[1], address.target, headers, sent.body)
     if answer is not None:
         yield _answered(number, sent, answer, head=match[1] == "HEAD")

@@ -167,7 +167,7 @@ class _Entry:
 
     def __init__(self, number: int, given: Any, where: str, creator: str) -> None:
         self._where = where
-        self._starts_connected = creator == "mitmproxy"
+        self._creator = creator
         self._given = self._object(given, "")
         self._request = self._object(self._given.get("request"), ".request")
         self._response = self._object(self._given.get("response"), ".response")
@@ -195,12 +195,18 @@ class _Entry:
         version = str(self._request.get("httpVersion") or "").lower()
         return version.startswith(("h2", "h3", "http/2", "http/3"))
 
+    @property
+    def _waits(self) -> bool:
+        """Whether the recording ended before the answer came; only perfscan tells it apart."""
+        answer = self._response
+        return self._creator == "perfscan" and answer.get("status") == 0 and "_error" not in answer
+
     def events(self, connections: Connections) -> Iterator[Event]:
         """Yield the events of this entry, in nanoseconds since 1970."""
         address = self._address()
         timings = _Timings.of(self._timings, _positive(self._given.get("time")))
         at_ns = self.started_ns + timings.before
-        if self._starts_connected:
+        if self._creator == "mitmproxy":  # there an entry begins when the connection stands
             at_ns -= timings.connect + timings.tls
         messages = self._messages()
         is_websocket = messages is not None or address.is_websocket
@@ -214,7 +220,8 @@ class _Entry:
             yield self._opened(address, connection, at_ns, timings)
         at_ns += timings.connect + timings.tls + timings.send
         yield self._sent(connection, at_ns, address)
-        yield self._received(connection, at_ns + timings.wait, timings.receive, is_websocket)
+        if not self._waits:
+            yield self._received(connection, at_ns + timings.wait, timings.receive, is_websocket)
         for index, message in enumerate(messages or ()):
             yield from self._message(connection, message, f"._webSocketMessages[{index}]")
 
@@ -235,7 +242,7 @@ class _Entry:
             raise self._error(str(error), ".request.url") from error
 
     def _sent(self, connection: int, at_ns: int, address: Address) -> Request:
-        headers = with_host(self._headers(self._request, ".request"), address.host)
+        headers = with_host(self._headers(self._request, ".request"), address)
         method = str(self._request.get("method") or "GET")
         return Request(
             self.number, connection, at_ns, method, address.target, headers, self._posted()

@@ -149,7 +149,7 @@ class _Flow:
         sent_ns = max(sent_ns, *self._setup_times())  # it waited at the proxy for its connection
         if is_new:
             yield self._opened(address, connection, sent_ns)
-        headers = with_host(self._headers("request"), address.host)
+        headers = with_host(self._headers("request"), address)
         method = _text(self.at("request", "method")) or "GET"
         yield Request(
             self.number, connection, sent_ns, method, address.target, headers, self._body("request")

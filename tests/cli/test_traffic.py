@@ -32,7 +32,7 @@ def test_show_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert KEY not in json.dumps(document)
 
 
-@pytest.mark.parametrize("name", ["t.jsonl", "t.jsonl.gz"])
+@pytest.mark.parametrize("name", ["t.jsonl", "t.jsonl.gz", "t.jsonl.zst"])
 def test_convert_takes_secrets_out(tmp_path: Path, name: str) -> None:
     target = tmp_path / name
     assert execute(["traffic", "convert", str(HAR), "-o", str(target)]) == 0

@@ -12,7 +12,7 @@ import pytest
 
 from perfscan.errors import InputError
 from perfscan.replay.model import Event, Failure, Message, Open, Recording, Request, Response
-from perfscan.replay.recording import read_recording, write_recording
+from perfscan.replay.recording import read_recording
 
 HAR_FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "importers" / "har"
 Json = dict[str, Any]
@@ -38,13 +38,6 @@ def load(tmp_path: Path, *entries: Json, creator: str = "Chrome", prefix: bytes 
 
 def of(kind: type[Event], recording: Recording) -> list[Any]:
     return [event for event in recording.events if isinstance(event, kind)]
-
-
-def test_the_websocket_capture_of_mitmproxy_becomes_the_expected_recording(tmp_path: Path) -> None:
-    recording = read_recording(HAR_FOLDER / "mitmproxy_websocket.har")
-    written = tmp_path / "t.jsonl"
-    write_recording(recording, written)
-    assert written.read_text() == (HAR_FOLDER / "mitmproxy_websocket.jsonl").read_text()
 
 
 def test_no_message_comes_before_its_handshake() -> None:

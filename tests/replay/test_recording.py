@@ -62,7 +62,7 @@ def test_a_binary_message_stays_binary_even_when_it_is_ascii() -> None:
     assert line["data_base64"] == "YWJj"
 
 
-@pytest.mark.parametrize("name", ["t.jsonl", "t.jsonl.gz"])
+@pytest.mark.parametrize("name", ["t.jsonl", "t.jsonl.gz", "t.jsonl.zst"])
 def test_a_written_recording_reads_back_and_repeats_its_bytes(tmp_path: Path, name: str) -> None:
     first, second = tmp_path / name, tmp_path / f"second-{name}"
     write_recording(RECORDING, first)
@@ -83,7 +83,7 @@ def test_events_are_sorted_by_time(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["t.jsonl", "t.jsonl.gz"])
+@pytest.mark.parametrize("name", ["t.jsonl", "t.jsonl.gz", "t.jsonl.zst"])
 def test_what_the_writer_appended_is_readable_before_it_is_closed(
     tmp_path: Path, name: str
 ) -> None:
@@ -106,7 +106,7 @@ def test_the_closing_line_completes_the_header(tmp_path: Path) -> None:
     assert header.notes == ("one", "two")
 
 
-@pytest.mark.parametrize("name", ["t.jsonl", "t.jsonl.gz"])
+@pytest.mark.parametrize("name", ["t.jsonl", "t.jsonl.gz", "t.jsonl.zst"])
 def test_a_file_cut_in_half_loads_as_truncated(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     with RecordingWriter(path, RecordingHeader()) as writer:
@@ -181,7 +181,7 @@ HEADER_LINE = b'{"schema":"perfscan.recording/1"}\n'
             + b'"data_base64":"%%"}\n',
             "'data' is not base64",
         ),
-        (b'{"schema":"perfscan.recording/1","redacted":3}\n', ":1: the header's latency"),
+        (b'{"schema":"perfscan.recording/1","redacted":3}\n', ":1: the header's values"),
     ],
 )
 def test_damage_is_one_clear_line(tmp_path: Path, content: bytes, expected: str) -> None:
