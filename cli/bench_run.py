@@ -23,6 +23,7 @@ from perfscan.replay.latency import with_latency
 from perfscan.replay.model import Implementation, Recording, Result, Run, Scenario, Side
 from perfscan.replay.network import open_network
 from perfscan.replay.processes import machine_load
+from perfscan.replay.readings import about_readings
 from perfscan.replay.recording import read_recording
 from perfscan.replay.result import describe_recording, describe_scenario, write_result
 from perfscan.replay.runner import WARM_UP_S, Outcome, Plan, run_bench
@@ -204,6 +205,7 @@ class _Notebook:
                 scenario,
                 floors=self._floors,
                 item_floors=self._item_floors,
+                own=about_readings(scenario.readings),
                 circumstances=circumstances,
                 seed=order.seed,
             ),

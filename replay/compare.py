@@ -84,18 +84,20 @@ def compare(
     *,
     floors: Mapping[str, float] | None = None,
     item_floors: Mapping[str, float] | None = None,
+    own: Mapping[str, Metric] | None = None,
     circumstances: Circumstances | None = None,
     seed: int = 0,
 ) -> Comparison:
     """Compare the runs of a bench, finished or not. Runs that failed drop out with their pair.
 
     ``floors`` holds the best value per metric that the recording permits, ``item_floors`` the
-    least latency per item, ms, from which those over common items follow; ``seed`` fixes the
+    least latency per item, ms, from which those over common items follow; ``own`` describes
+    metrics that are in no catalogue; ``seed`` fixes the
     bootstrap, so that the same runs always give the same figures.
     """
     pairs = complete_pairs(runs)
     work = equivalence(pairs)
-    series = _all_series(pairs, seed)
+    series = _all_series(pairs, own or {}, seed)
     best = {**(floors or {}), **_common_floors(pairs, item_floors or {})}
     metrics = _level(_judge_all(series, scenario, best, seed))
     by_name = {metric.name: metric for metric in metrics}
@@ -148,7 +150,7 @@ def overall(
     return "mixed" if "regressed" in verdicts else "no change found"
 
 
-def _all_series(pairs: Sequence[RunPair], seed: int) -> list[_Series]:
+def _all_series(pairs: Sequence[RunPair], own: Mapping[str, Metric], seed: int) -> list[_Series]:
     """Line up every metric that all runs have, latencies over the items that both handled."""
     values: dict[str, list[Pair]] = {}
     for pair in pairs:
@@ -162,7 +164,7 @@ def _all_series(pairs: Sequence[RunPair], seed: int) -> list[_Series]:
     return [
         _Series(
             name,
-            describe(name),
+            own.get(name) or describe(name),
             tuple(found),
             estimate(found, seed),
             noise(found, seed),

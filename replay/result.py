@@ -163,6 +163,7 @@ def describe_scenario(scenario: Scenario) -> dict[str, Any]:
         "match": asdict(replace(scenario.match, effect=None)),
         "targets": dict(scenario.targets),
         "counts": dict(scenario.counts),
+        "readings": {name: asdict(rule) for name, rule in scenario.readings.items()},
         "critical_path": [list(stage) for stage in scenario.critical_path],
         "implementations": {
             side.name: _describe_implementation(side)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from perfscan.replay.metrics import expected_items, measure
 from perfscan.replay.model import Implementation, Recording, Run, Scenario, Side
 from perfscan.replay.network import Network, open_network
 from perfscan.replay.processes import ProcessTree, describe_end, stop
+from perfscan.replay.readings import fetching, from_endpoints, from_log
 from perfscan.replay.redirection import bot_environment, escapes, unguarded, with_python
 from perfscan.replay.schedule import Slot
 from perfscan.replay.server.journal import read_observation
@@ -102,13 +103,16 @@ def run_trial(slot: Slot, setup: Setup, watch: Watch) -> Run:
         started_ns = trial.server.run_time(trial.started_monotonic_ns)
         try:
             problem = _follow(trial, slot, setup, watch)
+            told = {} if problem else from_endpoints(setup.scenario.readings, trial.fetch)
         finally:
             orderly = trial.stop()
         if not orderly and not problem:
             problem = f"the bot ignored SIGTERM for {STOP_PATIENCE_S:.0f} s and was killed"
     watch.report.finish(slot)
     observation = read_observation(folder / "journal.jsonl")
-    process = trial.tree.metrics() | read_vitals(folder / VITALS)
+    log = _log(folder / "bot.log")
+    told |= from_log(setup.scenario.readings, log)
+    process = trial.tree.metrics() | read_vitals(folder / VITALS) | told
     first = next((call.request.at_ns for call in exchanges(observation)), None)
     if first is not None:
         process["startup_s"] = (first - started_ns) / 1e9
@@ -119,7 +123,7 @@ def run_trial(slot: Slot, setup: Setup, watch: Watch) -> Run:
         process,
         slot=slot,
         problem=problem,
-        log=_tail(folder / "bot.log"),
+        log="\n".join(log.splitlines()[-LOG_LINES:]),
         escapes=escapes(folder / "escapes.jsonl"),
     )
 
@@ -132,6 +136,8 @@ class _Trial:
     server: ServerProcess
     services: tuple[Service | External, ...]
     tree: ProcessTree
+    fetch: Callable[[str], str]
+    """Asks the bot something inside its network."""
     started_monotonic_ns: int
 
     def problem(self) -> str:
@@ -169,7 +175,14 @@ def _start(
     environment = _environment(side, services, network, setup.authority, folder, home, vitals)
     started_ns = time.monotonic_ns()
     bot = _start_bot(side, setup.python, environment, network, folder, home)
-    return _Trial(bot, server, tuple(services.values()), ProcessTree(bot.pid), started_ns)
+    return _Trial(
+        bot,
+        server,
+        tuple(services.values()),
+        ProcessTree(bot.pid),
+        fetching(network.command),
+        started_ns,
+    )
 
 
 def _environment(
@@ -276,8 +289,7 @@ def _never_started(trial: _Trial, status: Mapping[str, float]) -> str:
     return ""
 
 
-def _tail(log: Path) -> str:
+def _log(file: Path) -> str:
     with contextlib.suppress(OSError):
-        lines = log.read_text("utf-8", errors="replace").splitlines()
-        return "\n".join(lines[-LOG_LINES:])
+        return file.read_text("utf-8", errors="replace")
     return ""

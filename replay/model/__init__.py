@@ -57,10 +57,12 @@ from perfscan.replay.model.scenario import (
     MatchRules,
     MessageEffect,
     PushStimulus,
+    ReadingRule,
     RequestEffect,
     Scenario,
     ServiceRule,
     StimulusRule,
+    Take,
     UpdateStimulus,
 )
 from perfscan.replay.model.traffic import (
@@ -133,6 +135,7 @@ __all__ = [
     "Pushed",
     "Rate",
     "RateLimit",
+    "ReadingRule",
     "Recording",
     "RecordingHeader",
     "Refusal",
@@ -149,6 +152,7 @@ __all__ = [
     "SideWork",
     "StimulusRule",
     "StreamStart",
+    "Take",
     "UpdateStimulus",
     "Verdict",
 ]

@@ -191,6 +191,27 @@ class ItemRules:
     """What is read from the stimuli of items whose effects must come in the same order."""
 
 
+Take = Literal["first", "last", "sum", "mean", "max", "count"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingRule:
+    """A figure that the bot itself tells, in its log or at an endpoint of its own."""
+
+    log: str | None = None
+    """Regular expression whose group is the value."""
+    url: str | None = None
+    """Asked at the end of the run, inside the bot's network."""
+    path: str | None = None
+    """JSONPath into the answer, or ``pattern`` as for a log."""
+    pattern: str | None = None
+    take: Take = "last"
+    """Which of several values, or what is made of them."""
+    scale: float = 1.0
+    unit: str = "count"
+    better: Literal["lower", "higher"] = "lower"
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A sentence of somebody's report and the measured quantity that it speaks of."""
@@ -262,6 +283,8 @@ class Scenario:
     """Metric name to the largest allowed value after the change (smallest for higher-better)."""
     counts: Mapping[str, str] = field(default_factory=dict)
     """Own metrics: name to the request pattern that is counted."""
+    readings: Mapping[str, ReadingRule] = field(default_factory=dict)
+    """Own metrics that the bot tells."""
     critical_path: tuple[tuple[str, ...], ...] = ()
     """Stages of request patterns that depend on each other, for the floor of the item latency."""
     simulated: str = ""

@@ -79,6 +79,16 @@ Paths are relative to the scenario file. A complete example (only ``schema``, ``
       rugcheck_requests: GET https://api.rugcheck.xyz/v1/tokens/*/report
     load:                               # what --load makes new in each copy, beside the keys
       vary: ['0x[0-9a-f]{40}']
+    readings:                           # own metrics that the bot tells: in its log, or at a url
+      cache_hit_rate:
+        log: 'hit rate: ([0-9.]+) %'    # group 1 is the value
+        take: last                      # or first, sum, mean, max, count
+        scale: 0.01
+        unit: share
+        better: higher
+      queued:
+        url: http://127.0.0.1:9100/stats    # asked at the end of the run
+        path: $.queue.length            # or pattern, as for a log
     targets:                            # largest allowed value (smallest where more is better)
       item_latency_ms.p95: 1000
     critical_path:                      # requests of an item that wait for each other, in stages

@@ -23,6 +23,7 @@ from perfscan.replay.scenario.items import read_items
 from perfscan.replay.scenario.latency import read_latency
 from perfscan.replay.scenario.limits import read_limits, read_scenario_faults
 from perfscan.replay.scenario.match import read_match
+from perfscan.replay.scenario.readings import read_readings
 from perfscan.replay.yaml_node import YamlNode, did_you_mean, read_yaml
 
 SCHEMA = "perfscan.scenario/1"
@@ -32,7 +33,7 @@ _REQUIRED = ("schema", "name", "recording", "implementations", "items")
 _KEYS = (
     *_REQUIRED,
     *("kind", "title", "simulated", "match", "primary", "threshold", "lanes", "counts", "targets"),
-    *("critical_path", "claims", "load", "latency", "limits", "faults"),
+    *("readings", "critical_path", "claims", "load", "latency", "limits", "faults"),
 )
 _SIDES = ("original", "optimized")
 
@@ -73,7 +74,8 @@ def _service(file: YamlNode, path: Path) -> Scenario:
     top = file.fields(_KEYS, required=_REQUIRED)
     sides = top["implementations"].fields(_SIDES, required=_SIDES)
     counts = read_counts(top.get("counts"))
-    known = (*METRICS, *counts)
+    readings = read_readings(top.get("readings"))
+    known = (*METRICS, *counts, *readings)
     name = top["name"].text()
     items = read_items(top["items"])
     return Scenario(
@@ -94,6 +96,7 @@ def _service(file: YamlNode, path: Path) -> Scenario:
         claims=tuple(read_claim(claim, known) for claim in read_children(top.get("claims"))),
         targets=read_targets(top.get("targets"), known),
         counts=counts,
+        readings=readings,
         critical_path=tuple(
             tuple(read_request(request) for request in stage.items())
             for stage in read_children(top.get("critical_path"))

@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
+import yaml
 from endtoend.toy import Perfscan, Toy, heed_interrupts, perfscan_command
 
 pytestmark = pytest.mark.endtoend
@@ -45,6 +46,49 @@ def test_both_sides_do_the_same_work(toy: Toy, perfscan: Perfscan) -> None:
     assert metrics["original"]["connections_opened"] == 1 + 2 * 8
     assert metrics["optimized"]["connections_opened"] == 1 + 1
     assert metrics["original"]["upstream_requests"] == metrics["optimized"]["upstream_requests"]
+
+
+TELLING = """
+import http.server, threading
+
+class Stats(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = b'{"told": {"items": 8}}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+stats = http.server.HTTPServer(("127.0.0.1", 9155), Stats)
+threading.Thread(target=stats.serve_forever, daemon=True).start()
+"""
+
+
+def test_what_the_bot_tells_stands_beside_what_is_measured(toy: Toy, perfscan: Perfscan) -> None:
+    scenario = yaml.safe_load(toy.scenario.read_text("utf-8"))
+    scenario["readings"] = {
+        "cache_hit_rate": {"log": "hits ([0-9]+) %", "scale": 0.01, "take": "max"},
+        "told": {"url": "http://127.0.0.1:9155/", "path": "$.told.items"},
+    }
+    toy.scenario.write_text(yaml.safe_dump(scenario), "utf-8")
+    toy.change("    alert(key, price)", "    alert(key, price); print(f'hits {key[2:]}0 %')")
+    toy.change("\nmain()\n", f"{TELLING}\nmain()\n")
+    perfscan("bench", "replay", toy.scenario, *BRIEF, "-o", "run.json")
+    run = read(toy.folder / "run.json")
+    metrics = {
+        side: run["implementations"][side]["runs"][0]["metrics"]
+        for side in ("original", "optimized")
+    }
+    assert metrics["optimized"]["cache_hit_rate"] == pytest.approx(0.7)
+    assert metrics["optimized"]["told"] == 8
+    assert not {"cache_hit_rate", "told"} & metrics["original"].keys()
+    # A bot without an event loop has no lag; every bot has memory, threads and descriptors.
+    assert "loop_lag_ms.max" not in metrics["optimized"]
+    assert metrics["optimized"]["threads_max"] >= 2
+    assert metrics["optimized"]["descriptors_max"] > 3
+    assert metrics["optimized"]["end_rss_mb"] > 1
+    assert metrics["optimized"]["startup_s"] > 0
+    assert metrics["original"]["tls_handshakes"] == metrics["original"]["connections_opened"]
 
 
 def test_an_unchanged_bot_is_never_called_faster(toy: Toy, perfscan: Perfscan) -> None:

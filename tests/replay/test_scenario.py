@@ -67,6 +67,8 @@ def test_the_example_of_the_docstring_is_a_valid_scenario(folder: Path) -> None:
     assert scenario.claims[0].ratio == (0.2, 0.2)
     assert scenario.claims[1].metric is None
     assert len(scenario.critical_path) == 3
+    assert scenario.readings["cache_hit_rate"].scale == 0.01
+    assert scenario.readings["queued"].path == "$.queue.length"
     assert scenario.targets == {"item_latency_ms.p95": 1000}
     assert [fault.kind for fault in scenario.emulated.faults] == ["loss", "outage"]
     assert [one.host for one in scenario.emulated.limits] == [
@@ -131,6 +133,23 @@ def test_defaults_of_a_minimal_scenario(folder: Path) -> None:
         ),
         ("name: s", "name: s\ntargets: {makespan: 1}", 3, "targets.makespan", "'makespan_s'"),
         ("[python, b.py]", "[python], services: [reddis]", 6, "services[0]", "'redis'"),
+        ("name: s", "name: s\nreadings: {q: {log: 'q='}}", 3, "readings.q.log", "one group"),
+        ("name: s", "name: s\nreadings: {q: {take: last}}", 3, "readings.q", "either log or url"),
+        ("name: s", "name: s\nreadings: {cpu_s: {log: '(x)'}}", 3, "readings.cpu_s", "measured by"),
+        (
+            "name: s",
+            "name: s\nreadings: {q: {url: 'https://api.example/', path: $.q}}",
+            3,
+            "readings.q.url",
+            "own machine",
+        ),
+        (
+            "name: s",
+            "name: s\nreadings: {q: {log: '(x)', take: all}}",
+            3,
+            "readings.q.take",
+            "unknown word",
+        ),
         ("[python, b.py]", "[python], services: {mysql: null}", 6, "services.mysql", "unknown"),
         (
             "[python, b.py]",
