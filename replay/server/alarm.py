@@ -56,7 +56,7 @@ class Alarm:
             self._timer.set(self.origin_ns + due_ns)
 
     @property
-    def waiting(self) -> int:
+    def pending(self) -> int:
         """How many things are still to be done."""
         return len(self._waiting)
 

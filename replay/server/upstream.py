@@ -82,7 +82,7 @@ class Upstream:
             **self._playback.status(),
             **self._alarm.lateness.status(),
             "cpu_share": round(self._share.take(), 3),
-            "events_waiting": self._alarm.waiting,
+            "events_waiting": self._alarm.pending,
         }
 
     async def close(self) -> None:
