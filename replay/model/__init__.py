@@ -63,6 +63,7 @@ from perfscan.replay.model.scenario import (
     ServiceRule,
     StimulusRule,
     Take,
+    TopicRule,
     UpdateStimulus,
 )
 from perfscan.replay.model.traffic import (
@@ -153,6 +154,7 @@ __all__ = [
     "StimulusRule",
     "StreamStart",
     "Take",
+    "TopicRule",
     "UpdateStimulus",
     "Verdict",
 ]

@@ -235,6 +235,16 @@ last one; or always the answer that was current at that moment of the recording.
 
 
 @dataclass(frozen=True, slots=True)
+class TopicRule:
+    """Where the topic of a subscription stands: in what the bot sends, and in what it receives."""
+
+    subscribe: str
+    """JSONPath of topics in a message that subscribes to them or ends that."""
+    message: str
+    """JSONPath of the same topic in a pushed message."""
+
+
+@dataclass(frozen=True, slots=True)
 class MatchRules:
     """What the matcher may ignore when it compares a request with the recorded ones."""
 
@@ -245,6 +255,8 @@ class MatchRules:
     """Request patterns; what stands in the place of their ``*`` does not matter."""
     modes: tuple[tuple[str, MatchMode], ...] = ()
     """Request pattern to how its requests are answered; the first that fits counts."""
+    topics: tuple[TopicRule, ...] = ()
+    """How topics of WebSocket subscriptions are found where their words alone do not tell."""
     effect: RequestEffect | None = None
     """Requests that end an item are matched by the item's key alone. Whether they say the same is
     for the comparison of the work to judge, not for the server by refusing them."""

@@ -97,6 +97,16 @@ class HttpConnection(asyncio.Protocol):
         self._ending = True
         return bool(self._queue) and self._websocket is None
 
+    def pause_writing(self) -> None:
+        """Let a stream wait for a client that does not keep up."""
+        if self._websocket is not None:
+            self._websocket.pause()
+
+    def resume_writing(self) -> None:
+        """Let it go on."""
+        if self._websocket is not None:
+            self._websocket.resume()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
         self._connected.discard(self)
@@ -173,13 +183,13 @@ class HttpConnection(asyncio.Protocol):
         opened = upgrade(self._playback, asked, heard.host)
         if opened is None:
             return False
-        handshake, headers = opened
+        handshake = opened.handshake
         answer = Answer(
-            handshake.outcome, handshake.exchange, 101, "Switching Protocols", headers, b""
+            handshake.outcome, handshake.exchange, 101, "Switching Protocols", opened.headers, b""
         )
         exchange = self._playback.next_exchange()
         request = heard.as_request(exchange, self.number, now_ns)
-        self._websocket = WebSocketConnection(self._playback, self, request, handshake)
+        self._websocket = WebSocketConnection(self._playback, self, request, opened)
         if self._reader.after_upgrade:
             self._websocket.receive(bytes(self._reader.after_upgrade))
         due_ns = self._due(now_ns, handshake.service_ns)

@@ -32,6 +32,7 @@ from perfscan.replay.model import (
     Served,
     StreamStart,
 )
+from perfscan.replay.server.pushes import Pushes, decode_pushes
 from perfscan.replay.server.recognition import Heard
 from perfscan.replay.server.turn import Row, Seen, Turn, row_events
 from perfscan.replay.stored_events import loads
@@ -77,6 +78,8 @@ def _line(seen: Seen) -> Row | dict[str, Any]:
         return seen.row()
     if isinstance(seen, Heard):
         return encode_event(seen.as_request()) | {"kind": "heard", "number": seen.number}
+    if isinstance(seen, Pushes):
+        return seen.encode()
     return encode_observed(seen)
 
 
@@ -147,5 +150,7 @@ def _events(lines: Iterable[Any]) -> Iterator[Observed]:
             request = decode_event(line | {"kind": "request"})
             assert isinstance(request, Request)
             heard[line["number"]] = request
+        elif line.get("kind") == "pushes":
+            yield from decode_pushes(line)
         else:
             yield decode_observed(line)

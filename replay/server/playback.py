@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from perfscan.replay.items import holds, text_of, without_query
@@ -19,10 +19,12 @@ from perfscan.replay.model import (
 )
 from perfscan.replay.server.alarm import Alarm
 from perfscan.replay.server.answers import Answer
+from perfscan.replay.server.directory import Directory, Tuning
+from perfscan.replay.server.draft import Begins
 from perfscan.replay.server.matching import Matcher
+from perfscan.replay.server.pushes import Pushes
 from perfscan.replay.server.recognition import Heard, Recognition
 from perfscan.replay.server.recorded_clock import RecordedClock
-from perfscan.replay.server.stations import Stations, Tuning, stimulus_messages
 from perfscan.replay.server.timeline import ConnectionCosts, Pace
 from perfscan.replay.server.turn import Seen, Turn
 
@@ -78,12 +80,12 @@ class Playback:
         self.pace = Pace(settings.speed)
         self.tally = Tally()
         self.costs = ConnectionCosts(recording, settings.seed)
-        self.stations = Stations(
+        self.directory = Directory(
             recording,
             Tuning(settings.rules, self.pace, settings.seed, settings.until_ns, settings.mock),
             alarm,
             self._watch_streams if settings.rules.modes else observe,
-            _stimuli(recording, settings.items),
+            _begins(settings.items),
         )
         self._matcher = Matcher(recording, settings.rules, settings.seed, any_host=settings.mock)
         self._clock = RecordedClock(self._matcher.first_ns, settings.speed)
@@ -125,7 +127,7 @@ class Playback:
         self.tally.in_flight -= 1
         self.observe(turn)
 
-    def _watch_streams(self, event: Observed) -> None:
+    def _watch_streams(self, event: Observed | Pushes) -> None:
         if isinstance(event, StreamStart):
             self._clock.follow(event)
         self.observe(event)
@@ -134,8 +136,8 @@ class Playback:
         """Return the figures that whoever follows the run needs."""
         tally = self.tally
         return {
-            "stimuli_left": self.stations.stimuli_left,
-            "streams_started": self.stations.started,
+            "stimuli_left": self.directory.stimuli_left,
+            "streams_started": self.directory.started,
             "in_flight": tally.in_flight,
             "idle_s": round((self.alarm.now() - tally.last_activity_ns) / 1e9, 3),
             "effects": len(tally.effects),
@@ -146,18 +148,16 @@ class Playback:
         }
 
 
-def _stimuli(recording: Recording, items: ItemRules | None) -> Collection[int]:
-    """Return the indexes of the messages that begin items; of all received ones without rules."""
-    rule = items.stimulus if items else None
+def _begins(items: ItemRules | None) -> Begins:
+    """Return what tells the messages that begin items; all do where there are no rules."""
+    if items is None:
+        return None
+    rule = items.stimulus
+    if not isinstance(rule, PushStimulus):
+        return lambda url, message: False
+    wanted, containing = without_query(rule.websocket), rule.containing
 
-    def begins(url: str, index: int) -> bool:
-        message = recording.events[index]
-        if not isinstance(message, Message) or message.direction != "received":
-            return False
-        if not isinstance(rule, PushStimulus):
-            return rule is None
-        return without_query(url) == without_query(rule.websocket) and holds(
-            rule.containing, text_of(message.data)
-        )
+    def begins(url: str, message: Message) -> bool:
+        return without_query(url) == wanted and holds(containing, text_of(message.data))
 
-    return stimulus_messages(recording, begins)
+    return begins

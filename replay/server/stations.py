@@ -2,54 +2,69 @@
 
 from __future__ import annotations
 
-import random
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 
-from perfscan.replay.exchanges import WebSocketSession, websockets
-from perfscan.replay.keys import Key, host_key, read_request
-from perfscan.replay.model import Headers, MatchRules, Observed, Pushed, Recording, StreamStart
+from perfscan.replay.model import Observed, StreamStart
 from perfscan.replay.server.alarm import Alarm
-from perfscan.replay.server.streams import Greeting, Push, StreamPlan, plan_stream
-from perfscan.replay.server.timeline import Pace, StreamPlayer
+from perfscan.replay.server.draft import PING
+from perfscan.replay.server.frames import Deflater
+from perfscan.replay.server.pushes import Pushes
+from perfscan.replay.server.streams import StreamPlan
+from perfscan.replay.server.timeline import StreamPlayer
 from perfscan.replay.server.transcript import Acknowledgement
 
-Observe = Callable[[Observed], None]
+Observe = Callable[[Observed | Pushes], None]
+PORTION = 256 * 1024
+"""Bytes that are read and written at once at most; the system reads ahead by itself."""
+REMEMBERED = 2
+"""Portions that are kept for other clients which get the same."""
+
+Wanted = frozenset[int] | None
+"""Which gates of a stream a client has opened; None for all of them."""
 
 
 class Listener(Protocol):
     """A connected client."""
 
-    number: int
+    def owe(self, station: Station, rows: range) -> None:
+        """Send rows of the station's stream as soon as the client takes them."""
 
-    def wants(self, push: Push) -> bool:
-        """Tell whether the client has subscribed to what ``push`` belongs to."""
-
-    def write_frame(self, frame: bytes) -> None:
-        """Send a whole frame."""
+    def wants(self, gate: frozenset[str]) -> bool:
+        """Tell whether the client has asked for what is behind ``gate``."""
 
     def hang_up(self, code: int | None, reason: str) -> None:
         """Close the connection as the service did."""
 
 
+@dataclass(slots=True)
+class Portion:
+    """Frames that are written at once."""
+
+    rows: range
+    """Those of which it holds what is wanted, perhaps none of them."""
+    data: bytes
+    messages: array[int]
+    due_ns: array[int]
+
+
 class Station:
     """One stream: it starts once, then goes on whether anybody listens or not."""
 
-    def __init__(
-        self, player: StreamPlayer, alarm: Alarm, observe: Observe, stimuli: Collection[int] = ()
-    ) -> None:
+    def __init__(self, player: StreamPlayer, alarm: Alarm, observe: Observe) -> None:
         self.plan: StreamPlan = player.plan
         self._player = player
         self._alarm = alarm
         self._observe = observe
-        self._stimuli = stimuli
         self._listeners: dict[Listener, None] = {}
         self._asked: Counter[str] = Counter()
-        self.stimuli_left = sum(
-            isinstance(event, Push) and event.message in stimuli for event in player.left
-        )
+        self._portions: dict[object, Portion] = {}
+        self._deflate = Deflater()
+        self.stimuli_left = self.plan.rows.begins.count(1, 0, player.end)
 
     @property
     def started(self) -> bool:
@@ -71,14 +86,59 @@ class Station:
             self._observe(StreamStart(self.plan.url, now_ns, self.plan.recorded_ns))
             self._arm()
 
-    def acknowledgement(self, key: str) -> Acknowledgement | None:
-        """Return how the service answers a message this time; the last answer repeats."""
-        given = self.plan.acknowledgements.get(key)
-        if not given:
+    def answers(self, unit: str) -> tuple[Acknowledgement, ...]:
+        """Return how the service answers what is asked for this time; the last answer repeats."""
+        given = self.plan.answers.get(unit, ())
+        number = self._asked[unit]
+        self._asked[unit] += 1
+        return given[min(number, len(given) - 1)] if given else ()
+
+    def wanted(self, listener: Listener) -> Wanted:
+        """Return which gates a client has opened."""
+        gates = self.plan.gates
+        opened = frozenset(number for number, gate in enumerate(gates) if listener.wants(gate))
+        return None if len(opened) == len(gates) else opened
+
+    def portion(self, rows: range, wanted: Wanted, *, deflated: bool) -> Portion:
+        """Return the frames of the first of ``rows``; clients that want the same share them."""
+        key = (rows, wanted, deflated)
+        if len(self._listeners) < 2:
+            return self._read(rows, wanted, deflated=deflated)
+        if key not in self._portions:
+            if len(self._portions) == REMEMBERED:
+                del self._portions[next(iter(self._portions))]
+            self._portions[key] = self._read(rows, wanted, deflated=deflated)
+        return self._portions[key]
+
+    def _read(self, rows: range, wanted: Wanted, *, deflated: bool) -> Portion:
+        plan, player = self.plan, self._player
+        begin, end = plan.rows.begin, plan.rows.end
+        stop = bisect_left(begin, begin[rows.start] + PORTION, rows.start + 1, rows.stop)
+        rows = range(rows.start, stop)
+        first = begin[rows.start]
+        data = plan.rows.reel.read(first, end[stop - 1])
+        gapless = begin[rows.start + 1 : stop] == end[rows.start : stop - 1]
+        if wanted is None and gapless and not deflated and not plan.has_pings:
+            chosen = slice(rows.start, stop)
+            return Portion(rows, data, plan.rows.message[chosen], player.due_ns[chosen])
+        places = [row for row in rows if wanted is None or plan.gate[row] in wanted]
+        frames = [data[begin[row] - first : end[row] - first] for row in places]
+        if deflated:
+            frames = list(map(self._deflate, frames))
+        noted = [row for row in places if plan.rows.message[row] != PING]
+        return Portion(
+            rows,
+            b"".join(frames),
+            array("q", map(plan.rows.message.__getitem__, noted)),
+            array("q", map(player.due_ns.__getitem__, noted)),
+        )
+
+    def noted(self, portion: Portion, connection: int, at_ns: int) -> Pushes | None:
+        """Return what is to be observed once a portion was written to a client."""
+        start_ns = self._player.started_ns
+        if start_ns is None or not portion.messages:
             return None
-        number = self._asked[key]
-        self._asked[key] += 1
-        return given[min(number, len(given) - 1)]
+        return Pushes(connection, at_ns, start_ns, portion.messages, portion.due_ns)
 
     def _arm(self) -> None:
         due_ns = self._player.next_due_ns()
@@ -86,150 +146,13 @@ class Station:
             self._alarm.at(due_ns, self._play)
 
     def _play(self) -> None:
-        for event, due_ns in self._player.take_due(self._alarm.now()):
-            if isinstance(event, Push):
-                self.stimuli_left -= event.message in self._stimuli
-                self._broadcast(event, due_ns)
+        for event in self._player.take_due(self._alarm.now()):
+            if isinstance(event, range):
+                self.stimuli_left -= self.plan.rows.begins.count(1, event.start, event.stop)
+                for listener in tuple(self._listeners):
+                    listener.owe(self, event)
             else:
                 for listener in tuple(self._listeners):
-                    listener.hang_up(event.code, event.reason)
+                    if listener.wants(event.gate):
+                        listener.hang_up(event.code, event.reason)
         self._arm()
-
-    def _broadcast(self, push: Push, due_ns: int) -> None:
-        for listener in tuple(self._listeners):
-            if listener.wants(push):
-                listener.write_frame(push.frame)
-                at_ns = self._alarm.now()
-                self._observe(Pushed(listener.number, push.message, due_ns, at_ns))
-
-
-@dataclass(frozen=True, slots=True)
-class Handshake:
-    """How a request for a WebSocket is answered."""
-
-    station: Station
-    exchange: int
-    """In the recording."""
-    outcome: Literal["hit", "extra"]
-    service_ns: int
-    headers: Headers
-    greetings: tuple[Greeting, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Tuning:
-    """How the recorded streams are played."""
-
-    rules: MatchRules
-    pace: Pace
-    seed: int = 0
-    until_ns: int | None = None
-    solo: bool = False
-    """Every connection gets a stream of its own, the n-th that of the n-th recorded session, as a
-    mock server should. Otherwise a stream is one for all and waits for nobody."""
-
-
-class Stations:
-    """All WebSocket addresses of a recording."""
-
-    def __init__(
-        self,
-        recording: Recording,
-        tuning: Tuning,
-        alarm: Alarm,
-        observe: Observe,
-        stimuli: Collection[int] = (),
-    ) -> None:
-        self._tuning = tuning
-        self._alarm = alarm
-        self._observe = observe
-        self._stimuli = stimuli
-        self._sessions = _by_key(recording, tuning.rules)
-        self._timed = recording.header.latency == "recorded"
-        self._opened: Counter[Key] = Counter()
-        self._shared: dict[Key, Station] = {}
-        if not tuning.solo:
-            self._shared = {key: self._station(group) for key, group in self._sessions.items()}
-
-    @property
-    def started(self) -> int:
-        """How many streams have begun."""
-        return sum(station.started for station in self._shared.values())
-
-    @property
-    def stimuli_left(self) -> int:
-        """How many stimuli are still to come, those of streams that have not begun included."""
-        return sum(station.stimuli_left for station in self._shared.values())
-
-    def open(self, key: Key, *, any_host: bool = False) -> Handshake | None:
-        """Return the answer to a request for a WebSocket; None where none was recorded."""
-        found = self._nearest(key, any_host=any_host)
-        if found is None:
-            return None
-        sessions, number = self._sessions[found], self._opened[found]
-        self._opened[found] += 1
-        session = sessions[min(number, len(sessions) - 1)]
-        station = self._shared.get(found) or self._station([session])
-        greetings = station.plan.greetings
-        return Handshake(
-            station,
-            session.response.exchange,
-            "hit" if number < len(sessions) else "extra",
-            self._service_ns(found, number),
-            session.response.headers,
-            greetings[min(number, len(greetings) - 1)],
-        )
-
-    def _station(self, sessions: Sequence[WebSocketSession]) -> Station:
-        plan = plan_stream(sessions, self._tuning.rules)
-        player = StreamPlayer(plan, self._tuning.pace, self._tuning.until_ns)
-        return Station(player, self._alarm, self._observe, self._stimuli)
-
-    def _nearest(self, key: Key, *, any_host: bool) -> Key | None:
-        """Return the recorded address: the same, or but for the query, or but for the host."""
-        if key in self._sessions:
-            return key
-        for test in (
-            lambda other: (other.host, other.path) == (key.host, key.path),
-            lambda other: any_host and (other.path, other.query) == (key.path, key.query),
-            lambda other: any_host and other.path == key.path,
-        ):
-            if found := [other for other in self._sessions if test(other)]:
-                return max(found, key=lambda other: len(self._sessions[other]))
-        return None
-
-    def _service_ns(self, key: Key, number: int) -> int:
-        if not self._timed:
-            return 0
-        sessions = self._sessions[key]
-        if number >= len(sessions):
-            number = random.Random(f"{self._tuning.seed}/{key}/{number}").randrange(len(sessions))
-        session = sessions[number]
-        return max(0, session.response.at_ns - session.request.at_ns)
-
-
-def stimulus_messages(
-    recording: Recording, is_stimulus: Callable[[str, int], bool]
-) -> frozenset[int]:
-    """Return the indexes of the messages for which ``is_stimulus(url, index)`` holds."""
-    return frozenset(
-        index
-        for session in websockets(recording)
-        for index in session.indexes
-        if is_stimulus(session.url, index)
-    )
-
-
-def _by_key(recording: Recording, rules: MatchRules) -> Mapping[Key, Sequence[WebSocketSession]]:
-    grouped: dict[Key, list[WebSocketSession]] = defaultdict(list)
-    for session in websockets(recording):
-        grouped[websocket_key(host_key(session.open), session.request.target, rules)].append(
-            session
-        )
-    return dict(grouped)
-
-
-def websocket_key(host: str, target: str, rules: MatchRules) -> Key:
-    """Return the key of a WebSocket address."""
-    (call,) = read_request("GET", host, target, (), b"", rules).calls
-    return replace(call.key, method="WEBSOCKET")

@@ -1,44 +1,28 @@
 """Recorded WebSocket sessions as streams that can be played to any number of clients.
 
-A *subscription* is a message that the bot sent; an *acknowledgement* is the received message with
-its id. What else was received belongs to a stream with a clock of its own, except for what greets
-a client on every new connection. Everything here is worked out once, when a recording is loaded.
+A *subscription* is a message that the bot sent, or one of the topics in it; an *acknowledgement* is
+the received message that answers it. What else was received belongs to a stream with a clock of its
+own, except for what greets a client on every new connection. All this is worked out once, when a
+recording is loaded.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from websockets.frames import Frame, Opcode
-
-from perfscan.replay.exchanges import WebSocketSession
 from perfscan.replay.items import without_query
-from perfscan.replay.json_text import around
-from perfscan.replay.model import MatchRules, Message
+from perfscan.replay.server.draft import PING, Draft, Rows
+from perfscan.replay.server.topics import gates
 from perfscan.replay.server.transcript import Acknowledgement, Transcript
-
-MADE_UP_ID = 1_000_000_000
-GREETING_NS = 1_000_000_000
-"""What comes this soon after the opening, before the bot has said anything, is a greeting."""
-
 
 ECHO_NS = 2_000_000_000
 """The same text on two connections within this time is one message of the service."""
 
-
-@dataclass(frozen=True, slots=True)
-class Push:
-    """A recorded message for whoever has sent one of the subscriptions in ``gate``."""
-
-    at_ns: int
-    message: int
-    """Index of the Message among the recording's events."""
-    frame: bytes
-    """The whole WebSocket frame, written as it is."""
-    gate: frozenset[str] = frozenset()
-    """Empty where the recorded bot had sent nothing before."""
+Gate = frozenset[str]
+"""Units of which a client must have asked for one; empty for what everybody gets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +32,7 @@ class Hangup:
     at_ns: int
     code: int | None
     reason: str
-
-
-StreamEvent = Push | Hangup
+    gate: Gate = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +40,6 @@ class Greeting:
     """A message that every new connection gets, ``after_ns`` after its opening."""
 
     after_ns: int
-    message: int
     frame: bytes
 
 
@@ -72,159 +53,176 @@ class StreamPlan:
     """Where on the recording's clock the stream starts: the first subscription, or the opening."""
     gated: bool
     """Whether the clock waits for a subscription."""
-    events: tuple[StreamEvent, ...]
+    rows: Rows
+    """Its messages in time order."""
+    gate: array[int]
+    """For each row its place in ``gates``."""
+    gates: tuple[Gate, ...]
+    hangups: tuple[Hangup, ...]
     known: frozenset[str]
-    """Keys of all messages that the recorded bot sent."""
-    acknowledgements: Mapping[str, tuple[Acknowledgement, ...]] = field(default_factory=dict)
+    """Everything that the recorded bot asked for, topic by topic."""
+    answers: Mapping[str, tuple[tuple[Acknowledgement, ...], ...]] = field(default_factory=dict)
+    """How it was answered: the first time, the second time, ..."""
+    ids: Mapping[str, str] = field(default_factory=dict)
+    """Id (JSON) that the service gives to a subscription, to the subscription."""
     greetings: tuple[tuple[Greeting, ...], ...] = ()
     """Per recorded connection."""
+    has_pings: bool = False
 
 
-def frame_of(data: str | bytes) -> bytes:
-    """Return ``data`` as one WebSocket frame from a server."""
-    if isinstance(data, str):
-        return Frame(Opcode.TEXT, data.encode("utf-8", "surrogatepass")).serialize(mask=False)
-    return Frame(Opcode.BINARY, data).serialize(mask=False)
-
-
-def plan_stream(sessions: Sequence[WebSocketSession], rules: MatchRules) -> StreamPlan:
-    """Return the stream behind ``sessions``, all for one address and in order of opening.
+def plan_stream(draft: Draft, alone: int | None = None) -> StreamPlan:
+    """Return the stream behind all sessions of an address, or behind session ``alone``.
 
     Sessions that were open at the same time saw the same messages. For each topic the session that
     saw most tells the story; others add what came while that one was closed, and what a recorder
     that held the stream noted (once) while the bot was away.
     """
-    transcripts = [Transcript(session, rules) for session in sessions]
-    ids = _common_ids(transcripts)
-    views = [_view(transcript, ids) for transcript in transcripts]
-    pushes = _without_echoes(views)
-    gated = bool(pushes) and all(push.gate for push in pushes)
-    opened_ns = min(session.response.at_ns for session in sessions)
-    subscribed_ns = min((view.first_sent_ns for view in views if view.known), default=opened_ns)
-    hangups = [view.hangup for view in views if view.hangup is not None]
-    acknowledgements = defaultdict(list)
-    for view in views:
-        for key, acknowledgement in view.acknowledgements:
-            acknowledgements[key].append(acknowledgement)
+    told = draft.sessions if alone is None else [draft.sessions[alone]]
+    by_case = _gates(draft)
+    rows, case = _told_rows(draft, by_case, alone)
+    table: dict[Gate, int] = {}
+    numbers = [table.setdefault(gate, len(table)) for gate, _ in by_case]
+    gate = array("i", map(numbers.__getitem__, case))
+    used = {number for number, message in zip(gate, rows.message, strict=True) if message != PING}
+    asking = [session for session in told if session.first_sent_ns is not None]
+    opened_ns = min(session.opened_ns for session in told)
+    gated = bool(used and asking) and not any(session.address_units for session in told)
+    gated = gated and all(wanted for wanted, number in table.items() if number in used)
+    subscribed_ns = min((session.first_sent_ns or 0 for session in asking), default=opened_ns)
     return StreamPlan(
-        url=without_query(sessions[0].url),
+        url=without_query(told[0].session.url),
         recorded_ns=subscribed_ns if gated else opened_ns,
         gated=gated,
-        events=tuple(sorted((*pushes, *hangups), key=lambda event: event.at_ns)),
-        known=frozenset(key for view in views for key in view.known),
-        acknowledgements={key: tuple(given) for key, given in acknowledgements.items()},
-        greetings=tuple(tuple(view.greetings) for view in views),
+        rows=rows,
+        gate=gate,
+        gates=tuple(table),
+        hangups=tuple(_hangups(told)),
+        known=frozenset(unit for session in told for unit in session.units),
+        answers=_answers(told),
+        ids={own: unit for unit, own in draft.common.items()},
+        greetings=tuple(
+            tuple(_greetings(draft, number))
+            for number in (range(len(draft.sessions)) if alone is None else [alone])
+        ),
+        has_pings=PING in rows.message,
     )
 
 
-def _common_ids(transcripts: Iterable[Transcript]) -> dict[str, str]:
-    """Return for each subscription the one id (as JSON) under which it is played.
-
-    A service gives a new id on every connection; a client that stays connected knows only one.
-    """
-    ids: dict[str, str] = {}
-    for transcript in transcripts:
-        for own, key in transcript.topics.items():
-            if key not in ids:
-                ids[key] = own if own not in ids.values() else str(MADE_UP_ID + len(ids))
-    return ids
-
-
-@dataclass(slots=True)
-class _View:
-    """One session, its messages told apart."""
-
-    known: set[str] = field(default_factory=set)
-    first_sent_ns: int = 0
-    acknowledgements: list[tuple[str, Acknowledgement]] = field(default_factory=list)
-    greetings: list[Greeting] = field(default_factory=list)
-    pushes: dict[frozenset[str], list[Push]] = field(default_factory=lambda: defaultdict(list))
-    """By topic: what has to be sent for the first of them."""
-    opened_ns: int = 0
-    closed_ns: int = 0
-    """When the session ended, or its last sign of life."""
-    unheard: set[int] = field(default_factory=set)
-    """Messages that were recorded while the bot was away."""
-    hangup: Hangup | None = None
+def _gates(draft: Draft) -> list[tuple[Gate, bool]]:
+    """Return for each case its gate, and whether a topic was recognised."""
+    units = {unit for session in draft.sessions for unit in session.subscribed}
+    units.update(unit for session in draft.sessions for unit in session.address_units)
+    cases = list(draft.cases)
+    found = gates(cases, units)
+    return [
+        (case.active if gate is None else gate, gate is not None)
+        for case, gate in zip(cases, found, strict=True)
+    ]
 
 
-def _view(transcript: Transcript, ids: Mapping[str, str]) -> _View:
-    close = transcript.session.close
-    heard_ns = [line.message.at_ns for line in transcript.lines if line.message.heard]
-    view = _View(
-        opened_ns=transcript.session.response.at_ns,
-        closed_ns=max(heard_ns, default=0) if close is None else close.at_ns,
-        unheard={line.index for line in transcript.lines if not line.message.heard},
-    )
-    untold: frozenset[str] | None = None
-    for place, line in enumerate(transcript.lines):
-        message = line.message
-        if message.direction == "sent":
-            if not view.known:
-                view.first_sent_ns = message.at_ns
-            view.known.add(transcript.sent_key(place, ids))
-        elif place in transcript.answered:
-            view.acknowledgements.append(transcript.acknowledgement(place, ids))
-        elif _greets(transcript, view, message):
-            after_ns = message.at_ns - view.opened_ns
-            greeting = Greeting(after_ns, line.index, frame_of(message.data))
-            view.greetings.append(greeting)
-        else:
-            topic = transcript.topics.get(line.subscription)
-            gate = frozenset(view.known) if topic is None else frozenset([topic])
-            untold = gate if topic is None and untold is None else untold
-            group = untold if topic is None and untold is not None else gate
-            frame = frame_of(_renamed(message.data, line.subscription, topic, ids))
-            view.pushes[group].append(Push(message.at_ns, line.index, frame, gate))
-    if close is not None and close.by == "upstream":
-        view.hangup = Hangup(close.at_ns, close.code, close.reason)
-    return view
+def _told_rows(
+    draft: Draft, by_case: Sequence[tuple[Gate, bool]], alone: int | None
+) -> tuple[Rows, array[int]]:
+    """Return the rows that are played, with the case of each."""
+    left_out = {
+        row
+        for session, places in zip(draft.sessions, draft.greetings, strict=True)
+        if session.first_sent_ns is not None
+        for row in places
+    }
+    if alone is not None:
+        places = array("q", (row for row, number in enumerate(draft.session) if number == alone))
+    elif len(draft.sessions) > 1:
+        places = _without_echoes(draft, by_case, left_out)
+    elif not left_out:
+        return draft.rows, draft.case
+    else:
+        places = array("q", range(len(draft.rows)))
+    if left_out:
+        places = array("q", (row for row in places if row not in left_out))
+    return draft.rows.take(places), array("i", map(draft.case.__getitem__, places))
 
 
-def _greets(transcript: Transcript, view: _View, message: Message) -> bool:
-    """Tell whether a message is the service's answer to the opening alone."""
-    early = message.at_ns - view.opened_ns <= GREETING_NS
-    return bool(transcript.sends) and not view.known and early and message.heard
+def _without_echoes(
+    draft: Draft, by_case: Sequence[tuple[Gate, bool]], left_out: set[int]
+) -> array[int]:
+    """Return the rows of all sessions, each of the service's messages once."""
+    told: dict[object, dict[int, array[int]]] = defaultdict(lambda: defaultdict(_places))
+    untold: dict[int, Gate] = {}
+    for row, (number, case) in enumerate(zip(draft.session, draft.case, strict=True)):
+        if row in left_out:
+            continue
+        gate, is_topic = by_case[case]
+        group: object = gate
+        if draft.rows.message[row] == PING:
+            group = PING
+        elif not is_topic or not gate:
+            group = (untold.setdefault(number, gate),)
+        told[group][number].append(row)
+    kept = array("q")
+    for tellers in told.values():
+        kept.extend(_story(draft, tellers))
+    return array("q", sorted(kept))
 
 
-def _renamed(
-    data: str | bytes, subscription: str, topic: str | None, ids: Mapping[str, str]
-) -> str | bytes:
-    """Return a message under the id by which all clients know its subscription."""
-    if topic is None or ids[topic] == subscription or isinstance(data, bytes):
-        return data
-    cut = around(data, ("params", "subscription"))
-    return data if cut is None else ids[topic].join(cut)
+def _places() -> array[int]:
+    return array("q")
 
 
-def _without_echoes(views: Sequence[_View]) -> list[Push]:
-    """Return the pushes of all views, each of the service's messages once."""
-    kept: list[Push] = []
-    for group in {group for view in views for group in view.pushes}:
-        told: list[_View] = []
-        texts: dict[bytes, list[int]] = defaultdict(list)
-        tellers = [view for view in views if group in view.pushes]
-        for view in sorted(tellers, key=lambda view: len(view.pushes[group]), reverse=True):
-            added = [
-                push
-                for push in view.pushes[group]
-                if not _is_echo(push, view, told, texts.get(push.frame, ()))
-            ]
-            for push in added:
-                texts[push.frame].append(push.at_ns)
-            told.append(view)
-            kept += added
-    return kept
-
-
-def _is_echo(push: Push, view: _View, told: Sequence[_View], same: Sequence[int]) -> bool:
-    """Tell whether another session has told of ``push`` already.
+def _story(draft: Draft, tellers: Mapping[int, array[int]]) -> Iterator[int]:
+    """Yield the rows of one topic that no other session has told already.
 
     Two sessions that were open at one time saw the same, even where their texts differ (numbers
     that count per connection). What came while the bot was away was noted for nobody else.
     """
-    if told and any(abs(push.at_ns - at_ns) <= ECHO_NS for at_ns in same):
-        return True
-    if push.message in view.unheard:
-        return False
-    return any(other.opened_ns <= push.at_ns <= other.closed_ns for other in told)
+    texts: dict[int, list[int]] = defaultdict(list)
+    heard_by: list[Transcript] = []
+    for number in sorted(tellers, key=lambda number: len(tellers[number]), reverse=True):
+        added = []
+        for row in tellers[number]:
+            at_ns = draft.rows.at_ns[row]
+            same = texts.get(draft.text[row], ())
+            if heard_by and any(abs(at_ns - other) <= ECHO_NS for other in same):
+                continue
+            if draft.heard[row] and any(
+                other.opened_ns <= at_ns <= other.closed_ns for other in heard_by
+            ):
+                continue
+            added.append(row)
+        if len(tellers) > 1:
+            for row in added:
+                texts[draft.text[row]].append(draft.rows.at_ns[row])
+        heard_by.append(draft.sessions[number])
+        yield from added
+
+
+def _hangups(told: Sequence[Transcript]) -> Iterator[Hangup]:
+    """Yield when the service ended connections; several at one time end those of a client once."""
+    last: dict[Gate, int] = {}
+    closed = [(session.close, session) for session in told if session.close is not None]
+    for close, session in sorted(closed, key=lambda pair: pair[0].at_ns):
+        gate = frozenset(session.subscribed)
+        if close.by == "upstream" and close.at_ns - last.get(gate, -ECHO_NS) >= ECHO_NS:
+            last[gate] = close.at_ns
+            yield Hangup(close.at_ns, close.code, close.reason, gate)
+
+
+def _answers(told: Sequence[Transcript]) -> dict[str, tuple[tuple[Acknowledgement, ...], ...]]:
+    answers: dict[str, list[tuple[Acknowledgement, ...]]] = defaultdict(list)
+    for session in told:
+        for asked in session.asked:
+            for unit in asked.ask.units:
+                given = tuple(one for one in asked.answers if one.unit in ("", unit))
+                if given:
+                    answers[unit].append(given)
+    return {unit: tuple(given) for unit, given in answers.items()}
+
+
+def _greetings(draft: Draft, number: int) -> Iterator[Greeting]:
+    session = draft.sessions[number]
+    if session.first_sent_ns is None:
+        return
+    rows = draft.rows
+    for row in draft.greetings[number]:
+        frame = rows.reel.read(rows.begin[row], rows.end[row])
+        yield Greeting(rows.at_ns[row] - session.opened_ns, frame)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from array import array
+from bisect import bisect_right
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator, Mapping, Sequence
 
 from perfscan.replay.exchanges import outbound
 from perfscan.replay.keys import host_key
 from perfscan.replay.model import Recording
-from perfscan.replay.server.streams import StreamEvent, StreamPlan
+from perfscan.replay.server.streams import Hangup, StreamPlan
 
 
 class Pace:
@@ -72,10 +75,22 @@ class StreamPlayer:
     def __init__(self, plan: StreamPlan, pace: Pace, until_ns: int | None = None) -> None:
         self.plan = plan
         self.started_ns: int | None = None
-        self._pace = pace
-        end_ns = None if until_ns is None else plan.recorded_ns + until_ns
-        self._events = [event for event in plan.events if end_ns is None or event.at_ns <= end_ns]
+        self.due_ns = array("q", [pace(max(0, at - plan.recorded_ns)) for at in plan.rows.at_ns])
+        """For each row, nanoseconds after the start."""
+        self.end = len(self.due_ns)
+        """Rows from here on are not played."""
         self._position = 0
+        self._hangups = deque(
+            (
+                bisect_right(plan.rows.at_ns, hangup.at_ns),
+                pace(max(0, hangup.at_ns - plan.recorded_ns)),
+                hangup,
+            )
+            for hangup in plan.hangups
+            if until_ns is None or hangup.at_ns - plan.recorded_ns <= until_ns
+        )
+        if until_ns is not None:
+            self.end = bisect_right(plan.rows.at_ns, plan.recorded_ns + until_ns)
 
     def start(self, now_ns: int) -> bool:
         """Let the stream's clock run from now on; False where it does already."""
@@ -85,25 +100,29 @@ class StreamPlayer:
         return True
 
     @property
-    def left(self) -> Sequence[StreamEvent]:
-        """What is still to come."""
-        return self._events[self._position :]
+    def left(self) -> range:
+        """The rows that are still to come."""
+        return range(self._position, self.end)
 
     def next_due_ns(self) -> int | None:
         """Return when the next event is due; None before the start and after the last."""
-        if self._position == len(self._events):
-            return None
-        return self._due_ns(self._events[self._position])
+        due = [self.due_ns[self._position]] if self._position < self.end else []
+        due += [due_ns for _, due_ns, _ in itertools.islice(self._hangups, 1)]
+        return self.started_ns + min(due) if due and self.started_ns is not None else None
 
-    def take_due(self, now_ns: int) -> list[tuple[StreamEvent, int]]:
-        """Return the events that are due by now, each with when it was, and move on."""
-        taken: list[tuple[StreamEvent, int]] = []
-        while (due_ns := self.next_due_ns()) is not None and due_ns <= now_ns:
-            taken.append((self._events[self._position], due_ns))
-            self._position += 1
-        return taken
-
-    def _due_ns(self, event: StreamEvent) -> int | None:
+    def take_due(self, now_ns: int) -> Iterator[range | Hangup]:
+        """Yield the rows that are due by now and the hang-ups between them, and move on."""
         if self.started_ns is None:
-            return None
-        return self.started_ns + self._pace(max(0, event.at_ns - self.plan.recorded_ns))
+            return
+        now_ns -= self.started_ns
+        until = bisect_right(self.due_ns, now_ns, self._position, self.end)
+        while self._hangups and self._hangups[0][1] <= now_ns:
+            row, _, hangup = self._hangups.popleft()
+            yield from self._advance(min(row, until))
+            yield hangup
+        yield from self._advance(until)
+
+    def _advance(self, row: int) -> Iterator[range]:
+        begin, self._position = self._position, max(self._position, row)
+        if row > begin:
+            yield range(begin, row)

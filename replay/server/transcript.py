@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from perfscan.replay.exchanges import WebSocketSession
-from perfscan.replay.json_text import around
-from perfscan.replay.keys import message_key
-from perfscan.replay.model import MatchRules, Message
+from perfscan.replay.json_text import around, elements
+from perfscan.replay.model import Close, MatchRules, Message
+from perfscan.replay.server.subscriptions import ID_KEYS, Ask, payload_of, read_asks
+from perfscan.replay.server.topics import Case, Vocabulary, says_all
+
+MADE_UP_ID = 1_000_000_000
+GREETING_NS = 1_000_000_000
+"""What comes this soon after the opening, before the bot has said anything, is a greeting."""
+REPLY_NS = 10_000_000_000
+"""What speaks of a request so soon after it is its answer, also without its id."""
+_SUBSCRIPTION = re.compile(r'"subscription"\s*:\s*("[^"\\]*"|\d+)')
+_FIRST = re.compile(r"\s*\[\s*(\d+)\s*,")
+_OUTCOMES = frozenset(["result", "error", "success"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,115 +31,225 @@ class Acknowledgement:
 
     delay_ns: int
     before: str
-    after: str
+    after: str | None = None
+    """None where it carries no id."""
+    unit: str = ""
+    """The one topic that it speaks of; empty where it answers the message as a whole."""
 
     def text_for(self, rpc_id: Any) -> str:
         """Return the message with the id that the client used."""
-        return f"{self.before}{json.dumps(rpc_id)}{self.after}"
+        return (
+            self.before if self.after is None else f"{self.before}{json.dumps(rpc_id)}{self.after}"
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One message and, where it is JSON, what it says about itself. Ids are JSON texts."""
+@dataclass(slots=True)
+class Asked:
+    """One thing that the bot asked for, and what it was answered."""
 
-    message: Message
-    index: int
-    """Among the recording's events."""
-    rpc_id: str = ""
-    result: str = ""
-    subscription: str = ""
-    is_request: bool = False
+    ask: Ask
+    at_ns: int
+    answers: list[Acknowledgement] = field(default_factory=list)
+
+    @property
+    def awaits(self) -> bool:
+        """Whether an answer is still to come; a topic each may be answered."""
+        return len(self.answers) < max(1, len(self.ask.units))
 
 
 class Transcript:
-    """The messages of one session with acknowledgements and subscriptions recognised."""
+    """What is known of one session while its messages are read, in their order.
 
-    def __init__(self, session: WebSocketSession, rules: MatchRules) -> None:
+    ``common`` holds for each subscription the one id (as JSON) under which it is played: a service
+    gives a new id on every connection, a client that stays connected knows only one.
+    """
+
+    def __init__(
+        self,
+        session: WebSocketSession,
+        address_units: tuple[str, ...],
+        rules: MatchRules,
+        vocabulary: Vocabulary,
+        common: dict[str, str],
+    ) -> None:
         self.session = session
+        self.opened_ns = session.response.at_ns
+        self.last_heard_ns = 0
+        self.first_sent_ns: int | None = None
+        self.asked: list[Asked] = []
+        self.subscribed: dict[str, None] = {}
+        """Every unit that was ever subscribed to here."""
+        self.close: Close | None = None
+        self.address_units = address_units if len(address_units) > 1 else ()
         self._rules = rules
-        pairs = zip(session.messages, session.indexes, strict=True)
-        self.lines = [_line(message, index) for message, index in pairs]
-        self.sends = any(line.message.direction == "sent" for line in self.lines)
-        self.answered = _answers(self.lines)
-        """Place of each acknowledgement to the place of what it answers."""
-        pushed = {line.subscription for line in self.lines if line.subscription}
-        self.topics = {
-            self.lines[answer].result: self._key(asked)
-            for answer, asked in self.answered.items()
-            if self.lines[answer].result in pushed
-        }
-        """Id (JSON) that this session's service gave to a subscription, to the subscription."""
+        self._vocabulary = vocabulary
+        self._common = common
+        self._assigned: dict[str, str] = {}
+        self._waiting: dict[str, list[Asked]] = defaultdict(list)
+        self._unanswered: list[Asked] = []
+        self._active = frozenset(self.address_units)
+        self._said: frozenset[str] = frozenset()
+        vocabulary.learn(self.address_units)
 
-    def sent_key(self, place: int, ids: Mapping[str, str]) -> str:
-        """Return the key of a sent message; an id that it names is the one of ``ids``."""
-        data = self.lines[place].message.data
-        cut = around(data, ("params",)) if isinstance(data, str) else None
-        if cut is None:
-            return self._key(place)
-        params = json.loads(data)["params"]
-        own = json.dumps(params[0]) if isinstance(params, list) and len(params) == 1 else ""
-        if own not in self.topics:
-            return self._key(place)
-        return message_key(f"[{ids[self.topics[own]]}]".join(cut), self._rules)
+    @property
+    def closed_ns(self) -> int:
+        """When the session ended, or its last sign of life."""
+        return self.last_heard_ns if self.close is None else self.close.at_ns
 
-    def acknowledgement(self, place: int, ids: Mapping[str, str]) -> tuple[str, Acknowledgement]:
-        """Return what was acknowledged at ``place``, and the acknowledgement to send again."""
-        asked = self.answered[place]
-        message, key = self.lines[place].message, self._key(asked)
-        text = str(message.data)
-        renamed = around(text, ("result",)) if key in ids else None
-        if renamed is not None:
-            text = ids[key].join(renamed)
-        before, after = around(text, ("id",)) or (text, "")
-        delay_ns = max(0, message.at_ns - self.lines[asked].message.at_ns)
-        return self.sent_key(asked, ids), Acknowledgement(delay_ns, before, after)
+    @property
+    def units(self) -> Iterator[str]:
+        """Everything that the bot asked for in this session."""
+        for asked in self.asked:
+            yield from asked.ask.units
 
-    def _key(self, place: int) -> str:
-        return message_key(self.lines[place].message.data, self._rules)
+    def send(self, message: Message) -> None:
+        """Read a message of the bot."""
+        if self.first_sent_ns is None:
+            self.first_sent_ns = message.at_ns
+        own = {own: self._common[unit] for own, unit in self._assigned.items()}
+        for ask in read_asks(message.data, self._rules, own):
+            asked = Asked(ask, message.at_ns)
+            self.asked.append(asked)
+            if ask.rpc_id is not None:
+                self._waiting[json.dumps(ask.rpc_id)].append(asked)
+            else:
+                self._unanswered.append(asked)
+            self._said |= frozenset(ask.units)
+            if ask.subscribes:
+                self._vocabulary.learn(ask.units)
+                self.subscribed.update(dict.fromkeys(ask.units))
+                self._active |= frozenset(ask.units)
+            ended = {self._unit_of(name) for name in ask.named}
+            self._active -= ended.union(ask.leaves)
+
+    def greets(self, message: Message) -> bool:
+        """Tell whether a message may be the service's answer to the opening alone."""
+        early = message.at_ns - self.opened_ns <= GREETING_NS
+        return self.first_sent_ns is None and early and message.heard
+
+    def answers(self, message: Message, *, by_word: bool = True) -> bool:
+        """Keep a message that answers something; False for one that does not."""
+        data = message.data
+        if isinstance(data, bytes) or not message.heard:
+            return False
+        if self._waiting and any(f'"{name}"' in data for name in ID_KEYS):
+            payload = payload_of(data)
+            if isinstance(payload, list) and all(map(self._awaited, payload)) and payload:
+                for text in elements(data):
+                    self._answer_by_id(json.loads(text), text, message.at_ns)
+                return True
+            if self._answer_by_id(payload, data, message.at_ns):
+                return True
+        return by_word and bool(self._unanswered) and self._answer_by_word(message, data)
+
+    def case(self, data: str | bytes) -> tuple[Case, str | bytes]:
+        """Return to whom a pushed message belongs, and its text under the common id."""
+        if self._assigned and isinstance(data, str):
+            match = _FIRST.match(data) or _SUBSCRIPTION.search(data)
+            unit = self._assigned.get(match[1]) if match else None
+            if match and unit is not None:
+                common = self._common[unit]
+                if match[1] != common:
+                    data = data[: match.start(1)] + common + data[match.end(1) :]
+                return Case(frozenset([unit])), data
+        active = self._active or frozenset(self.subscribed) or self._said
+        if len(active) < 2:
+            return Case(active), data
+        return Case(active, self._vocabulary.signature(data)), data
+
+    # --- Answers ----------------------------------------------------------------------------------
+
+    def _unit_of(self, common_id: str) -> str:
+        return next((unit for unit, known in self._common.items() if known == common_id), "")
+
+    def _awaited(self, payload: object) -> bool:
+        return isinstance(payload, dict) and _id_of(payload) in self._waiting
+
+    def _answer_by_id(self, payload: Any, text: str, at_ns: int) -> bool:
+        if not isinstance(payload, dict) or ("method" in payload and not _OUTCOMES & set(payload)):
+            return False
+        waiting = self._waiting.get(_id_of(payload), [])
+        asked = next((one for one in waiting if not one.answers), None)
+        if asked is None:  # each topic of one request is answered under the same id
+            asked = next((one for one in waiting if one.awaits and _one_unit(one.ask, text)), None)
+        if asked is None:
+            return False
+        self._answer(asked, payload, text, at_ns)
+        if not asked.awaits:
+            waiting.remove(asked)
+        return True
+
+    def _answer_by_word(self, message: Message, data: str) -> bool:
+        self._unanswered = [
+            asked
+            for asked in self._unanswered
+            if asked.awaits and message.at_ns - asked.at_ns <= REPLY_NS
+        ]
+        payload = payload_of(data)
+        for asked in self._unanswered:
+            if _speaks_of(asked.ask.verb, payload, data):
+                self._answer(
+                    asked, payload if isinstance(payload, dict) else {}, data, message.at_ns
+                )
+                return True
+        return False
+
+    def _answer(self, asked: Asked, payload: Mapping[str, Any], text: str, at_ns: int) -> None:
+        ask = asked.ask
+        unit = _one_unit(ask, text)
+        about = unit or (ask.units[0] if len(ask.units) == 1 else "")
+        name, own = _assigned_id(payload) if ask.subscribes and about else ("", "")
+        if own:
+            self._assigned[own] = about
+            taken = self._common.values()
+            common = own if own not in taken else str(MADE_UP_ID + len(self._common))
+            cut = around(text, (name,))
+            text = self._common.setdefault(about, common).join(cut) if cut else text
+        before, after = (around(text, (ask.id_key,)) if ask.id_key else None) or (text, None)
+        delay_ns = max(0, at_ns - asked.at_ns)
+        asked.answers.append(Acknowledgement(delay_ns, before, after, unit))
 
 
-def rpc_id_of(data: str | bytes) -> Any:
-    """Return the ``id`` of a JSON message, None where it has none."""
-    payload = _payload(data)
-    return payload.get("id")
+def _one_unit(ask: Ask, text: str) -> str:
+    """Return the topic that an answer repeats, where it is one."""
+    if ask.positional or not ask.subscribes:
+        return ""
+    said = [unit for unit in ask.units if says_all(unit, text)]
+    return said[0] if len(said) == 1 else ""
 
 
-def _answers(lines: Sequence[Line]) -> dict[int, int]:
-    waiting: dict[str, deque[int]] = defaultdict(deque)
-    answers = {}
-    for place, line in enumerate(lines):
-        if not line.rpc_id:
-            continue
-        if line.message.direction == "sent":
-            waiting[line.rpc_id].append(place)
-        elif waiting[line.rpc_id] and not line.is_request:
-            answers[place] = waiting[line.rpc_id].popleft()
-    return answers
+def _assigned_id(payload: Mapping[str, Any]) -> tuple[str, str]:
+    """Return where an answer says the id of a subscription, and the id as JSON."""
+    for name, value in payload.items():
+        lower = name.lower()
+        says = lower == "result" or (lower.endswith("id") and not lower.startswith("conn"))
+        if says and name not in ID_KEYS and _is_id(value):
+            return name, json.dumps(value)
+    return "", ""
 
 
-def _line(message: Message, index: int) -> Line:
-    payload = _payload(message.data)
-    params = payload.get("params")
-    subscription = params.get("subscription") if isinstance(params, dict) else None
-    return Line(
-        message,
-        index,
-        rpc_id=_text(payload.get("id")),
-        result=_text(payload.get("result")),
-        subscription=_text(subscription),
-        is_request="method" in payload,
-    )
+def _speaks_of(verb: str, payload: Any, text: str) -> bool:
+    """Tell whether a message answers a request by its words, as ``subscribed`` does."""
+    if verb == "ping":
+        wanted: tuple[str, ...] = ("pong", "ping")
+    elif "sub" in verb:
+        wanted = ("subscri", "subbed")
+    elif len(verb) >= 4:
+        wanted = (verb,)
+    else:
+        return False
+    if isinstance(payload, list):
+        payload = next((one for one in payload if isinstance(one, dict)), None)
+    said = [text] if payload is None else []
+    if isinstance(payload, dict):
+        said = [*payload, *(value for value in payload.values() if isinstance(value, str))]
+    return any(word in one.lower() for one in said for word in wanted)
 
 
-def _payload(data: str | bytes) -> dict[str, Any]:
-    try:
-        payload = json.loads(data)
-    except (ValueError, RecursionError):
-        return {}
-    return payload if isinstance(payload, dict) else {}
+def _id_of(payload: Mapping[str, Any]) -> str:
+    value = next((payload[name] for name in ID_KEYS if name in payload), None)
+    return json.dumps(value) if _is_id(value) else ""
 
 
-def _text(value: object) -> str:
-    """Return an id as JSON text, an empty string for what is no id."""
-    usable = isinstance(value, int | str) and not isinstance(value, bool)
-    return json.dumps(value) if usable else ""
+def _is_id(value: object) -> bool:
+    return isinstance(value, int | str) and not isinstance(value, bool)

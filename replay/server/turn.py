@@ -8,6 +8,7 @@ from typing import Any
 
 from perfscan.replay.model import Observed, Request, Response, Served
 from perfscan.replay.server.answers import Answer
+from perfscan.replay.server.pushes import Pushes
 from perfscan.replay.server.recognition import Heard
 
 
@@ -50,14 +51,17 @@ Row = tuple[Any, ...]
 """Exchange, connection, arrival, number of what was heard, due, first and last byte written,
 status, reason, outcome, recorded exchange, bytes, miss. Without last byte no answer was sent,
 without first byte the connection broke instead."""
-Seen = Observed | Heard | Turn
-"""What the server reports: events, each distinct request once, and turns that refer to them."""
+Seen = Observed | Pushes | Heard | Turn
+"""What the server reports: events, messages written together, each distinct request once, and turns
+that refer to them."""
 
 
 def observed(seen: Seen) -> Iterator[Observed]:
     """Yield the events that the report stands for."""
     if isinstance(seen, Turn):
         yield from row_events(seen.row(), seen.heard.as_request())
+    elif isinstance(seen, Pushes):
+        yield from seen
     elif not isinstance(seen, Heard):
         yield seen
 

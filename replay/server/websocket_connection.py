@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
+from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import OPEN, Side
 from websockets.protocol import Protocol as Framing
 from websockets.utils import accept_key
 
-from perfscan.replay.keys import Key, message_key
-from perfscan.replay.model import Headers, Message, Miss, Party, Request, Served
+from perfscan.replay.keys import Key
+from perfscan.replay.model import Failure, Headers, Message, Miss, Party, Request, Served
+from perfscan.replay.server.conversation import Conversation, Reply
+from perfscan.replay.server.directory import Handshake
+from perfscan.replay.server.draft import websocket_key
+from perfscan.replay.server.frames import Deflater, agree_on_compression, frame_of
 from perfscan.replay.server.nearest import describe, nearest
 from perfscan.replay.server.playback import Playback
-from perfscan.replay.server.stations import Handshake, websocket_key
-from perfscan.replay.server.streams import Push, frame_of
-from perfscan.replay.server.transcript import Acknowledgement, rpc_id_of
+from perfscan.replay.server.stations import Station, Wanted
 from perfscan.replay.wire import HttpRequest, header
 
+MESSAGE_LIMIT = 64 * 1024 * 1024
+"""Bytes of a client's message; services of the field take far less."""
 _NOT_REPEATED = frozenset(
     [
         *("connection", "upgrade", "content-length", "transfer-encoding"),
@@ -28,12 +34,22 @@ _NOT_REPEATED = frozenset(
 )
 
 
-def upgrade(playback: Playback, asked: HttpRequest, host: str) -> tuple[Handshake, Headers] | None:
-    """Return how a request for a WebSocket is answered, and with which headers; or None."""
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """How a request for a WebSocket is answered."""
+
+    handshake: Handshake
+    headers: Headers
+    decoder: PerMessageDeflate | None
+    """For what the client compresses, where that was agreed on."""
+
+
+def upgrade(playback: Playback, asked: HttpRequest, host: str) -> Upgrade | None:
+    """Return how a request for a WebSocket is answered, None where the recording has none there."""
     key = header(asked.headers, "sec-websocket-key")
     address = websocket_key(host, asked.target, playback.settings.rules)
     mock = playback.settings.mock
-    handshake = playback.stations.open(address, any_host=mock) if key else None
+    handshake = playback.directory.open(address, any_host=mock) if key else None
     if handshake is None:
         return None
     kept = (pair for pair in handshake.headers if pair[0].lower() not in _NOT_REPEATED)
@@ -47,7 +63,11 @@ def upgrade(playback: Playback, asked: HttpRequest, host: str) -> tuple[Handshak
     offered = header(asked.headers, "sec-websocket-protocol").split(",")
     if spoken and spoken in map(str.strip, offered):
         headers.append(("Sec-WebSocket-Protocol", spoken))
-    return handshake, tuple(headers)
+    name = "sec-websocket-extensions"
+    agreed = agree_on_compression(header(asked.headers, name), header(handshake.headers, name))
+    if agreed is not None:
+        headers.append(("Sec-WebSocket-Extensions", agreed[0]))
+    return Upgrade(handshake, tuple(headers), agreed[1] if agreed else None)
 
 
 class Line(Protocol):
@@ -63,23 +83,29 @@ class Line(Protocol):
 
 
 class WebSocketConnection:
-    """Frames in, frames out. Compression is never agreed on, so that frames can be made once."""
+    """Frames in, frames out; what is due waits here while the client does not take it."""
 
-    def __init__(
-        self, playback: Playback, line: Line, request: Request, handshake: Handshake
-    ) -> None:
+    def __init__(self, playback: Playback, line: Line, request: Request, upgraded: Upgrade) -> None:
         self.number = line.number
         self._playback = playback
         self._line = line
         self._request = request
-        self._handshake = handshake
-        self._station = handshake.station
-        self._framing = Framing(Side.SERVER, state=OPEN, max_size=None)
-        self._active: set[str] = set()
+        self._handshake = handshake = upgraded.handshake
+        self._conversation = Conversation(
+            handshake.stations, handshake.topics, playback.settings.rules
+        )
+        self._framing = Framing(Side.SERVER, state=OPEN, max_size=MESSAGE_LIMIT)
+        self._deflate: Deflater | None = None
+        if upgraded.decoder is not None:
+            self._framing.extensions = [upgraded.decoder]
+            self._deflate = Deflater()
+        self._wanted: dict[Station, Wanted] = {}
+        self._owed: deque[tuple[Station, range, Wanted]] = deque()
         self._parts: list[bytes] = []
         self._text = False
         self._early: list[bytes] = []
         self._is_open = False
+        self._paused = False
 
     def opened(self) -> None:
         """Begin: the answer to the handshake has gone out."""
@@ -88,54 +114,82 @@ class WebSocketConnection:
         opened_ns = alarm.now()
         for greeting in self._handshake.greetings:
             due_ns = opened_ns + pace(greeting.after_ns)
-            alarm.at(due_ns, partial(self.write_frame, greeting.frame))
-        self._station.join(self)
-        if not self._station.plan.gated:
-            self._station.start()
+            alarm.at(due_ns, partial(self._write, greeting.frame))
+        for station in self._handshake.stations:
+            station.join(self)
+            if not station.plan.gated:
+                station.start()
         early, self._early = self._early, []
         for data in early:
             self.receive(data)
 
     def lost(self) -> tuple[int | None, str]:
         """End; returns code and reason of the client's close frame, where there was one."""
-        self._is_open = False
-        self._station.leave(self)
+        self._leave()
         close = self._framing.close_rcvd or self._framing.close_sent
         return (None, "") if close is None else (int(close.code), close.reason)
 
-    # --- What the station needs -------------------------------------------------------------------
+    # --- What the stations need -------------------------------------------------------------------
 
-    def wants(self, push: Push) -> bool:
-        """Tell whether the client has subscribed to what ``push`` belongs to."""
-        return not push.gate or not push.gate.isdisjoint(self._active)
+    def wants(self, gate: frozenset[str]) -> bool:
+        """Tell whether the client has asked for one of the topics of ``gate``."""
+        return not gate or not gate.isdisjoint(self._conversation.active)
 
-    def write_frame(self, frame: bytes) -> None:
-        """Send a whole frame."""
-        if self._is_open:
-            self._line.write(frame)
-            self._playback.active()
+    def owe(self, station: Station, rows: range) -> None:
+        """Send rows of a stream, at once or as soon as the client takes more."""
+        if station not in self._wanted:
+            self._wanted[station] = station.wanted(self)
+        self._owed.append((station, rows, self._wanted[station]))
+        self._pay()
 
     def hang_up(self, code: int | None, reason: str) -> None:
         """Close as the service did: with a close frame where it sent a code."""
-        self._station.leave(self)
+        self._leave()
         if code is not None and self._framing.state is OPEN:
             self._framing.send_close(_sendable(code), reason)
             self._flush()
         self._line.end("upstream")
 
-    # --- What the client sends --------------------------------------------------------------------
+    # --- What the connection below says -----------------------------------------------------------
+
+    def pause(self) -> None:
+        """Write no more: the client does not keep up."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Write on."""
+        self._paused = False
+        self._pay()
 
     def receive(self, data: bytes) -> None:
         """Read bytes that follow the handshake."""
-        if not self._is_open:
+        if not self._is_open and self._framing.state is OPEN:
             self._early.append(data)
             return
         self._framing.receive_data(data)
         for frame in self._framing.events_received():
             if isinstance(frame, Frame):
-                for message in self._message(frame):
-                    self._hear(message)
+                self._read(frame)
         self._flush()
+
+    # --- Writing ----------------------------------------------------------------------------------
+
+    def _pay(self) -> None:
+        while self._owed and not self._paused:
+            station, rows, wanted = self._owed.popleft()
+            portion = station.portion(rows, wanted, deflated=self._deflate is not None)
+            if rest := range(portion.rows.stop, rows.stop):
+                self._owed.appendleft((station, rest, wanted))
+            if portion.data:
+                self._line.write(portion.data)
+                now_ns = self._playback.active()
+                if pushes := station.noted(portion, self.number, now_ns):
+                    self._playback.observe(pushes)
+
+    def _write(self, frames: bytes) -> None:
+        if self._is_open:
+            self._line.write(self._deflate(frames) if self._deflate else frames)
+            self._playback.active()
 
     def _flush(self) -> None:
         """Send what the protocol owes: pongs, the answer to a close frame, errors."""
@@ -144,50 +198,62 @@ class WebSocketConnection:
                 self._line.write(data)
             else:
                 self._line.end("bot")
-        if self._framing.close_rcvd is not None:
-            self._station.leave(self)
+        if self._framing.parser_exc is not None and self._is_open:
+            detail = f"not WebSocket from the bot: {self._framing.parser_exc}"
+            self._playback.observe(Failure(self.number, self._playback.alarm.now(), detail))
+        if self._framing.state is not OPEN:
+            self._leave()
 
-    def _message(self, frame: Frame) -> Iterator[str | bytes]:
+    def _leave(self) -> None:
+        self._is_open = False
+        self._owed.clear()
+        for station in self._handshake.stations:
+            station.leave(self)
+
+    # --- What the client says ---------------------------------------------------------------------
+
+    def _read(self, frame: Frame) -> None:
         if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             return
         if frame.opcode is not Opcode.CONT:
             self._parts, self._text = [], frame.opcode is Opcode.TEXT
         self._parts.append(bytes(frame.data))
-        if frame.fin:
-            data = b"".join(self._parts)
-            yield data.decode("utf-8", "replace") if self._text else data
+        if not frame.fin:
+            return
+        data, self._parts = b"".join(self._parts), []
+        try:
+            message = data.decode() if self._text else data
+        except UnicodeDecodeError as error:
+            self._framing.parser_exc = error
+            self._framing.fail(CloseCode.INVALID_DATA, f"not UTF-8 at byte {error.start}")
+        else:
+            self._hear(message)
 
     def _hear(self, data: str | bytes) -> None:
-        playback, station = self._playback, self._station
+        playback = self._playback
         now_ns = playback.active()
         playback.observe(Message(self.number, now_ns, "sent", data))
-        key = message_key(data, playback.settings.rules)
-        if key not in station.plan.known:
-            self._miss(key, now_ns)
-            return
-        if station.plan.gated:
-            station.start()
-        acknowledgement = station.acknowledgement(key)
-        if acknowledgement is None:
-            self._active.add(key)
-            return
-        rpc_id = rpc_id_of(data)
-        due_ns = now_ns + playback.pace(acknowledgement.delay_ns)
-        playback.alarm.at(due_ns, lambda: self._acknowledge(key, acknowledgement, rpc_id))
+        heard = self._conversation.hear(data)
+        self._wanted.clear()
+        for unit in heard.unknown:
+            self._miss(unit, now_ns)
+        for reply in heard.replies:
+            playback.alarm.at(now_ns + playback.pace(reply.delay_ns), partial(self._reply, reply))
 
-    def _acknowledge(self, key: str, acknowledgement: Acknowledgement, rpc_id: Any) -> None:
+    def _reply(self, reply: Reply) -> None:
         if not self._is_open:
             return
-        text = acknowledgement.text_for(rpc_id)
-        self.write_frame(frame_of(text))
-        self._playback.observe(Message(self.number, self._playback.alarm.now(), "received", text))
-        self._active.add(key)
-
-    def _miss(self, key: str, now_ns: int) -> None:
+        self._write(frame_of(reply.text))
         playback = self._playback
-        url = self._station.plan.url
-        recorded = [Key("WEBSOCKET", url, "", (), other) for other in self._station.plan.known]
-        asked = Key("WEBSOCKET", url, "", (), key)
+        playback.observe(Message(self.number, playback.alarm.now(), "received", reply.text))
+        self._conversation.active |= reply.opens
+        self._wanted.clear()
+
+    def _miss(self, unit: str, now_ns: int) -> None:
+        playback = self._playback
+        url = self._handshake.stations[0].plan.url
+        recorded = [Key("WEBSOCKET", url, "", (), other) for other in self._conversation.known]
+        asked = Key("WEBSOCKET", url, "", (), unit)
         miss = Miss(describe(asked), nearest(asked, recorded))
         playback.tally.outcomes["miss"] += 1
         exchange = self._request.exchange

@@ -1,73 +1,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 
-from perfscan.replay.exchanges import websockets
-from perfscan.replay.keys import message_key
-from perfscan.replay.model import (
-    Close,
-    Direction,
-    Event,
-    MatchRules,
-    Message,
-    Open,
-    Recording,
-    RecordingHeader,
-    Request,
-    Response,
+from replay.server.talk import (
+    MS,
+    RECEIVED,
+    RULES,
+    SENT,
+    Line,
+    acknowledge,
+    draft,
+    frame_at,
+    gates,
+    key,
+    notice,
+    plan,
+    pushed,
+    session,
+    subscribe,
 )
-from perfscan.replay.server.streams import Hangup, Push, StreamPlan, frame_of, plan_stream
 
-MS = 1_000_000
-RULES = MatchRules()
-SENT: Direction = "sent"
-RECEIVED: Direction = "received"
-Line = tuple[int, Direction, object]
-
-
-def session(number: int, opened_ms: int, *lines: Line, close: Close | None = None) -> list[Event]:
-    """Return one WebSocket session; lines are (milliseconds, direction, JSON value or text)."""
-    opened = Open(number, opened_ms * MS, "https", "rpc.example", 443)
-    request = Request(number, number, (opened_ms + 1) * MS, "GET", "/?api-key=x")
-    response = Response(number, number, (opened_ms + 2) * MS, (opened_ms + 2) * MS, 101)
-    messages = [
-        Message(number, at * MS, direction, text if isinstance(text, str) else json.dumps(text))
-        for at, direction, text in lines
-    ]
-    return [opened, request, response, *messages, *([close] if close else [])]
-
-
-def plan(*parts: Sequence[Event]) -> StreamPlan:
-    events = sorted((event for part in parts for event in part), key=lambda event: event.at_ns)
-    return plan_stream(websockets(Recording(RecordingHeader(), tuple(events))), RULES)
-
-
-def subscribe(method: str = "logsSubscribe", number: object = 1) -> dict[str, object]:
-    return {"jsonrpc": "2.0", "id": number, "method": method, "params": ["all"]}
-
-
-def acknowledge(subscription: object, number: object = 1) -> dict[str, object]:
-    return {"jsonrpc": "2.0", "result": subscription, "id": number}
-
-
-def notice(text: str, subscription: object = 7) -> dict[str, object]:
-    return {"method": "n", "params": {"subscription": subscription, "result": text}}
-
-
-def key(value: object) -> str:
-    return message_key(json.dumps(value), RULES)
-
-
-def pushed(stream: StreamPlan) -> list[tuple[int, object]]:
-    """Return (milliseconds, JSON value) of all pushes; frames here are short."""
-    found = []
-    for event in stream.events:
-        if isinstance(event, Push):
-            head = 2 if event.frame[1] < 126 else 4
-            found.append((event.at_ns // MS, json.loads(event.frame[head:])))
-    return found
+from perfscan.replay.model import Close, Message, Ping
+from perfscan.replay.server.draft import PING
+from perfscan.replay.server.frames import frame_of
+from perfscan.replay.server.streams import Hangup, plan_stream
+from perfscan.replay.server.subscriptions import read_asks
 
 
 def test_the_stream_starts_at_the_first_subscription() -> None:
@@ -84,15 +42,13 @@ def test_the_stream_starts_at_the_first_subscription() -> None:
     assert stream.recorded_ns == 150 * MS
     assert stream.url == "wss://rpc.example/"
     assert pushed(stream) == [(300, notice("a"))]
-    (push,) = stream.events
-    assert isinstance(push, Push)
-    assert push.gate == {key(subscribe())}
-    assert push.message == 5
+    assert gates(stream) == [{key(subscribe())}]
+    assert stream.rows.message.tolist() == [5]
 
 
 def test_an_acknowledgement_keeps_its_delay_and_takes_the_clients_id() -> None:
     stream = plan(session(1, 0, (10, SENT, subscribe(number=5)), (35, RECEIVED, acknowledge(7, 5))))
-    (given,) = stream.acknowledgements[key(subscribe())]
+    ((given,),) = stream.answers[key(subscribe())]
     assert given.delay_ns == 25 * MS
     assert json.loads(given.text_for("mine")) == acknowledge(7, "mine")
 
@@ -101,7 +57,7 @@ def test_without_subscription_the_stream_starts_at_the_opening() -> None:
     stream = plan(session(1, 100, (300, RECEIVED, "tick")), session(2, 500, (700, RECEIVED, "x")))
     assert not stream.gated
     assert stream.recorded_ns == 102 * MS
-    assert [event.at_ns // MS for event in stream.events] == [300, 700]
+    assert [at for at, _ in pushed(stream)] == [300, 700]
 
 
 def test_a_subscription_has_one_id_on_all_connections() -> None:
@@ -123,7 +79,7 @@ def test_a_subscription_has_one_id_on_all_connections() -> None:
         session(3, 200, (210, SENT, subscribe()), (220, RECEIVED, acknowledge(11))),
     )
     assert pushed(stream) == [(30, notice("a", 7)), (130, notice("b", 7))]
-    results = [json.loads(one.text_for(1)) for one in stream.acknowledgements[key(subscribe())]]
+    results = [json.loads(one.text_for(1)) for (one,) in stream.answers[key(subscribe())]]
     assert results == [acknowledge(7)] * 3
 
 
@@ -144,7 +100,7 @@ def test_two_subscriptions_never_share_an_id() -> None:
     ids = [value["params"]["subscription"] for _, value in pushed(stream)]  # type: ignore[index]
     assert ids[0] == 7
     assert ids[1] != 7
-    (given,) = stream.acknowledgements[key(other)]
+    ((given,),) = stream.answers[key(other)]
     assert json.loads(given.text_for(1))["result"] == ids[1]
 
 
@@ -172,7 +128,7 @@ def test_sessions_at_the_same_time_tell_one_story() -> None:
     )
     stream = plan(held, again)
     assert [at for at, _ in pushed(stream)] == [30, 130, 230]
-    assert len(stream.acknowledgements[key(subscribe())]) == 2
+    assert len(stream.answers[key(subscribe())]) == 2
 
 
 def test_what_a_held_stream_noted_belongs_to_the_story_wherever_it_stands() -> None:
@@ -220,24 +176,18 @@ def test_topics_at_the_same_time_are_different_stories() -> None:
             2, 0, (11, SENT, other), (21, RECEIVED, acknowledge(8)), (40, RECEIVED, notice("s", 8))
         ),
     )
-    gates = [event.gate for event in stream.events if isinstance(event, Push)]
-    assert gates == [{key(subscribe())}, {key(other)}, {key(subscribe())}]
+    assert gates(stream) == [{key(subscribe())}, {key(other)}, {key(subscribe())}]
 
 
-def test_streams_without_ids_belong_to_what_was_sent_before() -> None:
+def test_streams_without_words_belong_to_what_was_asked_before() -> None:
     first, second = {"op": "subscribe", "args": ["a"]}, {"op": "subscribe", "args": ["b"]}
     stream = plan(
         session(
-            1,
-            0,
-            (5, SENT, first),
-            (10, RECEIVED, "x"),
-            (15, SENT, second),
-            (20, RECEIVED, "y"),
+            1, 0, (5, SENT, first), (10, RECEIVED, "x"), (15, SENT, second), (20, RECEIVED, "y")
         )
     )
-    gates = [event.gate for event in stream.events if isinstance(event, Push)]
-    assert gates == [{key(first)}, {key(first), key(second)}]
+    units = [read_asks(json.dumps(one), RULES)[0].units[0] for one in (first, second)]
+    assert gates(stream) == [{units[0]}, set(units)]
 
 
 def test_what_comes_before_a_word_is_said_greets_everybody() -> None:
@@ -246,21 +196,21 @@ def test_what_comes_before_a_word_is_said_greets_everybody() -> None:
     )
     (greeting,) = stream.greetings[0]
     assert (greeting.after_ns, greeting.frame) == (8 * MS, frame_of("welcome"))
-    assert len(stream.events) == 1
+    assert len(stream.rows) == 1
 
 
 def test_a_bot_that_only_listens_is_not_greeted() -> None:
     stream = plan(session(1, 0, (10, RECEIVED, "tick")))
     assert stream.greetings == ((),)
-    assert len(stream.events) == 1
+    assert len(stream.rows) == 1
 
 
 def test_only_the_service_hangs_up() -> None:
     end = Close(1, 90 * MS, "upstream", 1012, "restart")
     stream = plan(session(1, 0, (10, RECEIVED, "tick"), close=end))
-    assert stream.events[-1] == Hangup(90 * MS, 1012, "restart")
+    assert stream.hangups == (Hangup(90 * MS, 1012, "restart"),)
     mine = plan(session(1, 0, (10, RECEIVED, "tick"), close=replace(end, by="bot")))
-    assert not any(isinstance(event, Hangup) for event in mine.events)
+    assert mine.hangups == ()
 
 
 def test_leaving_a_subscription_names_its_common_id() -> None:
@@ -287,10 +237,44 @@ def test_leaving_a_subscription_names_its_common_id() -> None:
     )
     assert key(leave(7)) in stream.known
     assert key(leave(8)) not in stream.known
-    assert key(leave(7)) in stream.acknowledgements
+    assert key(leave(7)) in stream.answers
 
 
-def test_frames_are_those_of_a_server() -> None:
-    assert frame_of("hi") == b"\x81\x02hi"
-    assert frame_of(b"hi") == b"\x82\x02hi"
-    assert frame_of("x" * 200)[:4] == b"\x81\x7e\x00\xc8"
+def test_pings_come_at_their_time_to_everybody_and_count_for_nobody() -> None:
+    ping = Ping(1, 40 * MS, RECEIVED, b"there?")
+    stream = plan([*session(1, 0, (30, RECEIVED, "a")), ping, Ping(1, 50 * MS, SENT)])
+    assert stream.rows.message.tolist() == [3, PING]
+    assert gates(stream) == [set(), set()]
+    assert frame_at(stream, 1) == b"\x89\x06there?"
+    assert stream.has_pings
+    assert not stream.gated
+
+
+def test_fragments_come_as_they_were_recorded() -> None:
+    events = session(1, 0, (30, RECEIVED, "abcdef"))
+    assert isinstance(events[3], Message)
+    stream = plan([*events[:3], replace(events[3], frames=(1, 2, 3))])
+    assert frame_at(stream, 0) == b"\x01\x01a\x00\x02bc\x80\x03def"
+
+
+def test_a_session_can_be_played_alone() -> None:
+    def begun(at: int, subscription: int) -> list[Line]:
+        return [(at, SENT, subscribe()), (at + 10, RECEIVED, acknowledge(subscription))]
+
+    both = draft(
+        session(1, 0, *begun(10, 7), (30, RECEIVED, "a"), (40, RECEIVED, "c")),
+        session(2, 5, *begun(15, 8), (35, RECEIVED, "b")),
+    )
+    assert pushed(plan_stream(both, 0)) == [(30, "a"), (40, "c")]
+    assert pushed(plan_stream(both, 1)) == [(35, "b")]
+    assert pushed(plan_stream(both)) == [(30, "a"), (40, "c")]
+    assert len(plan_stream(both, 1).answers[key(subscribe())]) == 1
+
+
+def test_connections_that_end_together_end_a_client_once() -> None:
+    ends = [Close(number, (90 + number) * MS, "upstream", 1012) for number in (1, 2)]
+    stream = plan(
+        session(1, 0, (10, RECEIVED, "a"), close=ends[0]),
+        session(2, 5, (10, RECEIVED, "a"), close=ends[1]),
+    )
+    assert [hangup.at_ns // MS for hangup in stream.hangups] == [91]

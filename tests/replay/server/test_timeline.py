@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+from array import array
+from collections.abc import Sequence
+
 from perfscan.replay.model import Event, Open, Recording, RecordingHeader
-from perfscan.replay.server.streams import Hangup, Push, StreamPlan
+from perfscan.replay.server.draft import Rows
+from perfscan.replay.server.reel import Reel
+from perfscan.replay.server.streams import Hangup, StreamPlan
 from perfscan.replay.server.timeline import ConnectionCosts, Pace, StreamPlayer, answer_due
 
 MS = 1_000_000
@@ -60,52 +65,64 @@ def test_speed_shortens_recorded_waits() -> None:
     assert [Pace(1)(7), Pace(2)(7), Pace(0.5)(7)] == [7, 4, 14]
 
 
-def push(at_ms: int) -> Push:
-    return Push(at_ms * MS, at_ms, b"")
-
-
-def player(*events: Push | Hangup, speed: float = 1, until_ms: int | None = None) -> StreamPlayer:
-    plan = StreamPlan("wss://a/", 100 * MS, True, events, frozenset())
+def player(
+    *at_ms: int, hangups: Sequence[int] = (), speed: float = 1, until_ms: int | None = None
+) -> StreamPlayer:
+    rows = Rows(Reel())
+    for at in at_ms:
+        rows.add(at * MS, at, b"", begins=True)
+    plan = StreamPlan(
+        *("wss://a/", 100 * MS, True, rows, array("i", [0] * len(rows)), (frozenset(),)),
+        *(tuple(Hangup(at * MS, None, "") for at in hangups), frozenset()),
+    )
     return StreamPlayer(plan, Pace(speed), None if until_ms is None else until_ms * MS)
 
 
 def test_nothing_is_due_before_the_start() -> None:
-    stream = player(push(150))
+    stream = player(150)
     assert stream.next_due_ns() is None
-    assert stream.take_due(10**15) == []
-    assert len(stream.left) == 1
+    assert list(stream.take_due(10**15)) == []
+    assert stream.left == range(1)
 
 
 def test_events_are_due_at_their_distance_from_the_start() -> None:
-    stream = player(push(150), push(160), push(300))
+    stream = player(150, 160, 300)
     assert stream.start(1_000 * MS)
     assert stream.next_due_ns() == 1_050 * MS
-    assert stream.take_due(1_050 * MS - 1) == []
-    taken = stream.take_due(1_070 * MS)
-    assert [(event.at_ns, due) for event, due in taken] == [
-        (150 * MS, 1_050 * MS),
-        (160 * MS, 1_060 * MS),
-    ]
-    assert stream.take_due(1_070 * MS) == []
+    assert list(stream.take_due(1_050 * MS - 1)) == []
+    assert list(stream.take_due(1_070 * MS)) == [range(2)]
+    assert list(stream.take_due(1_070 * MS)) == []
     assert stream.next_due_ns() == 1_200 * MS
 
 
+def test_hangups_keep_their_place_between_messages() -> None:
+    stream = player(150, 160, 300, hangups=[155, 155, 300, 400])
+    stream.start(0)
+    taken = list(stream.take_due(10**15))
+    assert [one if isinstance(one, range) else one.at_ns // MS for one in taken] == [
+        *(range(1), 155, 155),
+        *(range(1, 3), 300, 400),
+    ]
+    assert stream.next_due_ns() is None
+
+
 def test_the_clock_starts_once() -> None:
-    stream = player(push(150))
+    stream = player(150)
     assert stream.start(5 * MS)
     assert not stream.start(7_000 * MS)
     assert stream.next_due_ns() == 55 * MS
 
 
 def test_at_double_speed_half_the_wait() -> None:
-    stream = player(push(150), speed=2)
+    stream = player(150, speed=2)
     stream.start(0)
     assert stream.next_due_ns() == 25 * MS
 
 
 def test_a_stream_may_end_early() -> None:
-    stream = player(push(150), push(200), push(201), until_ms=100)
+    stream = player(150, 200, 201, hangups=[200, 202], until_ms=100)
     stream.start(0)
-    assert [event.at_ns for event, _ in stream.take_due(10**15)] == [150 * MS, 200 * MS]
+    first, hangup = stream.take_due(10**15)
+    assert (first, isinstance(hangup, Hangup)) == (range(2), True)
     assert stream.next_due_ns() is None
-    assert stream.left == []
+    assert stream.left == range(2, 2)
