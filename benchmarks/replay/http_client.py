@@ -70,9 +70,14 @@ def length_of(answer: bytes) -> int:
     return len(head) + len(end) + length
 
 
+def request_for(target: str) -> bytes:
+    """Return the bytes of the request."""
+    return f"GET {target} HTTP/1.1\r\nHost: {HOST}\r\nAccept: */*\r\n\r\n".encode()
+
+
 async def talk(port: int, connections: int, seconds: float, target: str) -> tuple[int, float]:
     """Return how many answers came, and in how many seconds."""
-    request = f"GET {target} HTTP/1.1\r\nHost: {HOST}\r\nAccept: */*\r\n\r\n".encode()
+    request = request_for(target)
     loop = asyncio.get_running_loop()
     began_s = time.perf_counter()
     talks = [Talk(request, began_s + seconds) for _ in range(connections)]

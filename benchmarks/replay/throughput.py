@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import shutil
 import socket
@@ -12,7 +11,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from pathlib import Path
 import http_client
 import http_servers
 import psutil
+from harness import HERE, cores, pinned, process, upstream, wait_for
 from rows import Row
 
 from perfscan.replay.model import Event, Open, Recording, RecordingHeader, Request, Response
@@ -32,11 +31,9 @@ CONNECTIONS = 32
 GOAL = 60_000
 OVER_AIOHTTP = 3
 OVER_MITMPROXY = 50
-HERE = Path(__file__).parent
 BENCH = HERE.parent.parent / ".venv-bench"
 """Where tools that are only compared with are installed."""
 MITMDUMP = BENCH / "bin" / "mitmdump"
-START_LIMIT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,7 @@ class Contender:
     """A server to be measured."""
 
     name: str
-    start: Callable[[Path], AbstractContextManager[tuple[int, int]]]
+    start: Callable[[Path, int], AbstractContextManager[tuple[int, int]]]
     """Yields its process id and port."""
     target: str = http_client.TARGET
 
@@ -109,8 +106,8 @@ def run(contenders: list[Contender], rounds: int, seconds: float) -> dict[str, R
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         running = []
         for one in contenders:
-            pid, port = stack.enter_context(one.start(folder))
-            os.sched_setaffinity(pid, [server_cpu])
+            pid, port = stack.enter_context(one.start(folder, server_cpu))
+            wait_for(port, http_client.request_for(one.target))
             running.append((one, psutil.Process(pid), port))
         for _ in range(rounds):
             for one, process, port in running:
@@ -126,12 +123,6 @@ def run(contenders: list[Contender], rounds: int, seconds: float) -> dict[str, R
         )
         for name, rates in found.items()
     }
-
-
-def cores() -> tuple[int, int]:
-    """Return a core for the server and one for the client; the same where there is only one."""
-    usable = sorted(os.sched_getaffinity(0))
-    return usable[-1], usable[0]
 
 
 def ask(port: int, seconds: float, target: str, cpu: int) -> tuple[int, float]:
@@ -153,47 +144,30 @@ def ask(port: int, seconds: float, target: str, cpu: int) -> tuple[int, float]:
     return told["answers"], told["seconds"]
 
 
-def pinned(command: list[str], cpu: int) -> str:
-    """Run ``command`` on one core; returns what it printed."""
-    done = subprocess.run(["taskset", "-c", str(cpu), *command], capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{command[0]} failed: {done.stderr or done.stdout}")
-    return done.stdout
-
-
 # --- Servers --------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
-def perfscan(folder: Path, *, journal: bool) -> Iterator[tuple[int, int]]:
+def perfscan(folder: Path, cpu: int, *, journal: bool) -> Iterator[tuple[int, int]]:
     """Serve a recording of one exchange, whose answer then stands."""
     traffic = folder / "traffic.jsonl"
     write_recording(recording(), traffic)
-    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
-        config = {
-            "recording": str(traffic),
-            "listeners": [{"fd": listener.fileno(), "port": 80, "tls": False}],
-        }
-        if journal:
-            config["journal"] = str(folder / "journal.jsonl")
-        path = folder / f"serve-{journal}.json"
-        path.write_text(json.dumps(config), "utf-8")
-        command = ["-P", "-m", "perfscan.replay.server.serve", str(path)]
-        with process([sys.executable, *command], listener) as pid:
-            yield pid, listener.getsockname()[1]
+    noted = folder / "journal.jsonl" if journal else None
+    with upstream(traffic, folder, journal=noted, cpu=cpu) as served:
+        yield served.pid, served.port
 
 
 @contextlib.contextmanager
-def other(folder: Path, *, kind: str) -> Iterator[tuple[int, int]]:
+def other(folder: Path, cpu: int, *, kind: str) -> Iterator[tuple[int, int]]:
     """Serve the same answer with another server."""
     with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
         command = [sys.executable, str(HERE / "http_servers.py"), kind, str(listener.fileno())]
-        with process(command, listener) as pid:
+        with process(command, listener, cpu=cpu) as pid:
             yield pid, listener.getsockname()[1]
 
 
 @contextlib.contextmanager
-def mitmproxy(folder: Path) -> Iterator[tuple[int, int]]:
+def mitmproxy(folder: Path, cpu: int) -> Iterator[tuple[int, int]]:
     """Serve the same exchange with ``mitmdump --server-replay``, as a proxy."""
     flows = folder / "flows.mitm"
     python = MITMDUMP.with_name("python")
@@ -203,7 +177,7 @@ def mitmproxy(folder: Path) -> Iterator[tuple[int, int]]:
     how = ["--server-replay", str(flows), "--set", "server_replay_reuse=true"]
     how += ["--set", "server_replay_extra=kill", "--set", f"confdir={folder}"]
     where = ["--listen-host", "127.0.0.1", "--listen-port", str(port)]
-    with process([str(MITMDUMP), "--quiet", *how, *where]) as pid:
+    with process([str(MITMDUMP), "--quiet", *how, *where], cpu=cpu) as pid:
         yield pid, port
 
 
@@ -219,24 +193,6 @@ def mitmproxy_missing() -> str:
     except subprocess.CalledProcessError:
         return "mitmproxy cannot be installed here"
     return ""
-
-
-@contextlib.contextmanager
-def process(command: list[str], *inherited: socket.socket) -> Iterator[int]:
-    """Run a server until the block ends; waits until it has begun to listen."""
-    with subprocess.Popen(
-        command,
-        pass_fds=[one.fileno() for one in inherited],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    ) as started:
-        try:
-            time.sleep(2.0)
-            if started.poll() is not None:
-                raise SystemExit(f"{command[0]} stopped with status {started.returncode}")
-            yield started.pid
-        finally:
-            started.terminate()
 
 
 def recording() -> Recording:

@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from perfscan.replay.server.self_report import Lateness
+
 Call = Callable[[], None]
 _CLOCK_MONOTONIC = 1  # of time.monotonic_ns() on Linux
 _TFD_TIMER_ABSTIME = 1
@@ -36,6 +38,7 @@ class Alarm:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.origin_ns = time.monotonic_ns()
         """Reading of the system's monotonic clock at time 0."""
+        self.lateness = Lateness()
         self._waiting: list[tuple[int, int, Call]] = []
         self._order = itertools.count()
         kind = _KernelTimer if sys.platform == "linux" else _LoopTimer
@@ -52,15 +55,20 @@ class Alarm:
         if self._waiting[0] is entry:
             self._timer.set(self.origin_ns + due_ns)
 
+    @property
+    def pending(self) -> int:
+        """How many things are still to be done."""
+        return len(self._waiting)
+
     def close(self) -> None:
         """Forget everything that is still waiting."""
         self._waiting.clear()
         self._timer.close()
 
     def _ring(self) -> None:
-        now_ns = self.now()
         try:
-            while self._waiting and self._waiting[0][0] <= now_ns:
+            while self._waiting and (late_ns := self.now() - self._waiting[0][0]) >= 0:
+                self.lateness.note(late_ns)
                 heapq.heappop(self._waiting)[2]()
         finally:  # also where one of the calls failed
             if self._waiting:

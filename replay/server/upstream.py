@@ -17,6 +17,7 @@ from perfscan.replay.server.alarm import Alarm
 from perfscan.replay.server.http_connection import HttpConnection
 from perfscan.replay.server.playback import Playback, Settings
 from perfscan.replay.server.recognition import Recognition
+from perfscan.replay.server.self_report import ProcessorShare
 from perfscan.replay.server.turn import Seen
 
 HANDSHAKE_LIMIT_S = 20.0
@@ -55,6 +56,7 @@ class Upstream:
         self._report = report
         self._playback = Playback(recording, settings, self._alarm, report)
         self._context = authority.server_context(_addresses(recording)) if authority else None
+        self._share = ProcessorShare()
         self._doors: list[Listening] = []
         self._connections: set[HttpConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -75,8 +77,13 @@ class Upstream:
         self._loop.add_reader(sock.fileno(), self._accept, door)
 
     def status(self) -> dict[str, float]:
-        """Return counts of what has happened and of what is still to come."""
-        return self._playback.status()
+        """Return counts of what has happened and is still to come, and how the server keeps up."""
+        return {
+            **self._playback.status(),
+            **self._alarm.lateness.status(),
+            "cpu_share": round(self._share.take(), 3),
+            "events_waiting": self._alarm.pending,
+        }
 
     async def close(self) -> None:
         """Stop listening and cut all connections."""
