@@ -8,11 +8,12 @@ environment keeps under a secret-looking name, wherever it turns up.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote, quote_plus, unquote
@@ -52,6 +53,13 @@ __all__ = [
 
 MIN_LEARNED_LENGTH = 16
 """A value recognised by its place is then replaced everywhere, if it is at least this long."""
+MAX_LEARNED = 64
+"""Of so many values the newest are remembered, so that a long recording stays quick."""
+_USED_ONCE = re.compile(r"(?:.*-)?(?:sign|signature|sig)(?:-.*)?")
+"""Kinds whose values come only once: nothing is learned from them."""
+
+MIN_BASE64_LENGTH = 12
+"""Shorter pieces of Base64 may stand in a text by chance."""
 
 T = TypeVar("T", bound=Event)
 
@@ -67,13 +75,16 @@ class Redactor:
         self._environment = {name: _forms(value) for name, value in secrets.items()}
         self._has_numbers = any(value.isdigit() for value in secrets.values())
         self._stand_ins: dict[str, str] = {}
+        self._learned: dict[str, str] = {}
+        """Values recognised by their place and their stand-ins, the newest last."""
         self._known: dict[str, str] = {}
+        """Every spelling of what is replaced wherever it stands, and its stand-in."""
         self._pattern: re.Pattern[str] | None = None
         self.counts: Counter[str] = Counter()
         self.kinds: Counter[tuple[str, str]] = Counter()
         """How many secrets there were at each place of each kind, such as header, authorization."""
-        for value in secrets.values():
-            self._learn(value, self._named("env", value))
+        self._own = {value: self._named("env", value) for value in secrets.values()}
+        self._recompile()
 
     def event(self, event: T) -> T:
         """Return ``event`` without secrets; raises InputError when one cannot be taken out."""
@@ -128,18 +139,30 @@ class Redactor:
                 return replace(event, target=self.text(event.target), headers=headers, body=body)
             case Response():
                 body = self.body(event.body)
-                headers = _with_length(self.headers(event.headers), event.body, body)
-                return replace(event, headers=headers, body=body, reason=self.text(event.reason))
+                return replace(
+                    event,
+                    headers=_with_length(self.headers(event.headers), event.body, body),
+                    body=body,
+                    reason=self.text(event.reason),
+                    pieces=_refitted(event.pieces, len(body)),
+                )
             case Message():
-                data = event.data
-                clean = self.text(data) if isinstance(data, str) else self.body(data)
-                return replace(event, data=clean)
+                return self._message(event)
             case Ping():
                 return replace(event, data=self.body(event.data))
             case Close():
                 return replace(event, reason=self.text(event.reason))
             case Failure():
                 return replace(event, detail=self.text(event.detail))
+
+    def _message(self, event: Message) -> Message:
+        data = event.data
+        clean = self.text(data) if isinstance(data, str) else self.body(data)
+        if not event.frames or clean == data:
+            return replace(event, data=clean)
+        size = len(clean.encode("utf-8", "replace") if isinstance(clean, str) else clean)
+        frames = _refitted(tuple((0, size) for size in event.frames), size)
+        return replace(event, data=clean, frames=tuple(size for _, size in frames))
 
     def _header(self, name: str, value: str) -> str:
         lower = name.lower()
@@ -165,30 +188,45 @@ class Redactor:
             return value
         self.counts[place] += 1
         self.kinds[place, kind] += 1
+        if _USED_ONCE.fullmatch(kind):
+            return self._stand_in(kind, unquote(value))
         stand_in = self._named(kind, value)
         if len(value) >= MIN_LEARNED_LENGTH:
             self._learn(value, stand_in)
         return stand_in
 
     def _named(self, kind: str, value: str) -> str:
+        """Return the stand-in that ``value`` got when it was first seen, under whatever name."""
         plain = unquote(value)
         if plain not in self._stand_ins:
-            digest = hashlib.blake2b(
-                plain.encode("utf-8", "replace"), key=self._salt, digest_size=4
-            )
-            self._stand_ins[plain] = f"REDACTED-{kind}-{digest.hexdigest()}"
+            self._stand_ins[plain] = self._stand_in(kind, plain)
         return self._stand_ins[plain]
 
+    def _stand_in(self, kind: str, plain: str) -> str:
+        digest = hashlib.blake2b(plain.encode("utf-8", "replace"), key=self._salt, digest_size=4)
+        return f"REDACTED-{kind}-{digest.hexdigest()}"
+
     def _learn(self, value: str, stand_in: str) -> None:
-        if value in self._known:
+        if value in self._learned or value in self._own:
             return
-        for form in _forms(value):
-            self._known.setdefault(form, stand_in)
+        self._learned[value] = stand_in
+        if len(self._learned) > MAX_LEARNED:
+            for old in list(self._learned)[: MAX_LEARNED // 2]:
+                del self._learned[old]
+                self._stand_ins.pop(unquote(old), None)
+        self._recompile()
+
+    def _recompile(self) -> None:
+        self._known = {
+            form: stand_in
+            for value, stand_in in (self._learned | self._own).items()
+            for form in _forms(value)
+        }
         longest_first = sorted(self._known, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if self._known else None
 
     def _replace_known(self, text: str) -> str:
-        if self._pattern is None:
+        if self._pattern is None or not any(form in text for form in self._known):
             return text
 
         def write(match: re.Match[str]) -> str:
@@ -228,6 +266,17 @@ def _with_length(headers: Headers, before: bytes, after: bytes) -> Headers:
     )
 
 
+def _refitted(pieces: tuple[tuple[int, int], ...], total: int) -> tuple[tuple[int, int], ...]:
+    """Return ``pieces`` so that they hold ``total`` bytes: the last ones give or take."""
+    fitted = []
+    for place, (at, size) in enumerate(pieces, start=1):
+        size = total if place == len(pieces) else min(size, total)
+        total -= size
+        if size:
+            fitted.append((at, size))
+    return tuple(fitted)
+
+
 def _forms(value: str) -> set[str]:
     """Return how ``value`` may be spelt in traffic: plain, in a URL, in a JSON string."""
     return {
@@ -238,7 +287,18 @@ def _forms(value: str) -> set[str]:
         json.dumps(value)[1:-1],
         json.dumps(value, ensure_ascii=False)[1:-1],
         value.encode("utf-8", "surrogateescape").decode("latin-1"),
+        *_base64_cores(value.encode("utf-8", "surrogateescape")),
     }
+
+
+def _base64_cores(value: bytes) -> Iterator[str]:
+    """Yield what Base64 makes of ``value`` whatever stands before and after it."""
+    for before in range(3):
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            text = encode(bytes(before) + value).rstrip(b"=").decode("ascii")
+            core = text[(before * 8 + 5) // 6 : (before + len(value)) * 8 // 6]
+            if len(core) >= MIN_BASE64_LENGTH:
+                yield core
 
 
 def _is_json(text: str) -> bool:
@@ -262,6 +322,8 @@ def _texts(event: Event) -> Iterable[str]:
                 yield from pair
         case Message():
             yield event.data if isinstance(event.data, str) else event.data.decode("latin-1")
+        case Ping():
+            yield event.data.decode("latin-1")
         case Close() | Failure():
             yield event.reason if isinstance(event, Close) else event.detail
 

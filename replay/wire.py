@@ -17,8 +17,10 @@ from websockets.frames import Opcode
 from websockets.headers import parse_extension
 from websockets.protocol import OPEN, Protocol, Side
 
-from perfscan.replay.content_coding import inflated
 from perfscan.replay.model import Headers
+
+PIECE_NS = 1_000_000
+"""What arrives within this time of a piece's beginning belongs to the piece."""
 
 
 class WireError(Exception):
@@ -50,6 +52,23 @@ class HttpResponse:
     body: bytes
     at_ns: int
     end_ns: int
+    pieces: tuple[tuple[int, int], ...] = ()
+    """Where the body came little by little: nanoseconds after ``at_ns``, bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class WireMessage:
+    """A whole WebSocket message; ``frames`` has the bytes of each where it came in several."""
+
+    data: str | bytes
+    frames: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WirePing:
+    """A WebSocket ping."""
+
+    data: bytes
 
 
 def header(headers: Headers, name: str) -> str:
@@ -156,6 +175,7 @@ class ResponseReader(_Callbacks):
         self._methods: deque[str] = deque()
         self._done: deque[HttpResponse] = deque()
         self._now_ns = self._began_ns = 0
+        self._pieces: list[tuple[int, int]] = []
         self._bodiless = False
         self.after_upgrade: bytearray | None = None
         """What followed a response with status 101, or None."""
@@ -193,6 +213,13 @@ class ResponseReader(_Callbacks):
             self.on_message_complete()
         return until_close
 
+    def cut(self) -> bool:
+        """Complete a response as far as it came; False where not even its head has."""
+        begun = self.begun and not self.in_head
+        if begun:
+            self.on_message_complete()
+        return begun
+
     def take(self) -> Iterator[HttpResponse]:
         """Yield and forget the complete responses."""
         while self._done:
@@ -202,6 +229,16 @@ class ResponseReader(_Callbacks):
         """Note when the message began."""
         super().on_message_begin()
         self._began_ns = self._now_ns
+        self._pieces = []
+
+    def on_body(self, body: bytes) -> None:
+        """Note when the piece came."""
+        super().on_body(body)
+        after_ns, size = self._now_ns - self._began_ns, len(body)
+        if self._pieces and after_ns - self._pieces[-1][0] <= PIECE_NS:
+            after_ns, before = self._pieces.pop()
+            size += before
+        self._pieces.append((after_ns, size))
 
     def on_headers_complete(self) -> None:
         """Note whether a body can follow."""
@@ -232,23 +269,10 @@ class ResponseReader(_Callbacks):
         if self._methods:
             self._methods.popleft()
         reason = self.reason.decode("latin-1")
-        response = HttpResponse(status, reason, self.headers, body, self._began_ns, self._now_ns)
-        self._done.append(response)
-
-
-def decoded(headers: Headers, body: bytes) -> tuple[Headers, bytes, bool]:
-    """Return a message with its body as the application sees it, and whether it was compressed.
-
-    Headers that speak of the transfer (encoding, chunks) go, and Content-Length is set right.
-    """
-    plain = inflated(header(headers, "content-encoding").lower(), body) if body else None
-    chunked = "chunked" in header(headers, "transfer-encoding").lower()
-    if plain is None and not chunked:
-        return headers, body, False
-    gone = {"transfer-encoding", "content-length"} | ({"content-encoding"} if plain else set())
-    kept = tuple(pair for pair in headers if pair[0].lower() not in gone)
-    body = body if plain is None else plain
-    return (*kept, ("Content-Length", str(len(body)))), body, plain is not None
+        times = self._began_ns, self._now_ns
+        late = bool(body) and self._pieces[-1][0] > PIECE_NS
+        pieces = tuple(self._pieces) if late else ()
+        self._done.append(HttpResponse(status, reason, self.headers, body, *times, pieces))
 
 
 class MessageReader:
@@ -266,24 +290,26 @@ class MessageReader:
         self.replies = b""
         """What an endpoint answers to the last feed: pongs and the close frame."""
 
-    def feed(self, data: bytes) -> list[str | bytes]:
-        """Return the messages that ``data`` completes; raises WireError."""
+    def feed(self, data: bytes) -> list[WireMessage | WirePing]:
+        """Return what ``data`` completes; raises WireError."""
         self._protocol.receive_data(data)
         self.replies = b"".join(self._protocol.data_to_send())
-        messages = [message for frame in self._frames() for message in self._message(frame)]
+        found = [one for frame in self._frames() for one in self._completed(frame)]
         if self._protocol.parser_exc is not None:
             raise WireError(f"not WebSocket: {self._protocol.parser_exc}")
-        return messages
+        return found
 
     def _frames(self) -> Iterator[Any]:
         yield from self._protocol.events_received()
 
-    def _message(self, frame: Any) -> Iterator[str | bytes]:
+    def _completed(self, frame: Any) -> Iterator[WireMessage | WirePing]:
         if frame.opcode is Opcode.CLOSE:
             close = self._protocol.close_rcvd
             if close is not None:
                 no_code = close.code == 1005
                 self.closed = (None if no_code else int(close.code), close.reason)
+        elif frame.opcode is Opcode.PING:
+            yield WirePing(bytes(frame.data))
         elif frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             if frame.opcode is not Opcode.CONT:
                 self._parts, self._text = [], frame.opcode is Opcode.TEXT
@@ -292,9 +318,10 @@ class MessageReader:
                 yield _joined(self._parts, text=self._text)
 
 
-def _joined(parts: list[bytes], *, text: bool) -> str | bytes:
+def _joined(parts: list[bytes], *, text: bool) -> WireMessage:
     data = b"".join(parts)
-    return data.decode("utf-8", "replace") if text else data
+    frames = tuple(map(len, parts)) if len(parts) > 1 else ()
+    return WireMessage(data.decode("utf-8", "replace") if text else data, frames)
 
 
 def _deflate(sender: Side, extensions: str) -> list[Any]:

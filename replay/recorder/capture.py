@@ -31,7 +31,8 @@ class Capture:
         """How many events of each kind were written, by lower-case kind."""
         self.hosts: set[str] = set()
         self.failures: Counter[str] = Counter()
-        self.decompressed = 0
+        self.opaque = 0
+        """Bodies whose content coding cannot be undone here."""
         self.refused: InputError | None = None
         """Why nothing is written any more: a secret could not be taken out."""
 
@@ -66,9 +67,10 @@ class Capture:
         if self.refused:
             return
         notes = []
-        if self.decompressed:
+        if self.opaque:
             notes.append(
-                f"{self.decompressed} of the bodies came compressed and are stored decompressed"
+                f"{self.opaque} of the bodies are stored as sent and not searched for secrets, "
+                "since their content coding is not known here (br needs brotli, zstd zstandard)"
             )
         unheard = self.counts["unheard"]
         if unheard:

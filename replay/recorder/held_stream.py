@@ -13,10 +13,10 @@ from websockets.frames import Close as CloseFrame
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Side
 
-from perfscan.replay.model import Close, Failure, Message, Open
+from perfscan.replay.model import Close, Failure, Message, Open, Ping
 from perfscan.replay.recorder.capture import Capture
 from perfscan.replay.recorder.upstream import Upstream
-from perfscan.replay.wire import HttpResponse, MessageReader, WireError
+from perfscan.replay.wire import HttpResponse, MessageReader, WireError, WireMessage, WirePing
 
 CHUNK = 1 << 16
 GOING_AWAY = 1001
@@ -139,14 +139,20 @@ class Stream:
             problem = f"the service broke the stream: {error}"
         self._ended(problem)
 
-    def _arrived(self, message: str | bytes) -> None:
+    def _arrived(self, arrived: WireMessage | WirePing) -> None:
         now = self._capture.now()
+        if isinstance(arrived, WirePing):  # answered here
+            self._capture.add(Ping(self._connection, now, "received", arrived.data))
+            return
+        message = arrived.data
         asked = self._question(message)
         loop_s = asyncio.get_running_loop().time()
         straight = self._visit is not None and (
             asked is not None or (self._ready and not self.queue and loop_s >= self._next_s)
         )
-        self._capture.add(Message(self._connection, now, "received", message, heard=straight))
+        self._capture.add(
+            Message(self._connection, now, "received", message, straight, arrived.frames)
+        )
         if asked is not None and asked.answer is None and isinstance(message, str):
             asked.answer, asked.delay_ns = message, now - asked.at_ns
             self._write(message)
@@ -180,9 +186,13 @@ class Stream:
 
     # --- From and to the bot
 
-    def _sent(self, message: str | bytes) -> None:
+    def _sent(self, sent: WireMessage | WirePing) -> None:
         now = self._capture.now()
-        self._capture.add(Message(self._connection, now, "sent", message))
+        if isinstance(sent, WirePing):
+            self._capture.add(Ping(self._connection, now, "sent", sent.data))
+            return
+        message = sent.data
+        self._capture.add(Message(self._connection, now, "sent", message, frames=sent.frames))
         key = _question_key(message)
         known = self._asked.get(key)
         if known is not None and known.answer is not None:

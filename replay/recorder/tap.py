@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 from websockets.protocol import Side
 
 from perfscan.replay.certificates import Authority
+from perfscan.replay.content_coding import undo
 from perfscan.replay.exchanges import DEFAULT_PORTS
 from perfscan.replay.model import (
     Close,
@@ -26,6 +27,7 @@ from perfscan.replay.model import (
     Message,
     Open,
     Party,
+    Ping,
     Request,
     Response,
 )
@@ -273,19 +275,25 @@ class _Relay:
             exchange = self._capture.exchange()
             self._exchanges.append(exchange)
             self._responses.expect(request.method)
-            headers, body, unpacked = decoded(request.headers, request.body)
-            self._capture.decompressed += unpacked
+            plain = undo(request.headers, request.body)
+            self._capture.opaque += plain.opaque
             self._capture.add(
                 Request(
-                    exchange, self._bot.number, now, request.method, request.target, headers, body
+                    exchange,
+                    self._bot.number,
+                    now,
+                    request.method,
+                    request.target,
+                    plain.headers,
+                    plain.body,
                 )
             )
 
     def _record_responses(self) -> None:
         for response in self._responses.take():
             exchange = self._exchanges.popleft() if self._exchanges else self._capture.exchange()
-            headers, body, unpacked = decoded(response.headers, response.body)
-            self._capture.decompressed += unpacked
+            plain = undo(response.headers, response.body, response.pieces)
+            self._capture.opaque += plain.opaque
             self._capture.add(
                 Response(
                     exchange,
@@ -293,9 +301,11 @@ class _Relay:
                     response.at_ns,
                     response.end_ns,
                     response.status,
-                    headers,
-                    body,
+                    plain.headers,
+                    plain.body,
                     response.reason,
+                    plain.encoding,
+                    plain.pieces,
                 )
             )
             if response.status == 101:
@@ -319,7 +329,10 @@ class _Relay:
         now, reader = self._capture.now(), self._messages[sender]
         for message in reader.feed(data):
             direction: Direction = "sent" if sender == "bot" else "received"
-            self._capture.add(Message(self._bot.number, now, direction, message))
+            if isinstance(message, WirePing):
+                self._capture.add(Ping(self._bot.number, now, direction, message.data))
+            else:
+                self._capture.add(Message(self._bot.number, now, direction, message.data, frames=message.frames))
         if reader.closed is not None:
             self._close(sender, *reader.closed)
 
