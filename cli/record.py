@@ -49,6 +49,14 @@ HoldStreams = Annotated[
 HoldPause = Annotated[
     int, typer.Option(metavar="MS", min=0, help="With --hold-streams: pause between messages.")
 ]
+Inbounds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--inbound",
+        metavar="[LISTEN_PORT=]BOT_PORT",
+        help="Also record the bot's own users: listen, and pass on to the bot's port.",
+    ),
+]
 NoRedact = Annotated[bool, typer.Option("--no-redact", help="Keep secrets in the recording.")]
 
 
@@ -61,6 +69,7 @@ def record(
     upstream_ca: UpstreamCa = None,
     hold_streams: HoldStreams = False,
     hold_pause: HoldPause = 100,
+    inbound: Inbounds = None,
     no_redact: NoRedact = False,
 ) -> int:
     """Run a bot and record its HTTP and WebSocket traffic, secrets taken out.
@@ -68,10 +77,14 @@ def record(
     Hosts that the bot reaches by name are recorded; addresses given as numbers are not. The bot
     keeps its input and output. Stop it with Ctrl-C; what was recorded until then is kept.
 
+    A bot that listens on port 8080 itself is recorded with --inbound 9000=8080: its users connect
+    to port 9000.
+
     Example: perfscan record -o traffic.jsonl -- python bot.py
     """
     try:
         from perfscan.replay.recorder import record as recorder
+        from perfscan.replay.recorder.inbound import Entrance
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("perfscan"):
             raise
@@ -91,7 +104,9 @@ def record(
             upstream_ca=upstream_ca,
             redact=not no_redact,
             hold_pause_s=hold_pause / 1000 if hold_streams else None,
-        )
+            entrances=[Entrance(*_entrance(text)) for text in inbound or ()],
+        ),
+        say=lambda line: typer.echo(line, err=True),
     )
     for line in _summary(outcome, output):
         typer.echo(line, err=True)
@@ -111,6 +126,18 @@ def _stand_in(text: str) -> tuple[tuple[str, int | None], Address]:
             remedy="write for example --map api.example.com=127.0.0.1:8443",
         )
     return (host.lower(), int(port) if port else None), (address.strip("[]"), int(local_port))
+
+
+def _entrance(text: str) -> tuple[int, str, int]:
+    """Read ``[[ADDRESS:]LISTEN_PORT=]BOT_PORT``; without a LISTEN_PORT a free one is taken."""
+    listen, _, bot_port = text.rpartition("=")
+    address, _, port = listen.rpartition(":")
+    if not all(number.isdigit() and 0 < int(number) < 65536 for number in (bot_port, port or "1")):
+        raise InputError(
+            f"--inbound {text!r} is not [LISTEN_PORT=]BOT_PORT",
+            remedy="write for example --inbound 9000=8080",
+        )
+    return int(bot_port), address.strip("[]") or "127.0.0.1", int(port or 0)
 
 
 def _summary(outcome: Outcome, output: Path) -> list[str]:

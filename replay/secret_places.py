@@ -40,7 +40,7 @@ _SURE_NAME = re.compile(
     r"|access[_-]?key|listen[_-]?key|passw(?:or)?d|pwd|passphrase|mnemonic|seed[_-]?phrase|jwt"
     r"|authorization|credential|(?:access|refresh|id|auth|bot|session|bearer|security|csrf)[_-]?token)"
 )
-_HINTS = "token secret key passw pwd passphrase mnemonic seed jwt authorization credential".split()
+_HINTS = ("token", "secret", "key", "pass", "pwd", "mnemonic", "seed", "jwt", "auth", "credential")
 """One of these is in every name that ``_SURE_NAME`` matches: quickly looked for."""
 _QUERY_NAME = re.compile(r"(?i)[\w.-]*?(?:token|key|auth|sign|signature|sig|session|appid)")
 """Secrets unless the value says otherwise: ``token=USDC`` is a coin."""

@@ -7,16 +7,19 @@ import os
 import secrets
 import shutil
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from perfscan.errors import InputError
 from perfscan.replay.certificates import Authority
+from perfscan.replay.event_loop import new_event_loop
 from perfscan.replay.model import RecordingHeader
 from perfscan.replay.recorder.capture import Capture
 from perfscan.replay.recorder.held_streams import HeldStreams
+from perfscan.replay.recorder.inbound import Entrance, Inbound
 from perfscan.replay.recorder.tap import Tap
 from perfscan.replay.recorder.upstream import Dialer
 from perfscan.replay.recording import RecordingWriter
@@ -44,6 +47,8 @@ class Plan:
     redact: bool = True
     hold_pause_s: float | None = None
     """Hold streams while the bot is away, with this pause between queued messages."""
+    entrances: Sequence[Entrance] = ()
+    """Ports at which the bot's users are recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +68,26 @@ class Outcome:
     """Held messages that the bot has not been given."""
 
 
-def record(plan: Plan) -> Outcome:
-    """Run the bot to its end and record; raises InputError before anything is written."""
+def record(plan: Plan, say: Callable[[str], None]) -> Outcome:
+    """Run the bot to its end and record; raises InputError before anything is written.
+
+    ``say`` is told where the bot's users are to connect.
+    """
     if shutil.which(plan.command[0], path=plan.environment.get("PATH")) is None:
         raise InputError(
             f"there is no command {plan.command[0]!r}",
             remedy="give a command that exists after --",
         )
-    return asyncio.run(_record(plan))
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(_record(plan, say))
 
 
-async def _record(plan: Plan) -> Outcome:
+async def _record(plan: Plan, say: Callable[[str], None]) -> Outcome:
     redactor = _redactor(plan) if plan.redact else None
     dialer = Dialer.create(plan.stand_ins, plan.upstream_ca)
-    with scratch_folder("perfscan-record-") as folder:
+    with ExitStack() as stack:
+        doors = [(stack.enter_context(one.listen()), one.bot_port) for one in plan.entrances]
+        folder = stack.enter_context(scratch_folder("perfscan-record-"))
         authority = Authority.create(folder)
         bundle = write_bundle(authority.ca_file, folder / "bundle.pem")
         with RecordingWriter(plan.output, _header(plan, redactor)) as writer:
@@ -85,6 +96,10 @@ async def _record(plan: Plan) -> Outcome:
             if plan.hold_pause_s is not None:
                 held = HeldStreams(capture, dialer, plan.hold_pause_s)
             tap = Tap(capture, dialer, authority, held)
+            inbound = [Inbound(capture, listener, port) for listener, port in doors]
+            for door, (listener, port) in zip(inbound, doors, strict=True):
+                address = listener.getsockname()[0]
+                say(f"users of the bot's port {port} connect to http://{address}:{door.port}")
             try:
                 environment = bot_environment(
                     plan.environment,
@@ -97,7 +112,7 @@ async def _record(plan: Plan) -> Outcome:
                 )
                 status, stopped = await _run(plan.command, environment, capture)
             finally:
-                await tap.close()
+                await asyncio.gather(tap.close(), *(door.close() for door in inbound))
             capture.finish()
     if capture.refused:
         raise capture.refused

@@ -58,7 +58,7 @@ class Dialer:
         """
         address = self.stand_ins.get((host, port)) or self.stand_ins.get((host, None))
         async with asyncio.timeout(CONNECT_LIMIT_S):
-            connected, connect_ns = await _connect(*(address or (host, port)))
+            connected, connect_ns = await connect(*(address or (host, port)))
             started = time.perf_counter_ns()
             try:
                 reader, writer = await asyncio.open_connection(
@@ -74,8 +74,11 @@ class Dialer:
         return Upstream(reader, writer, connect_ns, tls_ns if tls else None)
 
 
-async def _connect(host: str, port: int) -> tuple[socket.socket, int]:
-    """Return a connected socket and what the TCP handshake took, without the name look-up."""
+async def connect(host: str, port: int) -> tuple[socket.socket, int]:
+    """Return a connected socket and what the TCP handshake took, without the name look-up.
+
+    Raises OSError.
+    """
     loop = asyncio.get_running_loop()
     problem: OSError | None = None
     for family, kind, protocol, _, address in await loop.getaddrinfo(

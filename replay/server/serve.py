@@ -33,6 +33,7 @@ from typing import Any
 
 from perfscan.errors import InputError, PerfscanError
 from perfscan.replay.certificates import Authority
+from perfscan.replay.event_loop import new_event_loop
 from perfscan.replay.exchanges import outbound
 from perfscan.replay.latency import with_latency
 from perfscan.replay.model import Recording
@@ -181,16 +182,6 @@ def _say(line: Mapping[str, Any]) -> bool:
         sys.stdout = None  # or Python complains again at its exit
         return False
     return True
-
-
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    """Return the fastest event loop that is installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
 
 
 def main(arguments: list[str]) -> int:
