@@ -43,9 +43,7 @@ def inflated(coding: str, body: bytes) -> bytes | None:
     return None if parts is None else b"".join(parts)
 
 
-def unpacked(
-    codings: str, parts: Sequence[bytes], *, cut: bool = False
-) -> list[bytes] | None:
+def unpacked(codings: str, parts: Sequence[bytes], *, cut: bool = False) -> list[bytes] | None:
     """Return the parts of a body, each unpacked as far as it goes; None where that fails.
 
     It fails where a coding is not known here and where the data is damaged. With ``cut`` the end

@@ -8,7 +8,6 @@ from collections import deque
 
 from websockets.protocol import Side
 
-from perfscan.replay.content_coding import undo
 from perfscan.replay.model import (
     Close,
     Direction,
@@ -22,6 +21,7 @@ from perfscan.replay.model import (
 )
 from perfscan.replay.recorder.accepting import Connection
 from perfscan.replay.recorder.capture import Capture
+from perfscan.replay.recorder.plain_body import undo
 from perfscan.replay.wire import (
     HttpRequest,
     HttpResponse,

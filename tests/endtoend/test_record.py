@@ -286,7 +286,11 @@ def test_bodies_of_every_kind_are_stored_as_the_bot_sees_them(record: Record) ->
     assert nothing.status == 204
     assert binary is not None
     assert done.requests[4].request.body == b"\xff\x00"
-    assert any("stored decompressed" in note for note in done.recording.header.notes)
+    assert packed.encoding == "gzip"
+    assert sum(size for _, size in pieces.pieces) == len(pieces.body)
+    assert len(pieces.pieces) == 3
+    assert all(later - before > 5e6 for (before, _), (later, _) in pairwise(pieces.pieces))
+    assert not packed.pieces
 
 
 def test_what_breaks_is_recorded_and_told(record: Record) -> None:

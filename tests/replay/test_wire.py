@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 
 import pytest
 from websockets.extensions.permessage_deflate import PerMessageDeflate
@@ -17,7 +15,8 @@ from perfscan.replay.wire import (
     RequestReader,
     ResponseReader,
     WireError,
-    decoded,
+    WireMessage,
+    WirePing,
 )
 
 REQUESTS = (
@@ -156,32 +155,40 @@ def test_a_101_ends_http() -> None:
     assert reader.after_upgrade == b"\x81\x01a"
 
 
-@pytest.mark.parametrize(
-    ("encoding", "pack"),
-    [
-        ("gzip", gzip.compress),
-        ("GZIP", gzip.compress),
-        ("deflate", zlib.compress),
-        ("deflate", lambda body: zlib.compress(body, wbits=-15)),
-    ],
-)
-def test_compressed_bodies_are_stored_as_the_application_sees_them(encoding: str, pack) -> None:  # type: ignore[no-untyped-def]
-    packed = pack(b'{"a": 1}')
-    headers = (("Content-Encoding", encoding), ("A", "b"), ("Content-Length", str(len(packed))))
-    assert decoded(headers, packed) == ((("A", "b"), ("Content-Length", "8")), b'{"a": 1}', True)
+def test_a_body_that_comes_little_by_little_is_kept_in_pieces() -> None:
+    reader = ResponseReader()
+    reader.expect("GET")
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    reader.feed(head + b"3\r\nabc\r\n", 1_000)
+    reader.feed(b"2\r\nde\r\n", 1_001_000)  # within a millisecond: the same piece
+    reader.feed(b"1\r\nf\r\n", 1_001_001)
+    reader.feed(b"2\r\ngh\r\n", 9_001_000)
+    reader.feed(b"0\r\n\r\n", 99_000_000)
+    (answer,) = reader.take()
+    assert answer.body == b"abcdefgh"
+    assert answer.pieces == ((0, 5), (1_000_001, 1), (9_000_000, 2))
+    assert answer.end_ns == 99_000_000
 
 
-def test_what_cannot_be_decompressed_stays_as_it_was_sent() -> None:
-    for encoding in ("br", "gzip"):
-        headers = (("Content-Encoding", encoding), ("Content-Length", "3"))
-        assert decoded(headers, b"abc") == (headers, b"abc", False)
-    head = (("Content-Encoding", "gzip"), ("Content-Length", "99"))
-    assert decoded(head, b"") == (head, b"", False)
+def test_a_body_that_comes_at_once_has_no_pieces() -> None:
+    reader = ResponseReader()
+    for start in (0, 50_000_000):  # the second answer does not inherit the first one's time
+        reader.expect("GET")
+        reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab", start)
+        reader.feed(b"cd", start + 900_000)
+    assert [answer.pieces for answer in reader.take()] == [(), ()]
 
 
-def test_a_chunked_body_gets_a_length() -> None:
-    headers = (("Transfer-Encoding", "chunked"),)
-    assert decoded(headers, b"abc") == ((("Content-Length", "3"),), b"abc", False)
+def test_a_response_that_the_client_leaves_is_kept_as_far_as_it_came() -> None:
+    reader = ResponseReader()
+    reader.expect("GET")
+    assert not reader.cut()
+    reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n", 0)
+    assert not reader.cut()
+    reader.feed(b"\r\nabc", 5)
+    assert reader.cut()
+    (answer,) = reader.take()
+    assert (answer.body, answer.end_ns) == (b"abc", 5)
 
 
 def frame(opcode: Opcode, data: bytes, *, mask: bool, fin: bool = True) -> bytes:
@@ -190,7 +197,7 @@ def frame(opcode: Opcode, data: bytes, *, mask: bool, fin: bool = True) -> bytes
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
 @pytest.mark.parametrize("sender", [Side.CLIENT, Side.SERVER])
-def test_messages_are_reassembled_and_pings_are_not_messages(sender: Side, size: int) -> None:
+def test_messages_are_reassembled_and_pings_stand_between(sender: Side, size: int) -> None:
     mask = sender is Side.CLIENT
     data = (
         frame(Opcode.TEXT, b"h\xc3", mask=mask, fin=False)
@@ -207,7 +214,12 @@ def test_messages_are_reassembled_and_pings_are_not_messages(sender: Side, size:
         for start in range(0, len(data), size)
         for message in reader.feed(data[start : start + size])
     ]
-    assert found == ["hé", b"abc", ""]
+    assert found == [
+        WirePing(b"!"),
+        WireMessage("hé", (2, 1)),
+        WireMessage(b"abc"),
+        WireMessage(""),
+    ]
     assert reader.closed == (1001, "bye")
 
 
@@ -231,7 +243,7 @@ def test_compressed_messages_are_read_with_the_senders_parameters(
         plain = Frame(Opcode.TEXT, b"the same text again " * 20)
         data = plain.serialize(mask=sender is Side.CLIENT, extensions=[compressor])
         assert len(data) < 100
-        assert reader.feed(data) == ["the same text again " * 20]
+        assert reader.feed(data) == [WireMessage("the same text again " * 20)]
 
 
 def test_bytes_that_are_not_websocket_are_an_error() -> None:

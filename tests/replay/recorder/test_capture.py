@@ -31,13 +31,14 @@ def test_events_are_on_disk_at_once_and_counted(tmp_path: Path) -> None:
     taken.add(Message(1, 1, "received", "very-secret-value", heard=False))
     taken.add(Failure(1, 2, "reset"))
     assert len(read_recording(path).events) == 3
-    taken.decompressed = 2
+    taken.opaque = 2
     taken.finish()
     recording = read_recording(path)
     assert "very-secret" not in path.read_text()
     assert recording.header.redacted == {"value": 1}
     assert recording.header.notes == (
-        "2 of the bodies came compressed and are stored decompressed",
+        "2 of the bodies are stored as sent and not searched for secrets, since their content "
+        "coding is not known here (br needs brotli, zstd zstandard)",
         "1 of the messages arrived while the bot was away or busy (heard=false)",
     )
     assert taken.hosts == {"api.example.com"}
