@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
+from endtoend import service as service_module
+from endtoend.recorded import Record, Service, record_bot
 from endtoend.toy import BOT, SCENARIO, Done, Perfscan, Toy, perfscan_command, toy_recording
 
 from perfscan.replay.recording import write_recording
@@ -43,3 +47,21 @@ def perfscan(tmp_path: Path) -> Perfscan:
         return Done(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Run the local service that stands in for real ones."""
+    folder = tmp_path_factory.mktemp("service")
+    command = [sys.executable, service_module.__file__, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        plain, tls = map(int, process.stdout.readline().split())
+        yield Service(folder, plain, tls)
+        process.terminate()
+
+
+@pytest.fixture
+def record(tmp_path: Path, service: Service) -> Record:
+    """Record a bot given as source."""
+    return partial(record_bot, tmp_path, service)

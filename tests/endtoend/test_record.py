@@ -6,105 +6,20 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from endtoend import service as service_module
+from endtoend.recorded import API, SECRET, Record, Service, prepare
 from endtoend.toy import heed_interrupts
 
-from perfscan.replay.exchanges import Exchange, exchanges, websockets
-from perfscan.replay.model import Close, Failure, Message, Open, Recording
+from perfscan.replay.exchanges import exchanges, websockets
+from perfscan.replay.model import Close, Failure, Message, Open
 from perfscan.replay.recording import read_recording
 
 pytestmark = pytest.mark.endtoend
-
-SECRET = "s3cret-of-the-environment"
-API, STREAM = service_module.HOSTS
-
-
-@dataclass(frozen=True)
-class Service:
-    folder: Path
-    plain: int
-    tls: int
-
-    def options(self) -> list[str]:
-        mapped = [
-            f"{host}:{real}=127.0.0.1:{local}"
-            for host in (API, STREAM)
-            for real, local in ((80, self.plain), (443, self.tls))
-        ]
-        mapped.append("refused.example.test=127.0.0.1:1")
-        words = [word for value in mapped for word in ("--map", value)]
-        return [*words, "--upstream-ca", str(self.folder / "ca.pem")]
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder = tmp_path_factory.mktemp("service")
-    command = [sys.executable, service_module.__file__, str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        plain, tls = map(int, process.stdout.readline().split())
-        yield Service(folder, plain, tls)
-        process.terminate()
-
-
-@dataclass(frozen=True)
-class Recorded:
-    status: int
-    stdout: str
-    stderr: str
-    path: Path
-
-    @property
-    def recording(self) -> Recording:
-        return read_recording(self.path)
-
-    @property
-    def requests(self) -> list[Exchange]:
-        return [found for found in exchanges(self.recording) if not found.is_websocket]
-
-
-Record = Callable[..., Recorded]
-
-
-@pytest.fixture
-def record(tmp_path: Path, service: Service) -> Record:
-    """Record a bot given as source."""
-
-    def run(
-        source: str, *options: str, stdin: str = "", arguments: tuple[str, ...] = ()
-    ) -> Recorded:
-        command = prepare(tmp_path, service, source, *options, arguments=arguments)
-        done = subprocess.run(
-            command,
-            env={**os.environ, "SERVICE_TOKEN": SECRET},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return Recorded(done.returncode, done.stdout, done.stderr, tmp_path / "t.jsonl")
-
-    return run
-
-
-def prepare(
-    folder: Path, service: Service, source: str, *options: str, arguments: tuple[str, ...] = ()
-) -> list[str]:
-    (folder / "bot.py").write_text(textwrap.dedent(source), "utf-8")
-    perfscan = [sys.executable, "-P", "-m", "perfscan", "record", "-o", str(folder / "t.jsonl")]
-    words = [*perfscan, *service.options(), *options, "--"]
-    return [*words, sys.executable, str(folder / "bot.py"), *arguments]
-
 
 HTTP_CLIENTS = {
     "requests": """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -15,6 +16,7 @@ from perfscan.replay.model import (
     Failure,
     Message,
     Open,
+    Ping,
     Recording,
     RecordingHeader,
     Request,
@@ -69,6 +71,18 @@ def redactor(**secrets: str) -> Redactor:
         ("cannot reach https://user:pa55word@proxy.example/", "pa55word"),
         ('{"op":"auth","args":["0123456789abcdefgh",1700000000000,"x"]}', "0123456789abcdefgh"),
         ("grant_type=password&password=hunter22&x=1", "hunter22"),
+        ("redis://:pa55word@cache.example:6379/0", "pa55word"),
+        ("Authorization: Basic dXNlcjpwYTU1d29yZA==, said the proxy", "dXNlcjpwYTU1d29yZA=="),
+        ("rejected: Bearer sk-0123456789abcdef", "sk-0123456789abcdef"),
+        (
+            '--b\r\nContent-Disposition: form-data; name="password"\r\n\r\nhunter22\r\n--b--\r\n',
+            "hunter22",
+        ),
+        (
+            '--b\r\nContent-Disposition: form-data; name="api_key"\r\n'
+            "Content-Type: text/plain\r\n\r\n0123456789\r\n--b--\r\n",
+            "0123456789",
+        ),
     ],
 )
 def test_a_secret_goes_by_its_place_and_json_stays_json(text: str, secret: str) -> None:
@@ -98,6 +112,8 @@ def test_a_secret_goes_by_its_place_and_json_stays_json(text: str, secret: str) 
         "/price?token=USDC",
         f"https://solscan.io/tx?signature={SIGNATURE}",
         "/bots/123:abcdef/",
+        "Basic understanding of bearer instruments",
+        '--b\r\nContent-Disposition: form-data; name="symbol"\r\n\r\nBTCUSDT\r\n--b--',
         "/about?monkeys=1&keyboard=qwertyuiop",
         "tokenizer says secretary",
         '{"op":"subscribe","args":["orderbook.50.BTCUSDT.long-topic"]}',
@@ -216,6 +232,7 @@ EVENTS: tuple[Event, ...] = (
     ),
     Response(1, 1, 2, 3, 401, (), b'"bad: secret-of-the-environment"', "secret-of-the-environment"),
     Message(1, 4, "received", "secret-of-the-environment"),
+    Ping(1, 4, "sent", b"secret-of-the-environment"),
     Close(1, 5, "bot", 1000, "secret-of-the-environment"),
     Failure(1, 6, "secret-of-the-environment"),
 )
@@ -236,6 +253,50 @@ def test_no_part_of_any_event_keeps_a_known_secret() -> None:
     assert dict(request.headers)["Content-Length"] == str(len(request.body))
     again = redact_recording(recording, redactor(API_KEY="secret-of-the-environment"))
     assert again.events == recording.events
+
+
+@pytest.mark.parametrize("before", ["", "u", "us", "usr"])
+def test_environment_values_go_out_of_base64_too(before: str) -> None:
+    secret = "secret-of-the-environment"
+    packed = base64.b64encode(f"{before}{secret}!".encode()).decode()
+    clean = redactor(API_KEY=secret)
+    assert STAND_IN.search(clean.text(f'{{"note": "{packed}"}}'))
+    assert clean.event(Ping(1, 0, "sent", packed.encode())).data != packed.encode()
+
+
+def test_pieces_and_frames_follow_a_body_whose_length_changes() -> None:
+    clean = redactor(API_KEY="secret-of-the-environment")
+    body = b"0123456789 secret-of-the-environment"
+    pieces = ((0, 4), (2_000_000, 30), (4_000_000, 2))
+    response = clean.event(Response(1, 1, 0, 5, 200, body=body, pieces=pieces))
+    assert sum(size for _, size in response.pieces) == len(response.body) != len(body)
+    assert response.pieces[0] == (0, 4)
+    assert all(size > 0 for _, size in response.pieces)
+    text = "é secret-of-the-environment"
+    message = clean.event(Message(1, 0, "sent", text, frames=(1, 1, 20, 6)))
+    assert isinstance(message.data, str)
+    assert sum(message.frames) == len(message.data.encode()) != len(text.encode())
+    untouched = Message(1, 0, "sent", "abc", frames=(1, 2, 0))
+    assert clean.event(untouched) == untouched
+
+
+def test_a_body_that_shrinks_loses_its_last_pieces() -> None:
+    body = b"x=1&password=" + b"p" * 300
+    pieces = ((0, 5), (2_000_000, 200), (4_000_000, 108))
+    response = redactor().event(Response(1, 1, 0, 5, 200, body=body, pieces=pieces))
+    left = len(response.body) - 5
+    assert response.pieces == ((0, 5), (2_000_000, left))
+
+
+def test_values_that_come_once_are_not_remembered_and_others_not_for_ever() -> None:
+    clean = redactor()
+    for number in range(200):
+        clean.text(f"/order?signature={number:064x}")
+    assert f"{1:064x}" in clean.text(f"bad {1:064x}")
+    for number in range(200):
+        clean.text(f"/order?api_key=some-long-key-{number:06}")
+    assert "some-long-key-000199" not in clean.text("bad some-long-key-000199")
+    assert "some-long-key-000001" in clean.text("bad some-long-key-000001")
 
 
 def test_a_secret_that_cannot_be_taken_out_is_refused_by_the_name_of_its_variable() -> None:

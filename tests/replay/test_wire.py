@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Close, Frame, Opcode
