@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from perfscan.cli.options import Faults
 from perfscan.cli.status import Status
 from perfscan.errors import InputError
 
@@ -122,6 +123,8 @@ def serve(
     file: RecordingFile,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
     speed: Annotated[float, typer.Option(help="Divide recorded waits by this.")] = 1.0,
+    fault: Faults = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 1,
 ) -> int:
     """Play a recording to any client on this machine, as a mock server, until Ctrl-C.
 
@@ -129,11 +132,14 @@ def serve(
     WebSocket plays its session from the beginning. Nothing is ever fetched from the real services.
     A recording of requests that came to a program (GoReplay) is played in that program's place.
 
-    Example: perfscan traffic serve traffic.jsonl --port 8000
+    Example: perfscan traffic serve traffic.jsonl --port 8000 --fault status=503:5%
     """
     from perfscan.replay.exchanges import outbound, turned
+    from perfscan.replay.faults import read_faults
+    from perfscan.replay.model import Emulated
     from perfscan.replay.recording import read_recording
     from perfscan.replay.server.mock import play_mock
+    from perfscan.replay.server.playback import Settings
 
     if speed <= 0:
         raise InputError("the speed must be above 0", where="--speed", remedy="give 1 or 10, say")
@@ -141,10 +147,13 @@ def serve(
     _refuse_empty(recording, file)
     if not outbound(recording):
         recording = turned(recording)
-    tally = play_mock(recording, port, speed, lambda line: typer.echo(line, err=True))
+    emulated = Emulated(read_faults(fault or ()))
+    settings = Settings(speed=speed, seed=seed, emulated=emulated)
+    tally = play_mock(recording, port, settings, lambda line: typer.echo(line, err=True))
     typer.echo(
         f"{tally['hits']:,.0f} answered as recorded, {tally['extras']:,.0f} answered again, "
         f"{tally['misses']:,.0f} not in the recording, {tally['unused']:,.0f} never asked for"
+        + (f", {tally['faults']:,.0f} met a fault" if emulated.faults else "")
     )
     return Status.OK
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from perfscan.replay.model.traffic import Headers
@@ -113,3 +113,7 @@ class Emulated:
 
     def __bool__(self) -> bool:
         return bool(self.faults or self.limits)
+
+    def with_faults(self, more: tuple[Fault, ...]) -> Emulated:
+        """Return the same with further faults."""
+        return replace(self, faults=(*self.faults, *more))

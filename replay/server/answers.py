@@ -85,8 +85,23 @@ class Answer:
     """How an injected fault spoils it."""
     head: bytes = field(init=False, repr=False, compare=False)
     """Status line and headers without the empty line that ends them."""
+    plain: bool = field(init=False, repr=False, compare=False)
+    """It is written in one go or two, as it is."""
+
+    @property
+    def accepts(self) -> bool:
+        """Whether the service did what it was asked for."""
+        return self.status < 400 and not self.broke and self.damage is None
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it may go on for ever, so that nobody waits for its end."""
+        kinds = (value for name, value in self.headers if name.lower() == "content-type")
+        return any(kind.lower().startswith("text/event-stream") for kind in kinds)
 
     def __post_init__(self) -> None:
+        shaped = self.encoding or self.pieces or self.chunked or self.damage
+        object.__setattr__(self, "plain", not shaped)
         object.__setattr__(self, "head", head_of(self.status, self.reason, self.headers))
 
 
@@ -120,12 +135,7 @@ def recorded_answers(
         broken = Recorded(exchange.request.exchange, 0, "", (), b"", None, waited, 0, broke=True)
         yield from (broken if failure else None for _ in asked.calls)
         return
-    framing = _FRAMING
-    if exchange.request.method == "HEAD":  # there the length is all that is said of the body
-        framing = _FRAMING - {"content-length"}
-    if response.encoding:  # the body is kept decoded
-        framing |= {"content-encoding"}
-    headers = tuple(pair for pair in response.headers if pair[0].lower() not in framing)
+    headers = lasting_headers(response, exchange.request.method)
     service_ns = max(0, response.at_ns - exchange.request.at_ns) if timed else 0
     body_ns = max(0, response.end_ns - response.at_ns) if timed else 0
     closes = _says_close(response.headers) and not _says_close(exchange.request.headers)
@@ -139,6 +149,16 @@ def recorded_answers(
             pieces=pieces,
             chunked=chunked,
         )
+
+
+def lasting_headers(response: Response, method: str = "GET") -> Headers:
+    """Return the headers of an answer but for those that frame its body."""
+    framing = _FRAMING
+    if method == "HEAD":  # there the length is all that is said of the body
+        framing = _FRAMING - {"content-length"}
+    if response.encoding:  # the body is kept decoded
+        framing |= {"content-encoding"}
+    return tuple(pair for pair in response.headers if pair[0].lower() not in framing)
 
 
 def join_batch(asked: Asked, parts: Sequence[Answer]) -> Answer:

@@ -8,14 +8,20 @@ answered by :meth:`HttpConnection._send`, the one place where answers are writte
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import struct
 from collections import deque
 from functools import partial
 from typing import cast
 
 from perfscan.replay.model import Close, Failure, Open, Party
 from perfscan.replay.server.answers import Answer, head_of
+from perfscan.replay.server.delivery import Delivery
+from perfscan.replay.server.emulation import UNDISTURBED
 from perfscan.replay.server.playback import Playback
 from perfscan.replay.server.recognition import Heard, Recognition
+from perfscan.replay.server.scripts import Wanted, script
 from perfscan.replay.server.timeline import answer_due
 from perfscan.replay.server.turn import Turn
 from perfscan.replay.server.websocket_connection import WebSocketConnection, upgrade
@@ -111,6 +117,8 @@ class HttpConnection(asyncio.Protocol):
         """End."""
         self._connected.discard(self)
         now_ns = self._playback.active()
+        if self._playback.emulation is not None:
+            self._playback.emulation.leave(self)
         for turn in self._queue:  # asked in vain
             self._playback.abandon(turn)
         self._queue.clear()
@@ -127,6 +135,19 @@ class HttpConnection(asyncio.Protocol):
         """Cut the connection."""
         self._closed_by = "upstream"
         self._transport.abort()
+
+    def reset(self) -> None:
+        """Cut the connection so that the client sees it reset."""
+        with contextlib.suppress(OSError):  # it is gone already
+            linger = struct.pack("ii", 1, 0)
+            own_socket = self._transport.get_extra_info("socket")
+            own_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.abort()
+
+    @property
+    def is_websocket(self) -> bool:
+        """Whether it has become a WebSocket."""
+        return self._websocket is not None
 
     # --- What the WebSocket part needs ------------------------------------------------------------
 
@@ -169,15 +190,18 @@ class HttpConnection(asyncio.Protocol):
         if not self._introduced:
             self._introduce(heard.name, heard.host)
         playback.tally.in_flight += 1
-        if heard.websocket and self._open_websocket(heard, now_ns):
+        emulation = playback.emulation
+        met = UNDISTURBED if emulation is None else emulation.meet(heard, self.number, now_ns)
+        untouched = met.instead is None
+        if untouched and heard.websocket and self._open_websocket(heard, now_ns, met.delay_ns):
             return
-        answer = playback.answer(heard, now_ns)
+        answer = met.instead or met.upon(playback.answer(heard, now_ns))
         due_ns = self._due(now_ns, answer.service_ns)
         exchange = playback.next_exchange()
         last = heard.last or answer.closes
         self._schedule(Turn(exchange, self.number, heard, now_ns, answer, due_ns, last), now_ns)
 
-    def _open_websocket(self, heard: Heard, now_ns: int) -> bool:
+    def _open_websocket(self, heard: Heard, now_ns: int, delay_ns: int) -> bool:
         """Answer a request for a WebSocket; False where the recording holds none there."""
         asked = HttpRequest(heard.method, heard.target, heard.headers, heard.body)
         opened = upgrade(self._playback, asked, heard.host)
@@ -192,7 +216,7 @@ class HttpConnection(asyncio.Protocol):
         self._websocket = WebSocketConnection(self._playback, self, request, opened)
         if self._reader.after_upgrade:
             self._websocket.receive(bytes(self._reader.after_upgrade))
-        due_ns = self._due(now_ns, handshake.service_ns)
+        due_ns = self._due(now_ns, handshake.service_ns + delay_ns)
         turn = Turn(exchange, self.number, heard, now_ns, answer, due_ns, last=False)
         self._schedule(turn, now_ns)
         return True
@@ -206,6 +230,8 @@ class HttpConnection(asyncio.Protocol):
         self._usable_ns += self._playback.pace(self._playback.costs.next_ns(host))
         door = self._recognition
         self._playback.observe(Open(self.number, self._accepted_ns, door.scheme, name, door.port))
+        if self._playback.emulation is not None:
+            self._playback.emulation.join(self, host, self._accepted_ns)
 
     # --- Answers ----------------------------------------------------------------------------------
 
@@ -246,6 +272,8 @@ class HttpConnection(asyncio.Protocol):
             self._finish(turn, playback.active(), 0)
             self.abort()
             return True
+        if not answer.plain:
+            return self._deliver(turn)
         bodiless = turn.heard.method == "HEAD" or answer.status in _BODILESS or answer.status < 200
         body = b"" if bodiless else answer.body
         if turn.begun_ns is None:
@@ -270,6 +298,42 @@ class HttpConnection(asyncio.Protocol):
             self.end("upstream")
         if self._websocket is not None and answer.status == 101:
             self._websocket.opened()
+        return True
+
+    def _deliver(self, turn: Turn) -> bool:
+        """Write what is due of an answer that comes bit by bit; False while some is to come."""
+        playback, now_ns = self._playback, self._playback.alarm.now()
+        delivery = turn.delivery
+        if delivery is None:
+            heard, answer = turn.heard, turn.answer
+            wanted = Wanted(heard.method, heard.accept_encoding, heard.old, turn.last)
+            written = script(answer, wanted, answer.head, playback.pace)
+            delivery = turn.delivery = Delivery(written, now_ns)
+            if answer.is_stream:
+                playback.release(turn)
+        if data := delivery.take(now_ns):
+            self._transport.write(data)
+        if delivery.complete:
+            return self._end_delivery(turn, delivery)
+        due_ns = delivery.wait_until()
+        if due_ns is not None:
+            playback.alarm.at(due_ns, self._send_queue)
+        return False
+
+    def _end_delivery(self, turn: Turn, delivery: Delivery) -> bool:
+        """Do with the connection what the script says; False where it hangs from now on."""
+        end, playback = delivery.script.end, self._playback
+        if end == "stall":
+            if turn.ended_ns is None and playback.emulation is not None:
+                turn.ended_ns = delivery.begun_ns
+                playback.emulation.give_up(self)
+            return False
+        turn.begun_ns = None if turn.answer.damage else delivery.begun_ns
+        self._finish(turn, playback.active(), delivery.script.size)
+        if end == "reset":
+            self.reset()
+        elif end == "close":
+            self.end("upstream")
         return True
 
     def _finish(self, turn: Turn, now_ns: int, size: int) -> None:

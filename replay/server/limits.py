@@ -11,8 +11,10 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import NamedTuple
 
 from perfscan.replay.items import request_matches
+from perfscan.replay.keys import url_like
 from perfscan.replay.model import Headers, HostLimits, Rate, RateLimit
 
 _ROUNDING_NS = 0.5
@@ -47,6 +49,18 @@ class TokenBucket:
         return max(0.0, self._full_at_ns - now_ns)
 
 
+class Address(NamedTuple):
+    """What of a request decides which limits are for it."""
+
+    method: str
+    host: str
+    target: str
+
+    def fits(self, pattern: str) -> bool:
+        """Tell whether a request pattern is for it."""
+        return request_matches(pattern, self.method, url_like(pattern, self.host, self.target))
+
+
 @dataclass(frozen=True, slots=True)
 class Exceeded:
     """A request that a limit refuses."""
@@ -66,17 +80,14 @@ class Throttle:
         self._refused: deque[int] = deque()
         self._banned_until_ns = 0
 
-    def concerns(self, method: str, url: str) -> bool:
+    def concerns(self, asked: Address) -> bool:
         """Tell whether such requests count."""
         wanted = self.limit.requests
-        return not wanted or any(request_matches(pattern, method, url) for pattern in wanted)
+        return not wanted or any(asked.fits(pattern) for pattern in wanted)
 
-    def weight(self, method: str, url: str) -> float:
+    def weight(self, asked: Address) -> float:
         """Return what such a request takes."""
-        for pattern, weight in self.limit.weights.items():
-            if request_matches(pattern, method, url):
-                return weight
-        return 1.0
+        return next((w for pattern, w in self.limit.weights.items() if asked.fits(pattern)), 1.0)
 
     def ban(self, now_ns: int) -> Exceeded | None:
         """Return the refusal while the client is banned."""
@@ -132,15 +143,15 @@ class Gate:
         self._streaming: set[int] = set()
         self._busy_until_ns: list[int] = []
 
-    def request(self, now_ns: int, method: str, url: str) -> Exceeded | None:
+    def request(self, now_ns: int, asked: Address) -> Exceeded | None:
         """Return why a request is refused; one that is not counts in all limits it concerns."""
         for throttle in self._throttles:
             if banned := throttle.ban(now_ns):
                 return banned
         concerned = [
-            (throttle, throttle.weight(method, url))
+            (throttle, throttle.weight(asked))
             for throttle in self._throttles
-            if throttle.concerns(method, url)
+            if throttle.concerns(asked)
         ]
         for throttle, weight in concerned:
             if exceeded := throttle.check(now_ns, weight):
@@ -149,12 +160,12 @@ class Gate:
             throttle.take(now_ns, weight)
         return None
 
-    def headers(self, now_ns: int, method: str, url: str) -> Headers:
+    def headers(self, now_ns: int, asked: Address) -> Headers:
         """Return the headers that tell a client how much it has used."""
         return tuple(
             pair
             for throttle in self._throttles
-            if throttle.concerns(method, url)
+            if throttle.concerns(asked)
             for pair in throttle.header(now_ns)
         )
 

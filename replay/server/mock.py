@@ -6,6 +6,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from perfscan.errors import InputError
 from perfscan.replay.model import Miss, Observed, Recording, Served
@@ -16,7 +17,7 @@ from perfscan.replay.server.upstream import Upstream
 Say = Callable[[str], None]
 
 
-def play_mock(recording: Recording, port: int, speed: float, say: Say) -> Mapping[str, float]:
+def play_mock(recording: Recording, port: int, settings: Settings, say: Say) -> Mapping[str, float]:
     """Serve plain HTTP and WebSocket on 127.0.0.1 until SIGINT or SIGTERM; return the tally.
 
     ``say`` is told the address, then every miss as it happens. Port 0 takes a free one. Raises
@@ -29,11 +30,11 @@ def play_mock(recording: Recording, port: int, speed: float, say: Say) -> Mappin
             f"cannot listen on port {port}: {error.strerror}", remedy="choose another --port"
         ) from error
     with listener:
-        return asyncio.run(_play(recording, listener, speed, say))
+        return asyncio.run(_play(recording, listener, replace(settings, mock=True), say))
 
 
 async def _play(
-    recording: Recording, listener: socket.socket, speed: float, say: Say
+    recording: Recording, listener: socket.socket, settings: Settings, say: Say
 ) -> Mapping[str, float]:
     def tell(event: Observed) -> None:
         if isinstance(event, Served) and event.miss is not None:
@@ -42,7 +43,7 @@ async def _play(
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    upstream = Upstream(recording, Settings(speed=speed, mock=True), report=observing(tell))
+    upstream = Upstream(recording, settings, report=observing(tell))
     upstream.listen(listener, port=None, tls=False)
     say(f"listening on http://127.0.0.1:{listener.getsockname()[1]} (Ctrl-C ends it)")
     await stop.wait()

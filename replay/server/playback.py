@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import get_args
 
 from perfscan.replay.items import holds, text_of, without_query
 from perfscan.replay.model import (
+    Emulated,
     ItemRules,
     MatchRules,
     Message,
     Observed,
+    Outcome,
     PushStimulus,
     Recording,
     Scheme,
@@ -21,12 +24,16 @@ from perfscan.replay.server.alarm import Alarm
 from perfscan.replay.server.answers import Answer
 from perfscan.replay.server.directory import Directory, Tuning
 from perfscan.replay.server.draft import Begins
+from perfscan.replay.server.emulation import Emulation, recorded_failures
 from perfscan.replay.server.matching import Matcher
 from perfscan.replay.server.pushes import Pushes
 from perfscan.replay.server.recognition import Heard, Recognition
 from perfscan.replay.server.recorded_clock import RecordedClock
 from perfscan.replay.server.timeline import ConnectionCosts, Pace
 from perfscan.replay.server.turn import Seen, Turn
+
+PATIENCE_S = 600.0
+"""So long a client that is never answered may wait where no item has a deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,7 @@ class Settings:
     """Play only stream messages up to this recorded second of their stream."""
     mock: bool = False
     """Serve any client under any host name, every WebSocket from its beginning."""
+    emulated: Emulated = field(default_factory=Emulated)
 
     @property
     def until_ns(self) -> int | None:
@@ -53,7 +61,7 @@ class Settings:
 class Tally:
     """What has happened so far."""
 
-    outcomes: dict[str, int] = field(default_factory=lambda: {"hit": 0, "extra": 0, "miss": 0})
+    outcomes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(get_args(Outcome), 0))
     effects: set[str] = field(default_factory=set)
     in_flight: int = 0
     last_activity_ns: int = 0
@@ -84,13 +92,26 @@ class Playback:
             recording,
             Tuning(settings.rules, self.pace, settings.seed, settings.until_ns, settings.mock),
             alarm,
-            self._watch_streams if settings.rules.modes else observe,
+            self._watch_streams if settings.rules.modes or settings.emulated else observe,
             _begins(settings.items),
         )
         self._matcher = Matcher(recording, settings.rules, settings.seed, any_host=settings.mock)
         self._clock = RecordedClock(self._matcher.first_ns, settings.speed)
+        self.emulation = self._emulation(recording) if settings.emulated else None
         self._connections = itertools.count(1)
         self._exchanges = itertools.count(1)
+
+    def _emulation(self, recording: Recording) -> Emulation:
+        settings = self.settings
+        return Emulation(
+            settings.emulated,
+            self.alarm,
+            self.pace,
+            seed=settings.seed,
+            patience_s=settings.items.deadline_s if settings.items else PATIENCE_S,
+            failures=recorded_failures(recording, settings.emulated.faults),
+            streams=self.stations.any,
+        )
 
     def next_connection(self) -> int:
         """Return the number of a new connection."""
@@ -116,20 +137,29 @@ class Playback:
     def finish(self, turn: Turn) -> None:
         """Note that a request was answered, and which item that ended."""
         answer, tally = turn.answer, self.tally
-        tally.in_flight -= 1
+        tally.in_flight -= turn.waited_for
         tally.outcomes[answer.outcome] += 1
-        if turn.heard.effect is not None and answer.status < 400 and not answer.broke:
+        if turn.heard.effect is not None and answer.accepts:
             tally.effects.add(turn.heard.effect)
         self.observe(turn)
 
     def abandon(self, turn: Turn) -> None:
         """Note that a request will not be answered: its connection is gone."""
-        self.tally.in_flight -= 1
+        if turn.ended_ns is not None:  # a fault stopped it on its way
+            self.tally.outcomes[turn.answer.outcome] += 1
+        self.tally.in_flight -= turn.waited_for
         self.observe(turn)
+
+    def release(self, turn: Turn) -> None:
+        """Do not let the run wait for the end of an answer, which may have none."""
+        self.tally.in_flight -= turn.waited_for
+        turn.waited_for = False
 
     def _watch_streams(self, event: Observed | Pushes) -> None:
         if isinstance(event, StreamStart):
             self._clock.follow(event)
+            if self.emulation is not None:
+                self.emulation.begin(event.at_ns)
         self.observe(event)
 
     def status(self) -> dict[str, float]:
@@ -144,6 +174,8 @@ class Playback:
             "hits": tally.outcomes["hit"],
             "extras": tally.outcomes["extra"],
             "misses": tally.outcomes["miss"],
+            "refused": tally.outcomes["refused"],
+            "faults": tally.outcomes["fault"],
             "unused": self._matcher.unused,
         }
 

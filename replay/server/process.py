@@ -54,6 +54,7 @@ class ServerProcess:
             "speed": speed,
             "seed": seed,
             "until_s": until_s,
+            "faults": [fault.spec for fault in scenario.emulated.faults],
         }
         self._config = folder / "serve.json"
         self._config.write_text(json.dumps(config), "utf-8")

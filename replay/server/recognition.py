@@ -49,6 +49,9 @@ class Heard:
     asked: Asked
     last: bool
     """The client does not want to keep the connection."""
+    old: bool
+    """It speaks HTTP/1.0."""
+    accept_encoding: str
     websocket: bool
     effect: str | None
     """Key of the item that it ends, once it is accepted."""
@@ -97,6 +100,8 @@ class Recognition:
             next(_NUMBERS),
             *(request.method, request.target, request.headers, request.body, name, host, asked),
             last="close" in wanted or (old and "keep-alive" not in wanted),
+            old=old,
+            accept_encoding=fields.get("accept-encoding", ""),
             websocket=fields.get("upgrade", "").lower() == "websocket",
             effect=self._effect(request, name),
         )

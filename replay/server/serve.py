@@ -8,7 +8,8 @@ The configuration is a JSON object::
                                         of each; tls defaults to what was recorded on that port
      "ca": "folder",                   of Authority.create; needed for TLS
      "journal": "journal.jsonl",       what the server sees; optional
-     "speed": 1.0, "seed": 0, "until_s": null}
+     "speed": 1.0, "seed": 0, "until_s": null,
+     "faults": ["loss=5%"]}             instead of the scenario's
 
 Prints ``{"ready": true, "origin_ns": n}``, then a status line four times a second. Ends on SIGTERM,
 on SIGINT, and when a pipe on its standard input or output is closed. Exit status 0, that of a
@@ -35,6 +36,7 @@ from perfscan.errors import InputError, PerfscanError
 from perfscan.replay.certificates import Authority
 from perfscan.replay.event_loop import new_event_loop
 from perfscan.replay.exchanges import outbound
+from perfscan.replay.faults import read_faults
 from perfscan.replay.latency import with_latency
 from perfscan.replay.model import Recording
 from perfscan.replay.recording_store import open_recording
@@ -81,7 +83,12 @@ def _order(config: Mapping[str, Any]) -> Order:
         until_s=config.get("until_s"),
     )
     if scenario is not None:
-        settings = replace(settings, rules=scenario.match, items=scenario.items)
+        settings = replace(
+            settings, rules=scenario.match, items=scenario.items, emulated=scenario.emulated
+        )
+    if "faults" in config:
+        faults = read_faults(config["faults"], "faults")
+        settings = replace(settings, emulated=replace(settings.emulated, faults=faults))
     path = config["recording"] if scenario is None else config.get("recording", scenario.recording)
     recording = open_recording(Path(path))
     if scenario is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from perfscan.replay.model import Observed, Request, Response, Served
 from perfscan.replay.server.answers import Answer
+from perfscan.replay.server.delivery import Delivery
 from perfscan.replay.server.pushes import Pushes
 from perfscan.replay.server.recognition import Heard
 
@@ -30,6 +31,10 @@ class Turn:
     """The due time has come."""
     whole: bool = False
     """The recorded time of the last byte has come, too."""
+    delivery: Delivery | None = None
+    """What is still to be written of an answer that comes bit by bit, once it has begun."""
+    waited_for: bool = True
+    """The run goes on until it is answered."""
     begun_ns: int | None = None
     """When the first byte was written; None for an answer that never began."""
     ended_ns: int | None = None

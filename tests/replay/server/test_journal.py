@@ -77,7 +77,8 @@ def test_few_lines_are_written_at_once(tmp_path: Path) -> None:
 def heard(number: int = 5) -> Heard:
     asked = read_request("POST", "a", "/x", (), b"\xff", MatchRules())
     return Heard(
-        number, "POST", "/x", (("Host", "a"),), b"\xff", "a", "a", asked, False, False, None
+        *(number, "POST", "/x", (("Host", "a"),), b"\xff", "a", "a", asked),
+        *(False, False, "", False, None),
     )
 
 

@@ -6,10 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfscan.replay.model import Ban, HostLimits, Rate, RateLimit
-from perfscan.replay.server.limits import Gate, TokenBucket
+from perfscan.replay.server.limits import Address, Gate, TokenBucket
 
 S = 10**9
 URL = "https://api.example.com/v1/depth"
+HOST = "api.example.com"
+DEPTH, TIME = (Address("GET", HOST, target) for target in ("/v1/depth?limit=5", "/v1/time"))
 
 
 def gate(rate: str = "10/1s", **values: object) -> Gate:
@@ -18,8 +20,8 @@ def gate(rate: str = "10/1s", **values: object) -> Gate:
     return Gate([HostLimits("api.example.com", rate=RateLimit(**limit))])  # type: ignore[arg-type]
 
 
-def allowed(one: Gate, now_ns: int, url: str = URL) -> bool:
-    return one.request(now_ns, "GET", url) is None
+def allowed(one: Gate, now_ns: int, asked: Address = DEPTH) -> bool:
+    return one.request(now_ns, asked) is None
 
 
 steps = st.lists(st.tuples(st.integers(0, 3 * S), st.floats(0.1, 5)), min_size=1, max_size=60)
@@ -60,7 +62,7 @@ def test_a_burst_then_the_rate() -> None:
 def test_a_refusal_tells_how_long_to_wait() -> None:
     one = gate("10/1s", burst=1)
     assert allowed(one, 0)
-    refused = one.request(0, "GET", URL)
+    refused = one.request(0, DEPTH)
     assert refused is not None
     assert (refused.status, refused.wait_ns) == (429, S // 10)
     assert allowed(one, refused.wait_ns)
@@ -70,17 +72,17 @@ def test_weights_and_the_header_that_tells_them() -> None:
     weights = {"GET https://api.example.com/v1/*": 5.0}
     one = gate("10/1s", weights=weights, weight_header="X-Used")
     assert allowed(one, 0)
-    assert one.headers(0, "GET", URL) == (("X-Used", "5"),)
+    assert one.headers(0, DEPTH) == (("X-Used", "5"),)
     assert allowed(one, 0)
     assert not allowed(one, 0), "a third request of weight 5"
-    assert one.headers(S // 2, "GET", URL) == (("X-Used", "5"),), "half of 10 is filled in again"
+    assert one.headers(S // 2, DEPTH) == (("X-Used", "5"),), "half of 10 is filled in again"
 
 
 def test_a_limit_for_some_requests_only() -> None:
     one = gate("1/1s", requests=("GET https://api.example.com/v1/depth",))
     assert [allowed(one, 0), allowed(one, 0)] == [True, False]
-    assert allowed(one, 0, "https://api.example.com/v1/time")
-    assert one.headers(0, "GET", URL) == ()
+    assert allowed(one, 0, TIME)
+    assert one.headers(0, DEPTH) == ()
 
 
 def test_a_request_that_one_limit_refuses_takes_nothing_from_another() -> None:
@@ -89,15 +91,15 @@ def test_a_request_that_one_limit_refuses_takes_nothing_from_another() -> None:
     limits += [HostLimits("h", rate=RateLimit(narrow, 1))]
     one = Gate(limits)
     assert [allowed(one, 0), allowed(one, 0), allowed(one, 0)] == [True, False, False]
-    assert one.headers(0, "GET", URL) == (("X-Wide", "1"),)
+    assert one.headers(0, DEPTH) == (("X-Wide", "1"),)
 
 
 def test_who_goes_on_is_banned_from_everything_for_a_while() -> None:
     one = gate("1/1s", requests=(f"GET {URL}",), ban=Ban(after=3, for_ns=60 * S))
     assert allowed(one, 0)
-    refused = [one.request(0, "GET", URL) for _ in range(3)]
+    refused = [one.request(0, DEPTH) for _ in range(3)]
     assert [one.status for one in refused if one] == [429, 429, 418]
-    elsewhere = one.request(30 * S, "GET", "https://api.example.com/v1/time")
+    elsewhere = one.request(30 * S, TIME)
     assert elsewhere is not None
     assert (elsewhere.status, elsewhere.wait_ns) == (418, 30 * S)
     assert allowed(one, 60 * S)
@@ -107,7 +109,7 @@ def test_refusals_far_apart_do_not_ban() -> None:
     one = gate("1/1s", burst=1, ban=Ban(after=2, for_ns=60 * S))
     for second in range(0, 20, 2):
         assert allowed(one, second * S)
-        refused = one.request(second * S, "GET", URL)
+        refused = one.request(second * S, DEPTH)
         assert refused is not None
         assert refused.status == 429
 
