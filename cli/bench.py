@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from perfscan.cli.options import Faults
 from perfscan.cli.status import Status
 from perfscan.errors import InputError, MissingExtraError
 
@@ -38,6 +39,7 @@ def replay(
         float | None, typer.Option(min=1, help="Play only the first seconds of the streams.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 1,
+    fault: Faults = None,
     after: Annotated[
         str, typer.Option(help="Side to run as the changed one; 'original' compares it to itself.")
     ] = "optimized",
@@ -97,6 +99,7 @@ def replay(
         keep=keep,
         scan=scan,
         vitals=vitals,
+        faults=tuple(fault or ()),
         quiet=quiet,
     )
     result = run(order)

@@ -18,6 +18,7 @@ from perfscan.replay.certificates import Authority
 from perfscan.replay.circumstances import environment
 from perfscan.replay.compare import compare
 from perfscan.replay.doubts import Circumstances
+from perfscan.replay.faults import read_faults
 from perfscan.replay.floor import floors, item_floors
 from perfscan.replay.latency import with_latency
 from perfscan.replay.model import Implementation, Recording, Result, Run, Scenario, Side
@@ -54,11 +55,14 @@ class Order:
     scan: bool
     quiet: bool
     vitals: bool = True
+    faults: tuple[str, ...] = ()
 
 
 def run(order: Order) -> Result:
     """Carry out ``order``. The result is on disk after every run, also when interrupted."""
     scenario = _with_after(read_scenario(order.scenario), order.after)
+    emulated = scenario.emulated.with_faults(read_faults(order.faults))
+    scenario = replace(scenario, emulated=emulated)
     recording = with_latency(read_recording(scenario.recording), scenario.latency, order.seed)
     lanes = order.lanes or scenario.lanes
     notebook = _Notebook(order, scenario, recording, lanes)
@@ -165,6 +169,7 @@ class _Notebook:
         order, scenario = self._order, self._scenario
         interrupted = outcome is None or outcome.interrupted
         isolated = namespace.unavailable() is None
+        faults = tuple(fault.spec for fault in scenario.emulated.faults)
         runs = tuple(sorted(self._runs, key=lambda run: (run.pair, run.slot)))
         circumstances = Circumstances(
             speed=order.speed,
@@ -173,6 +178,7 @@ class _Notebook:
             truncated=self._recording.truncated,
             interrupted=interrupted,
             until_s=order.until_s,
+            faults=faults,
             outside=_outside(scenario),
             cpus=self._environment["cpus"],
             load_before=outcome.load_before if outcome else None,
@@ -186,6 +192,7 @@ class _Notebook:
             "speed": order.speed,
             "until_s": order.until_s,
             "seed": order.seed,
+            "faults": list(faults),
             "after": order.after,
             "warm_up_s": WARM_UP_S,
             "guard": "network namespace" if isolated else "hook in the interpreter",

@@ -55,6 +55,10 @@ METRICS: dict[str, Metric] = {
     "tls_handshakes": Metric("TLS handshakes", "count", role="traffic", counted=True),
     "websocket_reconnects": Metric("WebSocket reconnects", "count", role="traffic", counted=True),
     "duplicates": Metric("Effects sent twice", "count", role="traffic", counted=True),
+    "requests_refused": Metric("Requests over a limit", "count", role="traffic", counted=True),
+    "requests_failed_by_fault": Metric(
+        "Requests that a fault took", "count", role="traffic", counted=True
+    ),
     "cache_hit_rate": Metric("Cache hits", "share", "higher", "traffic"),
     "peak_rss_mb": Metric("Peak memory", "MB", role="cost"),
     "mean_rss_mb": Metric("Mean memory", "MB", role="cost"),

@@ -96,7 +96,7 @@ def compare(
     bootstrap, so that the same runs always give the same figures.
     """
     pairs = complete_pairs(runs)
-    work = equivalence(pairs)
+    work = equivalence(pairs, disturbed=bool(scenario.emulated.faults))
     series = _all_series(pairs, own or {}, seed)
     best = {**(floors or {}), **_common_floors(pairs, item_floors or {})}
     metrics = _level(_judge_all(series, scenario, best, seed))

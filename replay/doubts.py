@@ -33,6 +33,8 @@ class Circumstances:
     """The recording ends inside a line or an exchange."""
     interrupted: bool = False
     until_s: float | None = None
+    faults: tuple[str, ...] = ()
+    """What went wrong on purpose, as it was asked for."""
     outside: tuple[str, ...] = ()
     """Services that somebody else runs."""
     cpus: int | None = None
@@ -161,6 +163,13 @@ def _about_circumstances(seen: Circumstances) -> Iterator[Doubt]:
             "Shortened",
             f"only the first {seen.until_s:g} s of the recorded stream were played",
             "run without --until for the whole recording",
+        )
+    if seen.faults:
+        yield Doubt(
+            "FaultsInjected",
+            f"the traffic was disturbed on purpose: {', '.join(seen.faults)}; both sides met the "
+            "same, and what that made them miss counts in the success rate alone",
+            "run without faults for the figures of undisturbed traffic",
         )
     if seen.speed != 1.0:
         yield Doubt(

@@ -11,6 +11,7 @@ from perfscan.replay.catalogue import TOTALS, per_item
 from perfscan.replay.exchanges import Exchange, exchanges, outbound
 from perfscan.replay.items import request_matches, without_query
 from perfscan.replay.model import (
+    Emulated,
     Item,
     Message,
     Miss,
@@ -68,6 +69,7 @@ def measure(
         **_own_counts(calls, scenario.counts),
         **process,
         **schedule_metrics(observation),
+        **emulation_metrics(observation, scenario.emulated),
     }
     handled = len(_latencies(items))
     return Run(
@@ -182,12 +184,23 @@ def traffic_metrics(
     }
 
 
+def emulation_metrics(observation: Observation, emulated: Emulated) -> dict[str, float]:
+    """Count what the emulated limits refused and the injected faults took, where there are any."""
+    outcomes = Counter(event.outcome for event in observation.events if isinstance(event, Served))
+    found: dict[str, float] = {}
+    if emulated.limits:
+        found["requests_refused"] = outcomes["refused"]
+    if emulated.faults:
+        found["requests_failed_by_fault"] = outcomes["fault"]
+    return found
+
+
 def schedule_metrics(observation: Observation) -> dict[str, float]:
     """How late the server itself was against the recorded times; empty when it served nothing."""
     late = [
         (event.at_ns - event.due_ns) / 1e6
         for event in observation.events
-        if isinstance(event, Served | Pushed)
+        if isinstance(event, Pushed) or (isinstance(event, Served) and event.outcome != "fault")
     ]
     if not late:
         return {}

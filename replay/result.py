@@ -158,6 +158,7 @@ def describe_scenario(scenario: Scenario) -> dict[str, Any]:
         "primary": scenario.primary,
         "threshold": scenario.threshold,
         "lanes": scenario.lanes,
+        "limits": [asdict(limits) for limits in scenario.emulated.limits],
         "simulated": scenario.simulated,
         "items": asdict(scenario.items),
         "match": asdict(replace(scenario.match, effect=None)),

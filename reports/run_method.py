@@ -36,7 +36,19 @@ def method(result: Result) -> list[str]:
         "order-statistic interval up to 12 pairs, seeded bootstrap above. Improved or regressed "
         f"needs an interval without 1, a change over {_threshold(result)} and over the noise, both "
         "slots, and outside the primary metric Holm's correction.",
+        *_faults(how),
         "Noise: each run divided by the run of the same side before it.",
+    ]
+
+
+def _faults(how: Mapping[str, Any]) -> list[str]:
+    faults = [str(fault) for fault in how.get("faults") or ()]
+    if not faults:
+        return []
+    return [
+        f"Faults, injected on purpose: {', '.join(faults)}. Drawn by seed, thing asked for and its "
+        "repetition, so both sides meet the same. What a side missed under them counts in its "
+        "success rate, not as different work; effects that came twice or wrong do."
     ]
 
 
@@ -88,6 +100,8 @@ def reproduce(result: Result) -> list[str]:
         words += ["--speed", f"{float(how['speed']):g}"]
     if how.get("until_s") is not None:
         words += ["--until", f"{float(how['until_s']):g}"]
+    for fault in how.get("faults") or ():
+        words += ["--fault", str(fault)]
     if how.get("after") not in (None, "optimized"):
         words += ["--after", str(how["after"])]
     return [

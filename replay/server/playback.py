@@ -110,7 +110,7 @@ class Playback:
             seed=settings.seed,
             patience_s=settings.items.deadline_s if settings.items else PATIENCE_S,
             failures=recorded_failures(recording, settings.emulated.faults),
-            streams=self.stations.any,
+            streams=bool(self.directory.addresses),
         )
 
     def next_connection(self) -> int:
