@@ -101,7 +101,8 @@ class HttpConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Let what is asked for be answered also when the bot sends no more."""
         self._ending = True
-        return bool(self._queue) and self._websocket is None
+        expected = bool(self._queue) and self._queue[0].ended_ns is None  # it did not stall
+        return expected and self._websocket is None
 
     def pause_writing(self) -> None:
         """Let a stream wait for a client that does not keep up."""
