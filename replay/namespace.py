@@ -22,8 +22,26 @@ from perfscan.replay.scratch import scratch_folder
 
 START_LIMIT_S = 10.0
 MESSAGE_SIZE = 1 << 16
-# Name services that a Unix socket would reach outside, since those cross network namespaces.
-NAME_SERVICE_CACHES = ("/run/nscd", "/var/run/nscd")
+# Unix sockets cross network namespaces. These lead to name services, and to what starts programs
+# that have the network of the machine; a pattern each, below the root.
+SERVANTS = (
+    "run/nscd",
+    "run/systemd/resolve/io.systemd.Resolve*",
+    "run/avahi-daemon/socket",
+    "run/dbus/system_bus_socket",
+    "run/systemd/private",
+    "run/snapd*.socket",
+    "run/docker.sock",
+    "run/containerd/*.sock*",
+    "run/crio/*.sock",
+    "run/libvirt",
+    "run/podman",
+    "run/user/*/bus",
+    "run/user/*/docker.sock",
+    "run/user/*/podman",
+    "run/user/*/systemd",
+)
+_ROOT = Path("/")
 _HOLDER = (sys.executable, "-I", "-S", str(Path(__file__).parent / "agent" / "enter.py"))
 
 
@@ -131,10 +149,11 @@ def _private_files(folder: Path, hosts: Sequence[str]) -> dict[str, str]:
         source.write_text(content, "utf-8")
         if Path(target).exists():  # a mount needs something to cover
             mounts[target] = str(source)
-    nothing = folder / "empty"
-    nothing.mkdir(exist_ok=True)
-    caches = {str(Path(place).resolve()) for place in NAME_SERVICE_CACHES if Path(place).is_dir()}
-    return mounts | dict.fromkeys(sorted(caches), str(nothing))
+    no_folder, no_socket = folder / "empty", folder / "nobody"
+    no_folder.mkdir(exist_ok=True)
+    no_socket.touch()
+    found = sorted({path.resolve() for pattern in SERVANTS for path in _ROOT.glob(pattern)})
+    return mounts | {str(path): str(no_folder if path.is_dir() else no_socket) for path in found}
 
 
 def is_address(host: str) -> bool:
