@@ -19,7 +19,7 @@ from perfscan.replay.circumstances import environment
 from perfscan.replay.compare import compare
 from perfscan.replay.doubts import Circumstances
 from perfscan.replay.faults import read_faults
-from perfscan.replay.floor import floors, item_floors
+from perfscan.replay.floor import assumptions, floors, item_floors
 from perfscan.replay.latency import with_latency
 from perfscan.replay.model import Implementation, Recording, Result, Run, Scenario, Side
 from perfscan.replay.network import open_network
@@ -149,8 +149,9 @@ class _Notebook:
         self._order, self._scenario, self._recording = order, scenario, recording
         self._lanes = lanes
         self._runs: list[Run] = []
-        self._floors = floors(recording, scenario)
-        self._item_floors = item_floors(recording, scenario)
+        speed, until_s = order.speed, order.until_s
+        self._floors = floors(recording, scenario, speed=speed, until_s=until_s)
+        self._item_floors = item_floors(recording, scenario, speed=speed, until_s=until_s)
         self._environment = environment(scenario.path.parent, machine_load()["load_1m"])
         self._findings = _scan(scenario) if order.scan else None
 
@@ -196,6 +197,7 @@ class _Notebook:
             "after": order.after,
             "warm_up_s": WARM_UP_S,
             "guard": "network namespace" if isolated else "hook in the interpreter",
+            "floor_assumes": assumptions(self._floors, scenario),
             "agent": "event loops watched" if order.vitals else "guard only",
             "seconds": round(outcome.seconds, 1) if outcome else None,
             "cpu_busy": round(outcome.cpu_busy, 3) if outcome else None,

@@ -205,12 +205,11 @@ def _floor_sentence(result: Result) -> str:
     distance = above_floor(primary) if primary else ""
     if primary is None or not distance:
         return ""
+    assumed = (result.method.get("floor_assumes") or {}).get(primary.name)
     return (
         f"\n\n{primary.label}: the optimized side is at **{distance}** of the floor, the best that "
-        f"the recorded traffic permits ({quantity(primary.floor, primary.unit)}). The floor "
-        "assumes warm connections, no queueing, no repeated attempts, a perfect cache and a bot "
-        "that takes no time: per item the largest recorded service time of each stage of the "
-        "critical path, added up."
+        f"the recorded traffic permits ({quantity(primary.floor, primary.unit)})."
+        + (f" The floor assumes {assumed}." if assumed else "")
     )
 
 

@@ -38,6 +38,7 @@ def method(result: Result) -> list[str]:
         "slots, and outside the primary metric Holm's correction.",
         *_faults(how),
         "Noise: each run divided by the run of the same side before it.",
+        *_floors(result),
     ]
 
 
@@ -50,6 +51,19 @@ def _faults(how: Mapping[str, Any]) -> list[str]:
         "repetition, so both sides meet the same. What a side missed under them counts in its "
         "success rate, not as different work; effects that came twice or wrong do."
     ]
+
+
+def _floors(result: Result) -> list[str]:
+    """Say what the floors in the table assume; those that assume the same stand together."""
+    assumed: dict[str, list[str]] = {}
+    told = _of(result.method, "floor_assumes")
+    for metric in result.comparison.metrics:
+        if metric.floor is not None and metric.name in told and not metric.total:
+            assumed.setdefault(str(told[metric.name]), []).append(metric.label)
+    if not assumed:
+        return []
+    sentences = "; ".join(f"{', '.join(labels)}: {words}" for words, labels in assumed.items())
+    return [f"Floors, worked out from recording and scenario alone, assume: {sentences}."]
 
 
 def machine(result: Result) -> list[str]:

@@ -6,15 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from perfscan.replay.floor import floors
+from perfscan.replay.floor import assumptions, floors, item_floors
 from perfscan.replay.model import (
+    CycleEffect,
+    CycleStimulus,
+    Emulated,
     Event,
+    HostLimits,
     Implementation,
     ItemRules,
     KeyRule,
     Message,
     Open,
     PushStimulus,
+    Rate,
+    RateLimit,
     Recording,
     RecordingHeader,
     Request,
@@ -134,8 +140,132 @@ def test_connections_and_counts(wire: Wire) -> None:
     assert found["success_rate"] == 1.0
 
 
-def test_without_path_or_timing_there_is_no_latency_floor(wire: Wire) -> None:
-    no_path = floors(wire.recording(), replace(SCENARIO, critical_path=()))
-    no_time = floors(wire.recording(latency="not recorded"), SCENARIO)
+def test_without_timing_there_is_no_latency_floor(wire: Wire) -> None:
+    found = floors(wire.recording(latency="not recorded"), SCENARIO)
 
-    assert not [name for name in (*no_path, *no_time) if name.startswith("item_latency")]
+    assert not [name for name in found if name.startswith("item_latency")]
+
+
+INFER = replace(SCENARIO, critical_path=())
+
+
+def test_what_waits_is_inferred_from_the_values_that_flow() -> None:
+    wire = Wire()
+    for number in range(4):
+        key, order, at = f"key{number}", f"order-{number:04}", number * 2000
+        wire.stimulus(key, at)
+        wire.call("api.test/quote", at + 10, 100, {"for": key}, {"price": f"1{number}.375"})
+        # The two that follow need nothing of each other, however the recorded bot did them.
+        wire.call(f"api.test/risk/{key}", at + 120, 300, answer={"limit": 5})
+        wire.call("api.test/order", at + 500, 40, {"price": f"1{number}.375"}, {"id": order})
+        wire.call("send.test/send", at + 900, 60, {"text": f"#{key} placed {order}"}, {})
+
+    found = item_floors(wire.recording(), INFER)
+    assert found == {f"key{number}": pytest.approx(140) for number in range(4)}
+
+
+def test_calls_that_no_value_joins_prove_no_waiting() -> None:
+    wire = Wire()
+    wire.stimulus("key1", 0)
+    wire.call("api.test/a/key1", 10, 100, answer={"state": "open"})
+    wire.call("api.test/b/key1", 200, 100, answer={"state": "open"})
+    wire.call("send.test/send", 400, 60, {"text": "#key1 is open"}, {})
+
+    assert item_floors(wire.recording(), INFER) == {}
+    assert "item_latency_all_ms.p50" not in floors(wire.recording(), INFER)
+
+
+def test_of_two_answers_with_a_value_the_quicker_one_is_waited_for() -> None:
+    wire = Wire()
+    long = "v" * 24
+    wire.stimulus("key1", 0)
+    wire.call("api.test/slow/key1", 10, 500, answer={"v": long})
+    wire.call("api.test/fast/key1", 20, 50, answer={"v": long})
+    wire.call("send.test/send", 900, 60, {"text": f"#key1 {long}"}, {})
+
+    assert item_floors(wire.recording(), INFER) == {"key1": pytest.approx(50)}
+
+
+def test_an_answer_that_came_too_late_was_not_needed() -> None:
+    wire = Wire()
+    long, later = "v" * 24, "w" * 24
+    wire.stimulus("key1", 0)
+    wire.call("api.test/one/key1", 10, 50, answer={"v": long})
+    wire.call("api.test/two/key1", 20, 5000, answer={"v": later, "w": long})
+    wire.call("send.test/send", 900, 60, {"text": f"#key1 {long} {later}"}, {})
+
+    assert item_floors(wire.recording(), INFER) == {"key1": pytest.approx(50)}
+
+
+CYCLES = replace(
+    INFER,
+    items=ItemRules(
+        CycleStimulus(("GET https://api.test/state",), pause_s=0.5),
+        CycleEffect(("POST https://api.test/order",)),
+    ),
+)
+
+
+def test_a_cycle_ends_with_the_last_answer_that_its_effects_had_to_wait_for() -> None:
+    wire = Wire()
+    for cycle in range(3):
+        at = 1000 + cycle * 5000
+        token = f"{cycle}" * 24
+        wire.call("api.test/state", at, 80, answer={"token": token})
+        wire.call("api.test/other", at + 100, 900, answer={})
+        wire.call("api.test/order", at + 1100, 40, {"with": token, "n": cycle}, {})
+        wire.call("api.test/order", at + 1200, 70, {"n": -cycle}, {})
+
+    found = item_floors(wire.recording(), CYCLES)
+    assert found == {str(number): pytest.approx(120) for number in (1, 2, 3)}
+    # When a cycle begins is the bot's own choice: there is no least time for all of them.
+    assert "makespan_s" not in floors(wire.recording(), CYCLES)
+
+
+def test_totals_and_spans(wire: Wire) -> None:
+    found = floors(wire.recording(), SCENARIO)
+
+    assert found["upstream_requests"] == 4 * 8
+    assert found["upstream_requests_per_item"] == 4
+    # The last item begins after 700 ms and takes 107 + 250.
+    assert found["makespan_s"] == pytest.approx(0.7 + 0.357)
+    assert found["throughput_items_per_s"] == pytest.approx(8 / 1.057)
+
+
+def test_a_rate_limit_makes_requests_last(wire: Wire) -> None:
+    rate = RateLimit(Rate(2, 1_000_000_000), burst=4, requests=("GET https://api.test/*/*",))
+    limited = replace(SCENARIO, emulated=Emulated(limits=(HostLimits("api.test", rate),)))
+    found = floors(wire.recording(), limited)
+
+    # 16 different reports and descriptions, 4 of them at once, then 2 a second.
+    assert found["makespan_s"] == pytest.approx(6)
+    assert found["throughput_items_per_s"] == pytest.approx(8 / 6)
+    weighed = replace(rate, weights={"GET https://api.test/meta/*": 5})
+    limited = replace(SCENARIO, emulated=Emulated(limits=(HostLimits("api.test", weighed),)))
+    assert floors(wire.recording(), limited)["makespan_s"] == pytest.approx((8 + 40 - 4) / 2)
+    assert "rate limit" in assumptions(found, limited)["makespan_s"]
+
+
+def test_a_faster_replay_has_lower_floors(wire: Wire) -> None:
+    found = floors(wire.recording(), SCENARIO, speed=10)
+
+    assert found["item_latency_all_ms.mean"] == pytest.approx(35.35)
+    assert found["makespan_s"] == pytest.approx(0.1057)
+
+
+def test_a_part_of_the_streams_has_floors_for_its_items_alone(wire: Wire) -> None:
+    item(wire, "late", 60_000, "L" * 24, 5000, 5000, 5000)
+
+    assert "late" in item_floors(wire.recording(), SCENARIO)
+    assert "late" not in item_floors(wire.recording(), SCENARIO, until_s=30)
+    found = floors(wire.recording(), SCENARIO, until_s=30)
+    assert found["item_latency_all_ms.mean"] == pytest.approx(353.5)
+    assert not {"upstream_requests", "reports", "makespan_s"} & found.keys()
+
+
+def test_every_floor_says_what_it_assumes(wire: Wire) -> None:
+    best = floors(wire.recording(), SCENARIO)
+    told = assumptions(best, SCENARIO)
+    assert set(best) <= set(told)
+    assert "critical path" in told["item_latency_ms.p50"]
+    assert "a value in the recording proves" in assumptions(best, INFER)["item_latency_ms.p50"]
