@@ -82,6 +82,7 @@ def run(order: Order) -> Result:
                 for side, implementation in sides.items()
             },
             authority=Authority.create(scratch / "ca"),
+            templates=_templates(scenario, recording, scratch / "services", order),
             python=str(order.python or sys.executable),
             speed=order.speed,
             seed=order.seed,

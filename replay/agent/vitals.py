@@ -111,16 +111,16 @@ class Heart:
         vitals = self._vitals
         vitals.note(max(0, now_ns - self._due_ns))
         if now_ns - vitals.told_ns >= TELL_NS:
-            self._count_tasks()
+            vitals.tasks = self._count_tasks()
             vitals.tell()
             now_ns = time.monotonic_ns()  # telling is not the bot's doing
         self._due_ns = now_ns + INTERVAL_NS
         self._timer = self._loop.call_later(INTERVAL_NS / 1e9, self._beat)
 
-    def _count_tasks(self) -> None:
-        vitals = self._vitals
-        vitals.tasks = len(sys.modules["asyncio"].all_tasks(self._loop))
-        vitals.tasks_max = max(vitals.tasks_max, vitals.tasks)
+    def _count_tasks(self) -> int:
+        tasks = len(sys.modules["asyncio"].all_tasks(self._loop))
+        self._vitals.tasks_max = max(self._vitals.tasks_max, tasks)
+        return tasks
 
     def stop(self) -> None:
         """End with the loop: a block that lasts until now counts, too."""

@@ -91,6 +91,31 @@ def test_what_the_bot_tells_stands_beside_what_is_measured(toy: Toy, perfscan: P
     assert metrics["original"]["tls_handshakes"] == metrics["original"]["connections_opened"]
 
 
+ASKING = """
+import redis
+client = redis.Redis.from_url(os.environ["STORE"])
+print("found", client.get("seeded").decode(), client.incr("runs"))
+"""
+
+
+def test_services_begin_every_run_with_their_seed(toy: Toy, perfscan: Perfscan) -> None:
+    (toy.folder / "commands.txt").write_text("SET seeded 42\nSET runs 0\n", "utf-8")
+    scenario = yaml.safe_load(toy.scenario.read_text("utf-8"))
+    for side in scenario["implementations"].values():
+        side["services"] = {"redis": {"seed": "commands.txt", "environment": "STORE"}}
+    scenario["readings"] = {
+        "seeded": {"log": "found ([0-9]+)"},
+        "runs": {"log": "found [0-9]+ ([0-9]+)", "take": "max"},
+    }
+    toy.scenario.write_text(yaml.safe_dump(scenario), "utf-8")
+    toy.change("\nmain()\n", f"{ASKING}\nmain()\n")
+    perfscan("bench", "replay", toy.scenario, *BRIEF, "-o", "run.json")
+    [run] = read(toy.folder / "run.json")["implementations"]["optimized"]["runs"]
+    assert run["ok"], run["problem"]
+    # A warm-up went before this run and left nothing behind.
+    assert (run["metrics"]["seeded"], run["metrics"]["runs"]) == (42, 1)
+
+
 def test_an_unchanged_bot_is_never_called_faster(toy: Toy, perfscan: Perfscan) -> None:
     done = perfscan(
         "bench", "replay", toy.scenario, "--quick", "--lanes", "3", "--no-scan",

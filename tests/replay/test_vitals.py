@@ -45,7 +45,7 @@ class Loop:
 
 @pytest.fixture
 def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
-    monkeypatch.setattr(Heart, "_count_tasks", lambda _: None)
+    monkeypatch.setattr(Heart, "_count_tasks", lambda _: 5)
     return Loop(monkeypatch)
 
 
@@ -100,6 +100,17 @@ def test_a_block_that_ends_the_loop_counts(loop: Loop, tmp_path: Path) -> None:
     loop.block(300)
     heart.stop()
     assert told(tmp_path, record)["blocked_ms"] == pytest.approx(300)
+
+
+def test_tasks_at_the_end_are_those_before_the_bot_cleans_up(
+    loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = Vitals(str(tmp_path / "0.json"))
+    heart = Heart(loop, record)
+    loop.run(3000)
+    monkeypatch.setattr(Heart, "_count_tasks", lambda _: 0)
+    heart.stop()
+    assert told(tmp_path, record)["tasks_end"] == 5
 
 
 def test_loops_are_added_up_and_lags_pooled(tmp_path: Path) -> None:
