@@ -127,7 +127,9 @@ class WebSocketConnection:
         """End; returns code and reason of the client's close frame, where there was one."""
         self._leave()
         close = self._framing.close_rcvd or self._framing.close_sent
-        return (None, "") if close is None else (int(close.code), close.reason)
+        if close is None or close.code == CloseCode.NO_STATUS_RCVD:
+            return None, ""
+        return int(close.code), close.reason
 
     # --- What the stations need -------------------------------------------------------------------
 

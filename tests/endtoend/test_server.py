@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import socket
 import ssl
-from collections.abc import AsyncIterator, Coroutine, Iterable
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
-from websockets.frames import Frame, Opcode
+from endtoend.serving import MS, Seen, get, recording, run, serving
 
 from perfscan.replay.certificates import Authority
 from perfscan.replay.model import (
@@ -25,35 +19,14 @@ from perfscan.replay.model import (
     Event,
     Failure,
     MatchRules,
-    Message,
-    Observed,
     Open,
-    Pushed,
-    Recording,
-    RecordingHeader,
     Request,
     Response,
     Served,
-    StreamStart,
 )
 from perfscan.replay.server.playback import Settings
-from perfscan.replay.server.serve import new_event_loop
-from perfscan.replay.server.turn import observing
-from perfscan.replay.server.upstream import Upstream
 
 pytestmark = pytest.mark.endtoend
-MS = 1_000_000
-T = TypeVar("T")
-Kind = TypeVar("Kind")
-
-
-def run(main: Coroutine[Any, Any, T], *, fast: bool = False) -> T:
-    with asyncio.Runner(loop_factory=new_event_loop if fast else None) as runner:
-        return runner.run(asyncio.wait_for(main, 30))
-
-
-def recording(*events: Event) -> Recording:
-    return Recording(RecordingHeader(), tuple(sorted(events, key=lambda event: event.at_ns)))
 
 
 def http(
@@ -80,30 +53,6 @@ def http(
     ]
 
 
-class Seen(list[Observed]):
-    """What the server observed."""
-
-    def of(self, kind: type[Kind]) -> list[Kind]:
-        return [event for event in self if isinstance(event, kind)]
-
-
-@asynccontextmanager
-async def serving(
-    traffic: Recording, settings: Settings | None = None, authority: Authority | None = None
-) -> AsyncIterator[tuple[int, Seen, Upstream]]:
-    seen = Seen()
-    upstream = Upstream(
-        traffic, settings or Settings(), authority=authority, report=observing(seen.append)
-    )
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = 443 if authority else 80
-        upstream.listen(listener, port=port, tls=authority is not None)
-        try:
-            yield listener.getsockname()[1], seen, upstream
-        finally:
-            await upstream.close()
-
-
 async def talk(port: int, *parts: bytes, pause_s: float = 0.0) -> bytes:
     """Send ``parts`` on one connection, end the sending side, return all that comes back."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -115,11 +64,6 @@ async def talk(port: int, *parts: bytes, pause_s: float = 0.0) -> bytes:
     answer = await reader.read()
     writer.close()
     return answer
-
-
-def get(target: str, *headers: str, method: str = "GET") -> bytes:
-    lines = [f"{method} {target} HTTP/1.1", "Host: api.example", *headers]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
 def bodies(answers: bytes) -> list[bytes]:
@@ -402,222 +346,6 @@ def test_a_client_that_does_not_trust_us_is_reported(tmp_path: Path) -> None:
 
     (failure,) = run(main()).of(Failure)
     assert failure.detail.startswith("TLS handshake")
-
-
-# --- WebSockets -----------------------------------------------------------------------------------
-
-SUBSCRIBE = {"jsonrpc": "2.0", "id": 1, "method": "logsSubscribe", "params": ["all"]}
-
-
-def notice(number: int) -> dict[str, Any]:
-    return {"method": "n", "params": {"subscription": 7, "result": number}}
-
-
-def feed(times_ms: Iterable[int], *, last: Event | None = None) -> Recording:
-    """Return a stream that is subscribed to at 10 ms, acknowledged at 30 ms, then pushes."""
-    return recording(
-        Open(1, 0, "http", "feed.example", 80),
-        Request(1, 1, 1, "GET", "/live?api-key=abc"),
-        Response(1, 1, 2, 2, 101),
-        Message(1, 10 * MS, "sent", json.dumps(SUBSCRIBE)),
-        Message(1, 30 * MS, "received", '{"jsonrpc":"2.0","result":7,"id":1}'),
-        *[Message(1, at * MS, "received", json.dumps(notice(at))) for at in times_ms],
-        *([last] if last else []),
-    )
-
-
-def address(port: int, target: str = "/live?api-key=other") -> dict[str, Any]:
-    return {
-        "uri": f"ws://feed.example{target}",
-        "host": "127.0.0.1",
-        "port": port,
-        "proxy": None,
-    }
-
-
-def numbered(message: str | bytes) -> Any:
-    value = json.loads(message)
-    return value["params"]["result"] if "params" in value else value
-
-
-@pytest.mark.parametrize("fast", [False, True], ids=["asyncio", "uvloop"])
-def test_a_stream_begins_with_its_subscription_and_waits_for_nobody(fast: bool) -> None:
-    traffic = feed([50, 80, 200, 240])
-
-    async def main() -> tuple[list[Any], list[Any], Seen, dict[str, float]]:
-        async with serving(traffic) as (port, seen, upstream):
-            async with connect(**address(port)) as client:
-                await asyncio.sleep(0.1)  # nothing comes to who has not subscribed
-                await client.send(json.dumps(SUBSCRIBE | {"id": "mine"}))
-                early = [numbered(await client.recv()) for _ in range(3)]
-            await asyncio.sleep(0.05)
-            async with connect(**address(port)) as client:
-                await client.send(json.dumps(SUBSCRIBE | {"id": 2}))
-                late = [numbered(await client.recv()) for _ in range(3)]
-            await asyncio.sleep(0.01)
-            return early, late, seen, upstream.status()
-
-    early, late, seen, status = run(main(), fast=fast)
-    assert early == [{"jsonrpc": "2.0", "result": 7, "id": "mine"}, 50, 80]
-    assert late == [{"jsonrpc": "2.0", "result": 7, "id": 2}, 200, 240]
-    (start,) = seen.of(StreamStart)
-    assert (start.url, start.recorded_ns) == ("ws://feed.example/live", 10 * MS)
-    pushed = seen.of(Pushed)
-    assert [traffic.events[one.message].at_ns // MS for one in pushed] == [50, 80, 200, 240]
-    assert [one.due_ns - start.at_ns for one in pushed] == [40 * MS, 70 * MS, 190 * MS, 230 * MS]
-    assert all(one.at_ns >= one.due_ns - MS for one in pushed)
-    assert status["stimuli_left"] == 0
-    assert status["streams_started"] == 1
-    assert [message.direction for message in seen.of(Message)] == ["sent", "received"] * 2
-
-
-def test_what_is_pushed_while_nobody_listens_is_lost() -> None:
-    async def main() -> tuple[list[Any], Seen]:
-        async with serving(feed([40, 60, 150])) as (port, seen, _):
-            async with connect(**address(port)) as client:
-                await client.send(json.dumps(SUBSCRIBE))
-                await client.recv()
-            await asyncio.sleep(0.06)
-            async with connect(**address(port)) as client:
-                await client.send(json.dumps(SUBSCRIBE))
-                return [numbered(await client.recv()) for _ in range(2)][1:], seen
-
-    late, seen = run(main())
-    assert late == [150]
-    assert len(seen.of(Pushed)) <= 2
-
-
-def test_a_stream_may_be_played_in_part() -> None:
-    async def main() -> dict[str, float]:
-        async with serving(feed([40, 60, 150]), Settings(until_s=0.06)) as (port, _, upstream):
-            assert upstream.status()["stimuli_left"] == 2
-            async with connect(**address(port)) as client:
-                await client.send(json.dumps(SUBSCRIBE))
-                assert [numbered(await client.recv()) for _ in range(3)][1:] == [40, 60]
-                with pytest.raises(TimeoutError):
-                    await asyncio.wait_for(client.recv(), 0.15)
-            return upstream.status()
-
-    assert run(main())["stimuli_left"] == 0
-
-
-def test_a_message_that_was_not_recorded_is_a_miss() -> None:
-    async def main() -> Seen:
-        async with serving(feed([40])) as (port, seen, _):
-            async with connect(**address(port)) as client:
-                await client.send(json.dumps(SUBSCRIBE | {"params": ["some"]}))
-                with pytest.raises(TimeoutError):
-                    await asyncio.wait_for(client.recv(), 0.1)
-            return seen
-
-    seen = run(main())
-    assert seen.of(StreamStart) == []
-    miss = seen.of(Served)[-1].miss
-    assert miss is not None
-    assert "body $.params[0]: sent 'some', recorded 'all'" in miss.nearest[0]
-
-
-def test_a_frame_in_the_same_packet_as_the_handshake_counts() -> None:
-    handshake = get(
-        "/live",
-        *("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"),
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-    ).replace(b"api.example", b"feed.example")
-    frame = Frame(Opcode.TEXT, json.dumps(SUBSCRIBE).encode()).serialize(mask=True)
-
-    async def main() -> bytes:
-        async with serving(feed([40])) as (port, _, _):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(handshake + frame)
-            head = await reader.readuntil(b"\r\n\r\n")
-            assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head
-            answer = await reader.readexactly(2 + len('{"jsonrpc":"2.0","result":7,"id":1}'))
-            writer.close()
-            return answer
-
-    assert run(main())[2:] == b'{"jsonrpc":"2.0","result":7,"id":1}'
-
-
-def test_an_unknown_websocket_is_refused() -> None:
-    async def main() -> int:
-        async with serving(feed([40])) as (port, _, _), aiohttp.ClientSession() as session:
-            with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
-                await session.ws_connect(f"http://127.0.0.1:{port}/other")
-            return caught.value.status
-
-    assert run(main()) == 599
-
-
-def test_pings_fragments_and_the_closing_handshake() -> None:
-    async def main() -> Seen:
-        async with serving(feed([40])) as (port, seen, _):
-            async with connect(**address(port)) as client:
-                waiter = await client.ping(b"there?")
-                await asyncio.wait_for(waiter, 2)
-                text = json.dumps(SUBSCRIBE)
-                await client.send([text[:9], text[9:20], text[20:]])
-                assert numbered(await client.recv())["result"] == 7
-                await client.close(4321, "done")
-            await asyncio.sleep(0.02)
-            return seen
-
-    seen = run(main())
-    (close,) = seen.of(Close)
-    assert (close.by, close.code, close.reason) == ("bot", 4321, "done")
-
-
-async def until_closed(client: ClientConnection) -> AsyncIterator[str | bytes]:
-    with contextlib.suppress(ConnectionClosed):
-        while True:
-            yield await client.recv()
-
-
-def test_the_service_hangs_up_as_recorded() -> None:
-    traffic = feed([40], last=Close(1, 70 * MS, "upstream", 1012, "restart"))
-
-    async def main() -> tuple[int | None, Seen]:
-        async with serving(traffic) as (port, seen, _):
-            async with connect(**address(port)) as client:
-                await client.send(json.dumps(SUBSCRIBE))
-                heard = [message async for message in until_closed(client)]
-                assert len(heard) == 2
-            await asyncio.sleep(0.02)
-            return client.close_code, seen
-
-    code, seen = run(main())
-    assert code == 1012
-    (close,) = seen.of(Close)
-    assert (close.by, close.code) == ("upstream", 1012)
-
-
-def test_a_mock_plays_every_connection_its_own_session() -> None:
-    """Sessions to one path with other queries and greetings, as browsers export them."""
-
-    def session(number: int, target: str, text: str) -> list[Event]:
-        at = number * 10_000 * MS
-        return [
-            Open(number, at, "https", "demo.example", 443),
-            Request(number, number, at + MS, "GET", target),
-            Response(number, number, at + 2 * MS, at + 2 * MS, 101),
-            Message(number, at + 20 * MS, "received", text),
-        ]
-
-    traffic = recording(
-        *session(1, "/v3/channel?api_key=0123456789abcdef&notify_self", "first"),
-        *session(2, "/v3/channel", "second"),
-        *session(3, "/v3/channel?api_key=0123456789abcdef&notify_self", "third"),
-    )
-
-    async def hear(port: int, target: str) -> str | bytes:
-        async with connect(f"ws://127.0.0.1:{port}{target}", proxy=None) as client:
-            return await client.recv()
-
-    async def main() -> list[str | bytes]:
-        async with serving(traffic, Settings(mock=True)) as (port, _, _):
-            same, bare = "/v3/channel?notify_self&api_key=fedcba9876543210", "/v3/channel"
-            return [await hear(port, target) for target in (same, bare, same, same, bare)]
-
-    assert run(main()) == ["first", "second", "third", "third", "second"]
 
 
 def test_a_mock_answers_under_any_name() -> None:

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from replay.server.air import FakeAlarm
+from replay.server.talk import RECEIVED, SENT, acknowledge, notice, recorded, session, subscribe
+from websockets.frames import Frame, Opcode
+
+from perfscan.replay.model import Failure, Message, Party, Request
+from perfscan.replay.server.frames import parts_of
+from perfscan.replay.server.playback import Playback, Settings
+from perfscan.replay.server.turn import Seen
+from perfscan.replay.server.websocket_connection import MESSAGE_LIMIT, WebSocketConnection, upgrade
+from perfscan.replay.wire import HttpRequest
+
+CLOSE = 0x88
+
+
+@dataclass
+class Talk:
+    """A client's connection; what is written and observed is kept."""
+
+    number: int = 1
+    written: bytes = b""
+    ended_by: Party | None = None
+    seen: list[Seen] = field(default_factory=list)
+    client: WebSocketConnection = field(init=False)
+
+    def __post_init__(self) -> None:
+        traffic = recorded(
+            session(
+                1,
+                0,
+                (10, SENT, subscribe()),
+                (20, RECEIVED, acknowledge(7)),
+                (30, RECEIVED, notice("a")),
+            )
+        )
+        self.alarm = FakeAlarm()
+        playback = Playback(traffic, Settings(), self.alarm, self.seen.append)
+        asked = HttpRequest("GET", "/", (("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),))
+        opened = upgrade(playback, asked, "rpc.example")
+        assert opened is not None
+        request = Request(1, 1, 0, "GET", "/")
+        self.client = WebSocketConnection(playback, self, request, opened)
+        self.client.opened()
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def end(self, by: Party) -> None:
+        self.ended_by = by
+
+    @property
+    def code(self) -> int | None:
+        """Code of the close frame that the client was sent."""
+        closes = [payload for first, payload in parts_of(self.written) if first == CLOSE]
+        return int.from_bytes(closes[0][:2]) if closes else None
+
+    @property
+    def failures(self) -> list[str]:
+        return [event.detail for event in self.seen if isinstance(event, Failure)]
+
+
+def masked(opcode: int, payload: bytes, *, fin: bool = True, rsv: int = 0) -> bytes:
+    """Return a frame of a client whose mask is zero."""
+    first = fin << 7 | rsv << 4 | opcode
+    if len(payload) < 126:
+        head = bytes((first, 0x80 | len(payload)))
+    else:
+        head = struct.pack("!BBH", first, 0x80 | 126, len(payload))
+    return head + bytes(4) + payload
+
+
+BROKEN = {
+    "reserved bits": (masked(1, b"a", rsv=2), 1002),
+    "unknown opcode": (masked(3, b"a"), 1002),
+    "no mask": (b"\x81\x01a", 1002),
+    "fragmented ping": (masked(9, b"a", fin=False), 1002),
+    "long ping": (masked(9, b"a" * 126), 1002),
+    "continuation of nothing": (masked(0, b"a"), 1002),
+    "message in a message": (masked(1, b"a", fin=False) + masked(1, b"b"), 1002),
+    "code of one byte": (masked(8, b"a"), 1002),
+    "code that means nothing": (masked(8, (999).to_bytes(2)), 1002),
+    "not UTF-8": (masked(1, b"\xff\xfe"), 1007),
+    "not UTF-8 across fragments": (masked(1, b"\xc3", fin=False) + masked(0, b"("), 1007),
+    "too long": (struct.pack("!BBQ", 0x81, 0xFF, MESSAGE_LIMIT + 1), 1009),
+    "endless": (struct.pack("!BBQ", 0x81, 0xFF, (1 << 63) - 1), 1009),
+}
+
+
+@pytest.mark.parametrize(("sent", "code"), BROKEN.values(), ids=BROKEN.keys())
+def test_what_is_no_websocket_is_refused_in_one_line(sent: bytes, code: int) -> None:
+    talk = Talk()
+    for at in range(len(sent)):
+        talk.client.receive(sent[at : at + 1])
+    assert talk.code == code
+    assert talk.ended_by is not None
+    (failure,) = talk.failures
+    assert failure.startswith("not WebSocket from the bot: ")
+    assert "\n" not in failure
+
+
+frames = st.builds(
+    masked,
+    st.sampled_from([0, 1, 2, 8, 9, 10]) | st.integers(0, 15),
+    st.binary(max_size=200),
+    fin=st.booleans(),
+    rsv=st.sampled_from([0, 0, 0, 1, 4]),
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.lists(frames | st.binary(max_size=40), max_size=8).map(b"".join), st.integers(1, 64))
+def test_any_bytes_are_answered_or_refused(sent: bytes, size: int) -> None:
+    talk = Talk()
+    for at in range(0, len(sent), size):
+        talk.client.receive(sent[at : at + size])
+    assert len(talk.failures) <= 1
+    if talk.failures:
+        assert talk.code in (1002, 1007, 1009)
+        assert talk.ended_by is not None
+        assert "\n" not in talk.failures[0]
+    talk.alarm.run_to(60_000)
+    code, reason = talk.client.lost()
+    assert code is None or (1000 <= code < 5000 and isinstance(reason, str))
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(
+                st.sampled_from(["method", "op", "params", "args", "id", "jsonrpc"])
+                | st.text(max_size=3),
+                inner,
+                max_size=4,
+            )
+        ),
+    )
+)
+def test_any_message_is_a_hit_or_a_miss(value: object) -> None:
+    talk = Talk()
+    frame = Frame(Opcode.TEXT, json.dumps(value).encode()).serialize(mask=True)
+    talk.client.receive(frame)
+    talk.alarm.run_to(1000)
+    assert talk.code is None
+    assert not talk.failures
+    assert sum(isinstance(one, Message) and one.direction == "sent" for one in talk.seen) == 1
+
+
+def test_nothing_is_sent_after_the_end() -> None:
+    talk = Talk()
+    talk.client.receive(masked(1, json.dumps(subscribe()).encode()) + masked(8, b""))
+    written = talk.written
+    talk.alarm.run_to(1000)
+    assert talk.written == written
+    assert talk.client.lost() == (None, "")
