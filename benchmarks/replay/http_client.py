@@ -14,9 +14,7 @@ import time
 from typing import cast
 
 import uvloop
-
-HOST = "api.example"
-TARGET = "/v1/ticker?symbol=BTCUSDT"
+from played import HOST, TARGET
 
 
 class Talk(asyncio.Protocol):

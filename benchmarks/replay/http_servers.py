@@ -13,9 +13,7 @@ from typing import cast
 
 import httptools
 import uvloop
-
-BODY = b'{"symbol":"BTCUSDT","price":"64250.10","volume":"1834.22"}'
-TYPE = "application/json"
+from played import BODY, TYPE
 
 
 class Bare(asyncio.Protocol):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 from harness import HERE, Upstream, cores, pinned, upstream
-from http_client import HOST, TARGET
+from played import HOST, TARGET
 from rows import Row
 
 from perfscan.replay.model import Message, Open, RecordingHeader, Request, Response

@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from http_client import HOST, TARGET
-from http_servers import BODY, TYPE
 from mitmproxy.http import Response
 from mitmproxy.io import FlowWriter
 from mitmproxy.test import tflow, tutils
+from played import BODY, HOST, TARGET, TYPE
 
 if __name__ == "__main__":
     request = tutils.treq(method=b"GET", scheme=b"http", host=HOST, port=80, path=TARGET.encode())

@@ -18,9 +18,9 @@ from functools import partial
 from pathlib import Path
 
 import http_client
-import http_servers
 import psutil
 from harness import HERE, cores, pinned, process, upstream, wait_for
+from played import BODY, HOST, TARGET, TYPE
 from rows import Row
 
 from perfscan.replay.model import Event, Open, Recording, RecordingHeader, Request, Response
@@ -52,7 +52,7 @@ class Contender:
     name: str
     start: Callable[[Path, int], AbstractContextManager[tuple[int, int]]]
     """Yields its process id and port."""
-    target: str = http_client.TARGET
+    target: str = TARGET
 
 
 def measure(quick: bool) -> Iterator[Row]:
@@ -66,7 +66,7 @@ def measure(quick: bool) -> Iterator[Row]:
     ]
     reason = mitmproxy_missing()
     if not reason:
-        address = f"http://{http_client.HOST}{http_client.TARGET}"
+        address = f"http://{HOST}{TARGET}"
         contenders.append(Contender("mitmproxy server replay", mitmproxy, address))
     rates = run(contenders, rounds, seconds)
     ours = rates["perfscan, writing its journal"]
@@ -133,7 +133,7 @@ def ask(port: int, seconds: float, target: str, cpu: int) -> tuple[int, float]:
     if shutil.which("wrk") and not target.startswith("http"):
         address = f"http://127.0.0.1:{port}{target}"
         how = ["-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s"]
-        printed = pinned(["wrk", *how, "-H", f"Host: {http_client.HOST}", address], cpu)
+        printed = pinned(["wrk", *how, "-H", f"Host: {HOST}", address], cpu)
         found = re.search(r"(\d+) requests in ([\d.]+)s", printed)
         if found is None or "Non-2xx" in printed:
             raise SystemExit(f"wrk found no server: {printed}")
@@ -198,10 +198,10 @@ def mitmproxy_missing() -> str:
 def recording() -> Recording:
     """Return one exchange without any wait."""
     events: tuple[Event, ...] = (
-        Open(1, 0, "http", http_client.HOST, 80),
-        Request(1, 1, 1, "GET", http_client.TARGET),
+        Open(1, 0, "http", HOST, 80),
+        Request(1, 1, 1, "GET", TARGET),
         Response(
-            *(1, 1, 1, 1, 200, (("Content-Type", http_servers.TYPE),), http_servers.BODY),
+            *(1, 1, 1, 1, 200, (("Content-Type", TYPE),), BODY),
             reason="OK",
         ),
     )
