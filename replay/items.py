@@ -23,8 +23,14 @@ def request_matches(pattern: str, method: str, url: str) -> bool:
 
     The query of ``url`` does not matter.
     """
+    return request_parts(pattern, method, url) is not None
+
+
+def request_parts(pattern: str, method: str, url: str) -> tuple[str, ...] | None:
+    """Return what stands for each ``*`` of ``pattern``; None for a request that does not fit."""
     wanted, address = _request_pattern(pattern)
-    return method == wanted and address.fullmatch(without_query(url)) is not None
+    match = address.fullmatch(without_query(url)) if method == wanted else None
+    return None if match is None else match.groups()
 
 
 def without_query(url: str) -> str:
@@ -124,7 +130,7 @@ def json_of(text: str | bytes) -> Any:
 def _request_pattern(pattern: str) -> tuple[str, re.Pattern[str]]:
     method, _, url = pattern.partition(" ")
     pieces = map(re.escape, without_query(url).split("*"))
-    return method, re.compile("[^/]*".join(pieces))
+    return method, re.compile("([^/]*)".join(pieces))
 
 
 @cache

@@ -17,6 +17,7 @@ from perfscan.replay.items import (
     locations,
     query_of,
     request_matches,
+    request_parts,
     without_query,
 )
 from perfscan.replay.model import Headers, MatchRules, Open, Request, RequestEffect
@@ -59,6 +60,8 @@ class Call:
     """What volatile fields said, to tell requests of one key apart where they do say it."""
     is_rpc: bool = False
     rpc_id: Any = None
+    parts: tuple[str, ...] = ()
+    """What stands in the path where the rules say that it does not matter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,8 @@ def _read(method: str, host: str, target: str, kind: str, body: bytes, rules: Ma
     ignored = {name.lower() for name in rules.ignore_query}
     query = tuple(pair for pair in pairs if not _is_volatile(*pair, ignored))
     path = unquote(_path_of(target))
-    base = Key(method, host, _template(method, host, target, rules) or path, query)
+    template, parts = _template(method, host, target, rules)
+    base = Key(method, host, template or path, query)
     payload = _payload(kind, body)
     item = _item_key(method, host, target, kind, body, rules.effect)
     if item is not None:
@@ -107,18 +111,21 @@ def _read(method: str, host: str, target: str, kind: str, body: bytes, rules: Ma
     if is_rpc_call(payload):
         return Asked((_rpc_call(base, [path, pairs], payload, rules),))
     key = _with_body(base, _without_volatile(payload, rules))
-    return Asked((Call(key, canonical([path, pairs, payload])),))
+    return Asked((Call(key, canonical([path, pairs, payload]), parts=parts),))
 
 
 _remember = lru_cache(maxsize=1024)(_read)
 
 
-def _template(method: str, host: str, target: str, rules: MatchRules) -> str | None:
-    """Return the path with ``*`` for what does not matter there, None where all of it does."""
+def _template(
+    method: str, host: str, target: str, rules: MatchRules
+) -> tuple[str, tuple[str, ...]]:
+    """Return the path with ``*`` for what does not matter there, and what stands for each."""
     for pattern in rules.paths:
-        if request_matches(pattern, method, url_like(pattern, host, target)):
-            return _path_of(pattern.partition(" ")[2])
-    return None
+        parts = request_parts(pattern, method, url_like(pattern, host, target))
+        if parts is not None:
+            return _path_of(pattern.partition(" ")[2]), tuple(map(unquote, parts))
+    return "", ()
 
 
 def url_like(pattern: str, host: str, target: str) -> str:

@@ -45,9 +45,14 @@ Paths are relative to the scenario file. A complete example (only ``schema``, ``
       numbered: false                   # the n-th stimulus of a key has the n-th effect of it
       order_by: {path: $.params.result.value.slot}   # what must be effected in its order; optional
 
-    match:                              # what the matcher may ignore
+    match:                              # what the matcher may ignore, and which answer comes next
       ignore_query: [nonce]
       ignore_body: [$.id]
+      paths:                            # what stands for * does not matter, such as ids that the
+        - GET https://api.exchange.com/v1/orders/*   # bot makes; the answer then has the bot's own
+      modes:                            # where not: the n-th answer to the n-th request, then the
+        GET https://api.exchange.com/v1/ticker: by-time   # the answer of that moment
+        GET https://api.exchange.com/v1/orders/*: last    # last one; last successful by default
       allow_misses: false
 
     latency:                            # only for recordings without times, such as cassettes

@@ -1,18 +1,49 @@
-"""``match``: what the matcher may ignore."""
+"""``match``: what the matcher may ignore, and which answer comes next."""
 
 from __future__ import annotations
 
-from perfscan.replay.model import MatchRules
-from perfscan.replay.yaml_node import YamlNode
+from typing import get_args
+
+from perfscan.replay.model import MatchMode, MatchRules
+from perfscan.replay.scenario.fields import (
+    check_request,
+    read_children,
+    read_entries,
+    read_request,
+)
+from perfscan.replay.yaml_node import YamlNode, did_you_mean
+
+MODES: tuple[MatchMode, ...] = get_args(MatchMode)
 
 
 def read_match(node: YamlNode | None) -> MatchRules:
     """Read the matching rules."""
     if node is None:
         return MatchRules()
-    fields = node.fields(("ignore_query", "ignore_body", "allow_misses"))
+    fields = node.fields(("ignore_query", "ignore_body", "paths", "modes", "allow_misses"))
+    modes = read_entries(fields.get("modes"))
     return MatchRules(
         ignore_query=fields["ignore_query"].texts() if "ignore_query" in fields else (),
         ignore_body=fields["ignore_body"].texts() if "ignore_body" in fields else (),
         allow_misses=fields["allow_misses"].flag() if "allow_misses" in fields else False,
+        paths=tuple(map(_template, read_children(fields.get("paths")))),
+        modes=tuple((check_request(name, mode), _mode(mode)) for name, mode in modes.items()),
+    )
+
+
+def _template(node: YamlNode) -> str:
+    if "*" not in (pattern := read_request(node)).partition("://")[2].partition("/")[2]:
+        raise node.mistake(
+            f"no part of the path is left open: {pattern!r}", "write * for what does not matter"
+        )
+    return pattern
+
+
+def _mode(node: YamlNode) -> MatchMode:
+    for mode in MODES:
+        if node.text() == mode:
+            return mode
+    raise node.mistake(
+        f"unknown mode {node.text()!r}{did_you_mean(node.text(), MODES)}",
+        f"write one of {', '.join(MODES)}",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import marshal
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,6 +19,8 @@ from perfscan.replay.server.dice import Damage
 MISS_STATUS = 599
 MISS_CODE = -32599
 """JSON-RPC error code of a batch element that the recording does not hold."""
+MIN_PART_LENGTH = 6
+"""Of an id in a path that is exchanged in the answer, too; shorter ones could be anything there."""
 _FRAMING = frozenset(
     ["connection", "keep-alive", "transfer-encoding", "content-length", "upgrade", "trailer"]
 )
@@ -50,6 +53,8 @@ class Recorded:
     pieces: Pieces = ()
     """How the body came, where it did not come at once."""
     chunked: bool = False
+    parts: tuple[str, ...] = ()
+    """What stood in the path of the request where it does not matter."""
 
     @property
     def successful(self) -> bool:
@@ -57,10 +62,18 @@ class Recorded:
         return self.status < 400 and not self.broke
 
     def body_for(self, call: Call) -> bytes:
-        """Return the body with the id that ``call`` uses."""
-        if self.around_id is None:
-            return self.body
-        return json.dumps(call.rpc_id).encode().join(self.around_id)
+        """Return the body with the ids that ``call`` uses."""
+        body = self.body
+        if self.around_id is not None:
+            body = json.dumps(call.rpc_id).encode().join(self.around_id)
+        for own, asked in zip(self.parts, call.parts, strict=False):
+            if own != asked and len(own) >= MIN_PART_LENGTH:
+                body = _word(own).sub(asked.encode().replace(b"\\", rb"\\"), body)
+        return body
+
+    def is_for(self, call: Call) -> bool:
+        """Tell whether the body is as ``call`` should get it."""
+        return self.around_id is None and self.parts == call.parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +154,14 @@ def recorded_answers(
     closes = _says_close(response.headers) and not _says_close(exchange.request.headers)
     pieces = response.pieces if timed else ()
     chunked = _is_chunked(response)
-    for part in _bodies(asked, response.body):
+    for call, part in zip(asked.calls, _bodies(asked, response.body), strict=True):
         yield part and Recorded(
             *(response.exchange, response.status, response.reason, headers, *part),
             *(service_ns, body_ns, closes),
             encoding=response.encoding,
             pieces=pieces,
             chunked=chunked,
+            parts=call.parts,
         )
 
 
@@ -232,6 +246,11 @@ def _bodies(asked: Asked, body: bytes) -> Iterator[tuple[bytes, Cut] | None]:
             yield part.encode(), _cut_at_id(part) if call.is_rpc else None
         else:
             yield (b"", None) if call.rpc_id is None else None
+
+
+@lru_cache(maxsize=1024)
+def _word(word: str) -> re.Pattern[bytes]:
+    return re.compile(rb"(?<![\w-])%b(?![\w-])" % re.escape(word.encode()))
 
 
 def _cut_at_id(text: str) -> Cut:

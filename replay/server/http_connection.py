@@ -78,6 +78,7 @@ class HttpConnection(asyncio.Protocol):
         self._usable_ns = accepted_ns
         self._head_bytes = 0
         self._continued = False
+        self._refusal: tuple[int, str, str] | None = None
         self._closed_by: Party = "bot"
 
     # --- What asyncio calls -----------------------------------------------------------------------
@@ -91,6 +92,8 @@ class HttpConnection(asyncio.Protocol):
         """Read what the bot sent."""
         if self._websocket is not None:
             self._websocket.receive(data)
+            return
+        if self._refusal is not None:
             return
         known = None if self._reader.begun else self._recognition.recall(data)
         if known is not None:
@@ -168,18 +171,22 @@ class HttpConnection(asyncio.Protocol):
     def _read(self, data: bytes) -> None:
         """Read bytes that are not one request as it was met before."""
         reader = self._reader
-        alone = not reader.begun
+        alone, mistake = not reader.begun, ""
         try:
             reader.feed(data)
         except WireError as error:
-            self._refuse(400, "Bad Request", str(error))
-            return
+            mistake = str(error)
         heard = [self._recognition.read(asked, old=old) for asked, old in reader.take_all()]
-        if alone and len(heard) == 1 and not reader.begun and reader.after_upgrade is None:
+        whole = not (reader.begun or mistake or reader.after_upgrade is not None)
+        if alone and whole and len(heard) == 1:
             self._recognition.remember(data, heard[0])
         for one in heard:
             self._continued = False
             self._take(one)
+        if mistake:
+            if not (heard and heard[-1].last):  # else nobody needs to understand what follows
+                self._refuse(400, "Bad Request", mistake)
+            return
         while reader.after_upgrade is not None and self._websocket is None:
             if not self._decline_upgrade():
                 return
@@ -263,7 +270,9 @@ class HttpConnection(asyncio.Protocol):
             if len(queue) == QUEUE_LIMIT:
                 self._transport.resume_reading()
             queue.popleft()
-        if self._ending and not queue:
+        if self._refusal is not None and not queue:
+            self._refuse(*self._refusal)
+        elif self._ending and not queue:
             self.end("bot")
 
     def _send(self, turn: Turn) -> bool:
@@ -371,8 +380,11 @@ class HttpConnection(asyncio.Protocol):
             self.write(_CONTINUE)
 
     def _refuse(self, status: int, reason: str, detail: str) -> None:
-        """Answer what cannot be understood, and close."""
+        """Answer what cannot be understood, in its turn, and close."""
         if self._transport.is_closing():
+            return
+        if self._queue:
+            self._refusal = status, reason, detail
             return
         now_ns = self._playback.active()
         if not self._introduced:

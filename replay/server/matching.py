@@ -100,7 +100,7 @@ class Matcher:
         service_ns = sequence.drawn_service_ns(self._seed, call.key)
         place = sequence.places[sequence.standing(recorded_ns)]
         recorded, answer = self._warm.get(place) or self._warm_up(place, call)
-        if recorded.around_id is not None:
+        if not recorded.is_for(call):
             return _serve(call, recorded, "extra", service_ns)
         return answer if answer.service_ns == service_ns else replace(answer, service_ns=service_ns)
 

@@ -1,0 +1,210 @@
+"""One connection with fake transport and clock; real sockets are in tests/endtoend."""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from replay.server.wire_talk import exchange, get, line
+
+from perfscan.replay.model import Close, Event, Failure, Open, Request, Response, Served
+from perfscan.replay.server.http_connection import QUEUE_LIMIT
+
+OK = b"HTTP/1.1 200 Fine\r\nContent-Length: 2\r\n\r\nok"
+
+
+def test_the_same_bytes_are_read_once_and_answered_each_time() -> None:
+    client = line(*exchange(1, "/a", b"1"), *exchange(2, "/a", b"2"))
+    answers = [client.send(get("/a"))[-1:] for _ in range(4)]
+    assert answers == [b"1", b"2", b"2", b"2"]
+    assert [served.outcome for served in client.of(Served)] == ["hit", "hit", "extra", "extra"]
+    assert [request.exchange for request in client.of(Request)] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("size", [1, 7, 40])
+def test_a_request_in_pieces_is_the_same_request(size: int) -> None:
+    client = line(*exchange(1, "/a"))
+    data = get("/a")
+    assert client.send(data) == OK
+    pieces = [data[at : at + size] for at in range(0, len(data), size)]
+    assert b"".join(map(client.send, pieces)) == OK
+    assert client.send(data) == OK
+
+
+def test_bytes_that_look_like_a_request_within_a_body_are_none() -> None:
+    client = line(*exchange(1, "/a"), *exchange(2, "/send", method="POST", sent=get("/a")))
+    assert client.send(get("/a")) == OK
+    body = get("/a")
+    assert client.send(get("/send", f"Content-Length: {len(body)}", method="POST")) == b""
+    assert client.send(body) == OK
+    assert [request.target for request in client.of(Request)] == ["/a", "/send"]
+
+
+def test_a_known_request_waits_for_its_turn() -> None:
+    client = line(*exchange(1, "/slow", b"slow", took_ms=50), *exchange(2, "/a"))
+    assert client.send(get("/slow") + get("/a")) == b""
+    assert client.send(get("/a")) == b""
+    client.alarm.run_to(49)
+    assert client.take() == b""
+    client.alarm.run_to(50)
+    assert client.take().endswith(b"slow" + OK + OK)
+
+
+@pytest.mark.parametrize(("asked", "recorded", "heard"), [(True, False, 1), (False, True, 2)])
+def test_nothing_is_sent_after_the_last_answer(asked: bool, recorded: bool, heard: int) -> None:
+    close = ("Connection", "close")
+    client = line(*exchange(1, "/a", headers=(close,) if recorded else ()))
+    first = get("/a", *(["Connection: close"] if asked else []))
+    answer = OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    assert client.send(first + get("/a")) == answer
+    assert client.transport.closing
+    client.lose()
+    assert len(client.of(Request)) == heard
+    assert len(client.of(Served)) == 1
+    assert client.playback.status()["in_flight"] == 0
+
+
+def test_what_cannot_be_read_is_refused_in_its_turn() -> None:
+    client = line(*exchange(1, "/slow", b"slow", took_ms=50))
+    assert client.send(get("/slow") + b"\0 nonsense\r\n\r\n") == b""
+    assert client.send(get("/slow")) == b""
+    client.alarm.run_to(50)
+    answered, _, refused = client.take().partition(b"slow")
+    assert answered.startswith(b"HTTP/1.1 200")
+    assert refused.startswith(b"HTTP/1.1 400")
+    assert client.transport.closing
+    assert [failure.detail[:21] for failure in client.of(Failure)] == ["not HTTP from the bot"]
+
+
+def test_requests_without_answer_are_reported_when_the_connection_is_gone() -> None:
+    client = line(*exchange(1, "/slow", took_ms=50))
+    client.send(get("/slow"))
+    assert client.playback.status()["in_flight"] == 1
+    assert client.of(Request) == []
+    client.lose()
+    assert (len(client.of(Request)), client.of(Response)) == (1, [])
+    assert client.playback.status()["in_flight"] == 0
+    client.alarm.run_to(60)
+    assert isinstance(client.seen[-1], Close)
+
+
+def test_a_client_that_only_asks_is_not_read_any_further() -> None:
+    client = line(*exchange(1, "/slow", took_ms=50))
+    for _ in range(QUEUE_LIMIT):
+        client.send(get("/slow"))
+    assert client.transport.paused
+    client.alarm.run_to(50)
+    assert not client.transport.paused
+    assert client.take().count(b"ok") == QUEUE_LIMIT
+
+
+def test_a_connection_pays_for_its_opening_once() -> None:
+    opened, *rest = exchange(1, "/a", took_ms=5)
+    assert isinstance(opened, Open)
+    opened = Open(1, opened.at_ns, "http", "api.example", 80, connect_ns=40_000_000)
+    client = line(opened, *rest)
+    assert client.send(get("/a")) == b""
+    client.alarm.run_to(44)
+    assert client.take() == b""
+    client.alarm.run_to(45)
+    assert client.take() == OK
+    client.send(get("/a"))
+    client.alarm.run_to(50)
+    assert client.take() == OK
+
+
+def test_head_redirects_and_cookies_are_as_recorded() -> None:
+    cookies = (("Set-Cookie", "a=1; Path=/"), ("Set-Cookie", "b=2; HttpOnly"))
+    client = line(
+        *exchange(1, "/a", b"", method="HEAD", headers=(("Content-Length", "77"),)),
+        *exchange(2, "/old", b"", status=302, headers=(("Location", "https://api.example/new"),)),
+        *exchange(3, "/login", b"in", headers=cookies),
+    )
+    head = client.send(get("/a", method="HEAD"))
+    assert head == b"HTTP/1.1 200 Fine\r\nContent-Length: 77\r\n\r\n"
+    moved = client.send(get("/old"))
+    assert moved.startswith(b"HTTP/1.1 302 Fine\r\nLocation: https://api.example/new\r\n")
+    assert moved.endswith(b"Content-Length: 0\r\n\r\n")
+    login = client.send(get("/login"))
+    assert login.count(b"Set-Cookie: ") == 2
+    assert b"Set-Cookie: b=2; HttpOnly\r\n" in login
+
+
+def test_http_1_0_closes_unless_asked_to_stay() -> None:
+    client = line(*exchange(1, "/a"))
+    client.send(get("/a", "Connection: keep-alive", version="1.0"))
+    assert not client.transport.closing
+    client.send(get("/a"))
+    assert not client.transport.closing
+    client.send(get("/a", version="1.0"))
+    assert client.transport.closing
+
+
+# --- What nobody should send ----------------------------------------------------------------------
+
+TRAFFIC: tuple[Event, ...] = (
+    *exchange(1, "/a"),
+    *exchange(2, "/send", method="POST", sent=b"hello world"),
+)
+WHOLE = [
+    get("/a"),
+    get("/send", "Content-Length: 11", method="POST") + b"hello world",
+    get("/send", "Transfer-Encoding: chunked", method="POST") + b"b\r\nhello world\r\n0\r\n\r\n",
+    get("/a", "Upgrade: h2c", "Connection: Upgrade"),
+    get("/a", "Expect: 100-continue", "Content-Length: 2", method="PUT") + b"{}",
+]
+TOKENS = st.sampled_from(
+    [
+        *(b"GET ", b"/a", b" HTTP/1.1", b"\r\n", b"\r\n\r\n", b"Host: x", b"Content-Length: "),
+        *(b"-1", b"99999999999999999999", b"Transfer-Encoding: chunked", b"ffffffffffffffffff\r\n"),
+        *(b"Upgrade: websocket", b"Connection: Upgrade", b"HTTP/9.9", b"://[", b"%ff%zz", b"\0"),
+    ]
+)
+
+
+CUTS = st.lists(st.integers(0, 400), max_size=4)
+
+
+def damaged(rng: random.Random) -> bytes:
+    """Return requests with bytes changed, left out and put in."""
+    data = bytearray(b"".join(rng.choices(WHOLE, k=rng.randint(1, 3))))
+    for _ in range(rng.randint(1, 4)):
+        at = rng.randint(0, len(data))
+        data[at : at + rng.randint(0, 5)] = rng.randbytes(rng.randint(0, 4))
+    return bytes(data)
+
+
+SERVER = line(*TRAFFIC, latency="not recorded")
+
+
+def talk(data: bytes, cuts: list[int]) -> None:
+    """Send ``data`` in pieces; whatever it is, every answer is HTTP and every end is told."""
+    client = SERVER.another()
+    edges = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
+    answers = b"".join(client.send(data[begin:end]) for begin, end in pairwise(edges))
+    assert not answers or answers.startswith(b"HTTP/1.1 ")
+    refused = answers.rpartition(b"HTTP/1.1 ")[2][:3] in (b"400", b"413", b"431")
+    assert client.transport.closing or not refused
+    for failure in client.of(Failure):
+        assert "\n" not in failure.detail
+    client.lose()
+    assert client.playback.status()["in_flight"] == 0
+    assert isinstance(client.seen[-1], Close)
+    assert len(client.of(Open)) == 1
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_damaged_requests_are_refused_or_answered(seed: int) -> None:
+    rng = random.Random(seed)
+    for _ in range(500):
+        talk(damaged(rng), rng.choices(range(400), k=rng.randint(0, 4)))
+
+
+@settings(max_examples=400, deadline=None)
+@example([b"GET //[ HTTP/1.1\r\nHost: [::1\r\n\r\n"], [])
+@given(st.lists(TOKENS | st.binary(max_size=6), max_size=20), CUTS)
+def test_random_bytes_are_refused_or_answered(parts: list[bytes], cuts: list[int]) -> None:
+    talk(b"".join(parts), cuts)
