@@ -76,6 +76,7 @@ def run(order: Order) -> Result:
         setup = Setup(
             scenario=scenario,
             recording=recording,
+            traffic=scenario.recording,
             folder=folder,
             prepared={
                 side: prepare(implementation.directory, folder / "bots" / side)

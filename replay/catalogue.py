@@ -49,6 +49,11 @@ METRICS: dict[str, Metric] = {
     "websocket_connects": Metric("WebSocket connects", "count", role="traffic", counted=True),
     # More at once is how an optimised bot overlaps its waits, and what claims speak of.
     "max_in_flight": Metric("Most requests at once", "count", "higher", "traffic", counted=True),
+    "inbound_requests": Metric(
+        "Requests of the bot's users", "count", "higher", "traffic", counted=True
+    ),
+    "inbound_errors": Metric("Failed answers to users", "count", role="work", counted=True),
+    "inbound_served_per_s": Metric("Answers to users", "items/s", "higher", "traffic"),
     "bytes_in": Metric("Payload received", "bytes", role="traffic", counted=True),
     "bytes_out": Metric("Payload sent", "bytes", role="traffic", counted=True),
     "wire_bytes_out": Metric("Sent with heads", "bytes", role="traffic", counted=True),

@@ -67,13 +67,3 @@ def stop_on_signals_and_silence(stop: asyncio.Event) -> None:
                 stop.set()
 
         loop.add_reader(sys.stdin.fileno(), read)
-
-
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    """Return the fastest event loop that is installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop

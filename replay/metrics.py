@@ -11,6 +11,7 @@ from perfscan.replay.catalogue import TOTALS, per_item
 from perfscan.replay.exchanges import Exchange, exchanges, outbound
 from perfscan.replay.items import request_matches, without_query
 from perfscan.replay.model import (
+    Driven,
     Emulated,
     Item,
     Message,
@@ -66,6 +67,7 @@ def measure(
         **item_metrics(items),
         "duplicates": sum(item.state == "duplicated" for item in items),
         **traffic_metrics(observation, calls, recording),
+        **inbound_metrics(observation),
         **_own_counts(calls, scenario.counts),
         **process,
         **schedule_metrics(observation),
@@ -195,12 +197,31 @@ def emulation_metrics(observation: Observation, emulated: Emulated) -> dict[str,
     return found
 
 
+def inbound_metrics(observation: Observation) -> dict[str, float]:
+    """Count what the bot's own users asked and got; empty where it has none.
+
+    An error is an answer with a status from 500, or none at all.
+    """
+    calls = [one for one in exchanges(observation, inbound=True) if not one.is_websocket]
+    if not calls:
+        return {}
+    served = [call.response for call in calls if call.response and call.response.status < 500]
+    begun_ns = min(call.request.at_ns for call in calls)
+    seconds = (max((one.end_ns for one in served), default=begun_ns) - begun_ns) / 1e9
+    found: dict[str, float] = {
+        "inbound_requests": len(calls),
+        "inbound_errors": len(calls) - len(served),
+    }
+    return found | ({"inbound_served_per_s": len(served) / seconds} if seconds > 0 else {})
+
+
 def schedule_metrics(observation: Observation) -> dict[str, float]:
     """How late the server itself was against the recorded times; empty when it served nothing."""
     late = [
         (event.at_ns - event.due_ns) / 1e6
         for event in observation.events
-        if isinstance(event, Pushed) or (isinstance(event, Served) and event.outcome != "fault")
+        if isinstance(event, Pushed | Driven)
+        or (isinstance(event, Served) and event.outcome != "fault")
     ]
     if not late:
         return {}
@@ -261,10 +282,11 @@ def _bytes_in(observation: Observation, recording: Recording) -> int:
 
 
 def _bytes_out(observation: Observation, requests: Sequence[Exchange]) -> int:
+    own = {opened.connection for opened in outbound(observation)}
     sent = (
         _size(event.data)
         for event in observation.events
-        if isinstance(event, Message) and event.direction == "sent"
+        if isinstance(event, Message) and event.direction == "sent" and event.connection in own
     )
     return sum(sent) + sum(len(call.request.body) for call in requests)
 

@@ -15,17 +15,29 @@ from pathlib import Path
 
 from perfscan.errors import InputError
 from perfscan.replay.certificates import Authority
+from perfscan.replay.driver.process import JOURNAL as DRIVER_JOURNAL
+from perfscan.replay.driver.process import DriverProcess, inbound_ports
+from perfscan.replay.ending import Progress, is_over, never_began, progress
 from perfscan.replay.exchanges import exchanges
 from perfscan.replay.metrics import expected_items, measure
-from perfscan.replay.model import Implementation, Recording, Run, Scenario, Side
+from perfscan.replay.model import (
+    Implementation,
+    Observation,
+    Recording,
+    Run,
+    Scenario,
+    Side,
+    StreamStart,
+)
 from perfscan.replay.network import Network, open_network
 from perfscan.replay.processes import ProcessTree, describe_end, stop
 from perfscan.replay.readings import fetching, from_endpoints, from_log
 from perfscan.replay.redirection import bot_environment, escapes, unguarded, with_python
 from perfscan.replay.schedule import Slot
-from perfscan.replay.server.journal import read_observation
+from perfscan.replay.server.journal import merged, read_observation
 from perfscan.replay.server.process import ServerProcess
 from perfscan.replay.services import External, Service, Templates, outside_ports, start_services
+from perfscan.replay.stimuli.inbound import URL
 from perfscan.replay.vitals import read_vitals
 from perfscan.replay.workspace import fresh_copy
 
@@ -57,6 +69,8 @@ class Setup:
     """Play only stream messages up to this recorded second."""
     settle_s: float | None = None
     """Silence that ends a run, where it is not the scenario's."""
+    traffic: Path = Path()
+    """The recording's file."""
     vitals: bool = True
     """Let the agent in the bot's process watch its event loops."""
 
@@ -110,12 +124,14 @@ def run_trial(slot: Slot, setup: Setup, watch: Watch) -> Run:
             problem = f"the bot ignored SIGTERM for {STOP_PATIENCE_S:.0f} s and was killed"
     watch.report.finish(slot)
     observation = read_observation(folder / "journal.jsonl")
+    if trial.driver is not None:
+        observation = merged(observation, read_observation(folder / DRIVER_JOURNAL))
     log = _log(folder / "bot.log")
     told |= from_log(setup.scenario.readings, log)
     process = trial.tree.metrics() | read_vitals(folder / VITALS) | told
-    first = next((call.request.at_ns for call in exchanges(observation)), None)
-    if first is not None:
-        process["startup_s"] = (first - started_ns) / 1e9
+    first_ns = _first_sign(observation)
+    if first_ns is not None:
+        process["startup_s"] = (first_ns - started_ns) / 1e9
     return measure(
         setup.recording,
         observation,
@@ -128,12 +144,21 @@ def run_trial(slot: Slot, setup: Setup, watch: Watch) -> Run:
     )
 
 
+def _first_sign(observation: Observation) -> int | None:
+    """Return when the bot was up: it let its users in or, where it has none, asked something."""
+    for event in observation.events:
+        if isinstance(event, StreamStart) and event.url == URL:
+            return event.at_ns
+    return next((call.request.at_ns for call in exchanges(observation)), None)
+
+
 @dataclass(slots=True)
 class _Trial:
     """What is running."""
 
     bot: subprocess.Popen[bytes]
     server: ServerProcess
+    driver: DriverProcess | None
     services: tuple[Service | External, ...]
     tree: ProcessTree
     fetch: Callable[[str], str]
@@ -145,7 +170,15 @@ class _Trial:
         for service in self.services:
             if line := service.problem():
                 return line
-        return self.server.problem()
+        return self.server.problem() or (self.driver.problem() if self.driver else "")
+
+    def driver_status(self) -> Mapping[str, float]:
+        """Return how the bot's users fare; empty where it has none."""
+        return self.driver.status() if self.driver else {}
+
+    def age_s(self) -> float:
+        """Return how long the bot has been running."""
+        return (time.monotonic_ns() - self.started_monotonic_ns) / 1e9
 
     def stop(self) -> bool:
         """End the bot; True when it left in good order."""
@@ -161,6 +194,7 @@ def _start(
     server = stack.enter_context(
         ServerProcess(
             setup.scenario,
+            setup.traffic,
             network,
             setup.authority,
             folder,
@@ -173,16 +207,43 @@ def _start(
     vitals = folder / VITALS if setup.vitals else None
     (folder / VITALS).mkdir()
     environment = _environment(side, services, network, setup.authority, folder, home, vitals)
+    driver = _start_driver(stack, server, side, setup, network, folder)
     started_ns = time.monotonic_ns()
     bot = _start_bot(side, setup.python, environment, network, folder, home)
     return _Trial(
         bot,
         server,
+        driver,
         tuple(services.values()),
         ProcessTree(bot.pid),
         fetching(network.command),
         started_ns,
     )
+
+
+def _start_driver(
+    stack: ExitStack,
+    server: ServerProcess,
+    side: Implementation,
+    setup: Setup,
+    network: Network,
+    folder: Path,
+) -> DriverProcess | None:
+    """Start what plays the bot's own users, where the recording has any."""
+    ports = inbound_ports(setup.recording)
+    if not ports:
+        return None
+    driver = DriverProcess(
+        setup.traffic,
+        ports,
+        side,
+        network,
+        folder,
+        origin_ns=server.origin_ns,
+        speed=setup.speed,
+        until_s=setup.until_s,
+    )
+    return stack.enter_context(driver)
 
 
 def _environment(
@@ -250,8 +311,11 @@ def _start_bot(
 
 def _follow(trial: _Trial, slot: Slot, setup: Setup, watch: Watch) -> str:
     """Wait until the run is over; return why it failed, or an empty string."""
+    rules = setup.scenario.items
     expected = expected_items(setup.recording, setup.scenario, setup.until_s)
-    settle_s = setup.scenario.items.settle_s if setup.settle_s is None else setup.settle_s
+    settle_s = rules.settle_s if setup.settle_s is None else setup.settle_s
+    limit_s = rules.deadline_s + settle_s if setup.settle_s is None else settle_s
+    last_left_ns = time.monotonic_ns()
     while True:
         if watch.interrupted.is_set():
             return "interrupted"
@@ -260,33 +324,26 @@ def _follow(trial: _Trial, slot: Slot, setup: Setup, watch: Watch) -> str:
         trial.tree.sample()
         if problem := trial.problem():
             return problem
-        streaming = not status or status["streams_started"] == 0 or status["stimuli_left"] > 0
+        now = progress(rules, expected, status, trial.driver_status())
+        if now is None or not now.begun or now.left > 0:
+            last_left_ns = time.monotonic_ns()
         ended = trial.bot.poll()
         if ended is not None:
-            if ended == 0 and not streaming:
+            if ended == 0 and now is not None and now.begun and now.left <= 0:
                 return ""
-            return _early_end(ended, status)
-        if not streaming:
-            # With all effects in, a short silence still shows an effect that is sent twice.
-            patience = min(settle_s, 1.0) if status["effects"] >= expected else settle_s
-            if status["in_flight"] == 0 and status["idle_s"] >= patience:
-                return ""
-        elif overdue := _never_started(trial, status):
+            return _early_end(ended, now)
+        waited_s = (time.monotonic_ns() - last_left_ns) / 1e9
+        if now is not None and is_over(now, expected, settle_s, waited_s, limit_s):
+            return ""
+        if overdue := never_began(now, rules, trial.age_s()):
             return overdue
         time.sleep(POLL_S)
 
 
-def _early_end(code: int, status: Mapping[str, float]) -> str:
-    left = int(status.get("stimuli_left", 0))
-    rest = f" with {left} stimuli still to come" if left else ""
+def _early_end(code: int, now: Progress | None) -> str:
+    left = int(now.left) if now else 0
+    rest = f" with {left} stimuli still to come" if left > 0 else ""
     return f"the bot ended by itself ({describe_end(code)}){rest}"
-
-
-def _never_started(trial: _Trial, status: Mapping[str, float]) -> str:
-    waited = (time.monotonic_ns() - trial.started_monotonic_ns) / 1e9
-    if status.get("streams_started", 0) == 0 and waited > 30:
-        return "the bot did not subscribe to the recorded stream within 30 s"
-    return ""
 
 
 def _log(file: Path) -> str:

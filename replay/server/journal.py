@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -154,3 +154,9 @@ def _events(lines: Iterable[Any]) -> Iterator[Observed]:
             yield from decode_pushes(line)
         else:
             yield decode_observed(line)
+
+
+def merged(observation: Observation, other: Observation) -> Observation:
+    """Return what two processes saw of the same run on the same clock, in time order."""
+    events = sorted((*observation.events, *other.events), key=lambda event: event.at_ns)
+    return replace(observation, events=tuple(events))

@@ -21,11 +21,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import os
 import resource
-import signal
 import socket
-import stat
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -34,6 +31,13 @@ from typing import Any
 
 from perfscan.errors import InputError, PerfscanError
 from perfscan.replay.certificates import Authority
+from perfscan.replay.child import (
+    Say,
+    happens,
+    say,
+    stop_on_defects,
+    stop_on_signals_and_silence,
+)
 from perfscan.replay.event_loop import new_event_loop
 from perfscan.replay.exchanges import outbound
 from perfscan.replay.faults import read_faults
@@ -106,15 +110,15 @@ def _order(config: Mapping[str, Any]) -> Order:
     )
 
 
-async def serve(order: Order, say: Callable[[Mapping[str, Any]], bool]) -> None:
-    """Play until told to stop; ``say`` prints one line and returns False when nobody reads it."""
+async def serve(order: Order, tell: Say) -> None:
+    """Play until told to stop; ``tell`` prints one line and returns False when nobody reads it."""
     journal = None
     if order.journal is not None:
         journal = Journal(order.journal, order.settings.speed, order.settings.until_ns)
     report: Callable[[Seen], None] = (lambda _: None) if journal is None else journal.add
     stop = asyncio.Event()
-    defects = _stop_on_defects(stop)
-    _stop_on_signals_and_silence(stop)
+    defects = stop_on_defects(stop)
+    stop_on_signals_and_silence(stop)
     try:
         upstream = Upstream(
             order.recording, order.settings, authority=order.authority, report=report
@@ -123,72 +127,21 @@ async def serve(order: Order, say: Callable[[Mapping[str, Any]], bool]) -> None:
             upstream.listen(socket.socket(fileno=descriptor), port=port, tls=tls)
         gc.collect()
         gc.freeze()  # the recording is never garbage; looking at it again would cost a pause
-        heard = say({"ready": True, "origin_ns": upstream.origin_ns})
+        heard = tell({"ready": True, "origin_ns": upstream.origin_ns})
         rounds = round(STATUS_INTERVAL_S / FLUSH_INTERVAL_S)
         while heard and not stop.is_set():
             for _ in range(rounds):
                 if journal:
                     journal.flush()
-                if await _happens(stop, FLUSH_INTERVAL_S):
+                if await happens(stop, FLUSH_INTERVAL_S):
                     break
-            heard = say(upstream.status())
+            heard = tell(upstream.status())
         await upstream.close()
     finally:
         if journal:
             journal.close()
     if defects:  # a server that failed once has not played the recording
         raise defects[0]
-
-
-async def _happens(event: asyncio.Event, within_s: float) -> bool:
-    try:
-        async with asyncio.timeout(within_s):
-            return await event.wait()
-    except TimeoutError:
-        return False
-
-
-def _stop_on_defects(stop: asyncio.Event) -> list[Exception]:
-    """Let an exception that nobody expected end the server instead of hanging one connection."""
-    found: list[Exception] = []
-
-    def note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        error = context.get("exception")
-        if isinstance(error, Exception) and not isinstance(error, OSError):
-            found.append(error)
-            stop.set()
-        else:
-            loop.default_exception_handler(context)
-
-    asyncio.get_running_loop().set_exception_handler(note)
-    return found
-
-
-def _stop_on_signals_and_silence(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    mode = os.fstat(sys.stdin.fileno()).st_mode
-    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(
-        mode
-    ):  # not the null device, which is always at its end
-
-        def read() -> None:
-            if not os.read(sys.stdin.fileno(), 4096):
-                loop.remove_reader(sys.stdin.fileno())
-                stop.set()
-
-        loop.add_reader(sys.stdin.fileno(), read)
-
-
-def _say(line: Mapping[str, Any]) -> bool:
-    try:
-        sys.stdout.write(json.dumps(line) + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        sys.stdout = None  # or Python complains again at its exit
-        return False
-    return True
 
 
 def main(arguments: list[str]) -> int:
@@ -201,7 +154,7 @@ def main(arguments: list[str]) -> int:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            runner.run(serve(order, _say))
+            runner.run(serve(order, say))
     except PerfscanError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

@@ -33,23 +33,41 @@ class Cycle:
         return max(ends, default=None)
 
 
+class CycleReader:
+    """Splits a bot's requests into cycles, one after the other, in order of sending."""
+
+    def __init__(self, begins: CycleStimulus, effect: CycleEffect) -> None:
+        self._begins = begins
+        self._effect = effect
+        self._pause_ns = round(begins.pause_s * 1e9)
+        self._quiet_from_ns: int | None = None
+        self.cycles: list[Cycle] = []
+
+    def add(self, call: Exchange) -> None:
+        """Read one request with its answer."""
+        sent_ns = call.request.at_ns
+        if _any_matches(self._begins.cycle, call) and self._may_begin(sent_ns):
+            self.cycles.append(Cycle(sent_ns))
+        if self.cycles and _is_effect(self._effect, call):
+            self.cycles[-1].effects.append(call)
+        end_ns = sent_ns if call.response is None else call.response.end_ns
+        self._quiet_from_ns = max(end_ns, self._quiet_from_ns or end_ns)
+
+    def _may_begin(self, sent_ns: int) -> bool:
+        if not self.cycles:
+            return True
+        if self._pause_ns:
+            return sent_ns - (self._quiet_from_ns or 0) >= self._pause_ns
+        ended_ns = self.cycles[-1].ended_ns
+        return ended_ns is not None and ended_ns <= sent_ns
+
+
 def cycles_of(calls: Iterable[Exchange], begins: CycleStimulus, effect: CycleEffect) -> list[Cycle]:
     """Split a bot's requests, in order of sending, into cycles."""
-    cycles: list[Cycle] = []
-    quiet_from_ns: int | None = None
-    pause_ns = round(begins.pause_s * 1e9)
+    reader = CycleReader(begins, effect)
     for call in calls:
-        sent_ns = call.request.at_ns
-        paused = quiet_from_ns is None or sent_ns - quiet_from_ns >= pause_ns
-        if _any_matches(begins.cycle, call) and paused:
-            ended_ns = cycles[-1].ended_ns if cycles else sent_ns
-            if pause_ns or (ended_ns is not None and ended_ns <= sent_ns):
-                cycles.append(Cycle(sent_ns))
-        if cycles and _is_effect(effect, call):
-            cycles[-1].effects.append(call)
-        end_ns = sent_ns if call.response is None else call.response.end_ns
-        quiet_from_ns = max(end_ns, quiet_from_ns or end_ns)
-    return cycles
+        reader.add(call)
+    return reader.cycles
 
 
 def _is_effect(effect: CycleEffect, call: Exchange) -> bool:
