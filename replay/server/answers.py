@@ -96,6 +96,10 @@ class Answer:
     chunked: bool = False
     damage: Damage | None = None
     """How an injected fault spoils it."""
+    handed: tuple[tuple[int, int], ...] = ()
+    """Of a long poll: the number of each update in it, and when that was due in this run."""
+    polled: bool = False
+    """It answers a long poll."""
     head: bytes = field(init=False, repr=False, compare=False)
     """Status line and headers without the empty line that ends them."""
     plain: bool = field(init=False, repr=False, compare=False)

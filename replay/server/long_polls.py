@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from perfscan.replay.exchanges import Exchange
+from perfscan.replay.exchanges import Exchange, exchanges
 from perfscan.replay.items import effect_payload, json_of, locations, query_of, request_matches
 from perfscan.replay.model import (
     Headers,
@@ -24,6 +24,7 @@ from perfscan.replay.model import (
     UpdateStimulus,
 )
 from perfscan.replay.redaction import normalise_secrets
+from perfscan.replay.server.answers import Answer
 from perfscan.replay.server.timeline import Pace
 from perfscan.replay.stimuli.updates import polls, updates_in
 
@@ -104,20 +105,6 @@ class UpdateQueue:
 
 
 @dataclass(frozen=True, slots=True)
-class PollAnswer:
-    """The answer to one long poll."""
-
-    status: int
-    reason: str
-    headers: Headers
-    body: bytes
-    service_ns: int
-    """From the poll's arrival, in the time of this run."""
-    handed: tuple[tuple[int, int], ...]
-    """Number of each update in it, and when that was due."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Address:
     """One recorded long poll: its queue and what an answer looks like."""
 
@@ -137,14 +124,16 @@ class LongPolls:
         self, recording: Recording, rule: UpdateStimulus, pace: Pace, until_ns: int | None = None
     ) -> None:
         self._rule = rule
+        self._pace = pace
         timed = recording.header.latency == "recorded"
+        quickest = _quickest_ns(recording) if timed else {}
         grouped: dict[str, list[Exchange]] = defaultdict(list)
         for call in polls(rule, recording):
             grouped[_address(call.url)].append(call)
         self._addresses = {
             url: found
             for url, calls in grouped.items()
-            if (found := _read(url, calls, rule, pace, until_ns, timed=timed)) is not None
+            if (found := _read(url, calls, rule, pace, until_ns, quickest)) is not None
         }
         self._owner = {
             number: one.queue for one in self._addresses.values() for number in one.queue.untold
@@ -165,10 +154,11 @@ class LongPolls:
         if number in self._owner:
             self._owner[number].told(number)
 
-    def answer(self, request: Request, url: str) -> tuple[PollAnswer, StreamStart | None] | None:
+    def answer(self, request: Request, url: str) -> tuple[Answer, StreamStart | None] | None:
         """Answer a long poll that came at ``request.at_ns``; None for any other request.
 
-        The first poll of an address starts its stream, which is returned with the answer.
+        The first poll of an address starts its stream, which is returned with the answer. The
+        answer's ``service_ns`` is in recorded time, as for every answer.
         """
         if not request_matches(self._rule.poll, request.method, url):
             return None
@@ -187,13 +177,12 @@ class LongPolls:
         )
         batch = ",".join(update.text for update in handing.updates)
         numbers = (update.number for update in handing.updates)
-        answer = PollAnswer(
-            200,
-            found.reason,
-            found.headers,
+        answer = Answer(
+            *("hit", None, 200, found.reason, found.headers),
             batch.join(found.around).encode(),
-            handing.due_ns - request.at_ns,
-            tuple(zip(numbers, handing.dues_ns, strict=True)),
+            round((handing.due_ns - request.at_ns) * self._pace.speed),
+            handed=tuple(zip(numbers, handing.dues_ns, strict=True)),
+            polled=True,
         )
         return answer, StreamStart(url, request.at_ns, found.recorded_ns) if first else None
 
@@ -209,10 +198,12 @@ def _read(
     rule: UpdateStimulus,
     pace: Pace,
     until_ns: int | None,
-    *,
-    timed: bool,
+    quickest: Mapping[str, int],
 ) -> _Address | None:
-    """Return one address; None where no recorded answer shows how updates come."""
+    """Return one address; None where no recorded answer shows how updates come.
+
+    ``quickest`` is empty for a recording without times: then all updates are there at once.
+    """
     recorded_ns = min(call.request.at_ns for call in calls)
     updates: dict[int, Waiting] = {}
     model: tuple[Exchange, tuple[str, str]] | None = None
@@ -222,23 +213,27 @@ def _read(
         around = _around(rule, call.response.body)
         if model is None and around is not None and call.response.status < 400:
             model = call, around
-        at_ns = call.response.at_ns - recorded_ns if timed else 0
+        at_ns = call.response.at_ns - recorded_ns if quickest else 0
         for number, update in updates_in(rule, call.response.body):
             if number not in updates and (until_ns is None or at_ns <= until_ns):
                 text = json.dumps(update, ensure_ascii=False, separators=(",", ":"))
                 updates[number] = Waiting(number, at_ns, text)
     if model is None or model[0].response is None:
         return None
-    response, base_ns = model[0].response, _base_ns(calls) if timed else 0
+    response, base_ns = model[0].response, quickest.get(model[0].open.host, 0)
     headers = tuple(pair for pair in response.headers if pair[0].lower() not in _FRAMING)
     queue = UpdateQueue(updates.values(), base_ns, pace)
     return _Address(url, queue, recorded_ns, response.reason, headers, model[1])
 
 
-def _base_ns(calls: Sequence[Exchange]) -> int:
-    """Return the quickest recorded answer: what the way to the service and back takes."""
-    times = [call.service_ns for call in calls if call.service_ns is not None]
-    return max(0, min(times, default=0))
+def _quickest_ns(recording: Recording) -> dict[str, int]:
+    """Return the quickest recorded answer of each host: what the way there and back takes."""
+    times: dict[str, int] = {}
+    for call in exchanges(recording):
+        if call.service_ns is not None:
+            host = call.open.host
+            times[host] = max(0, min(call.service_ns, times.get(host, call.service_ns)))
+    return times
 
 
 def _around(rule: UpdateStimulus, body: bytes) -> tuple[str, str] | None:

@@ -4,33 +4,42 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
+from perfscan.replay.exchanges import Exchange
 from perfscan.replay.items import holds, text_of, without_query
 from perfscan.replay.model import (
+    CycleEffect,
+    CycleStimulus,
     Emulated,
+    Handed,
     ItemRules,
     MatchRules,
     Message,
     Observed,
+    Open,
     Outcome,
     PushStimulus,
     Recording,
+    Response,
     Scheme,
     StreamStart,
+    UpdateStimulus,
 )
 from perfscan.replay.server.alarm import Alarm
 from perfscan.replay.server.answers import Answer
 from perfscan.replay.server.directory import Directory, Tuning
 from perfscan.replay.server.draft import Begins
 from perfscan.replay.server.emulation import Emulation, recorded_failures
+from perfscan.replay.server.long_polls import LongPolls
 from perfscan.replay.server.matching import Matcher
 from perfscan.replay.server.pushes import Pushes
 from perfscan.replay.server.recognition import Heard, Recognition
 from perfscan.replay.server.recorded_clock import RecordedClock
 from perfscan.replay.server.timeline import ConnectionCosts, Pace
 from perfscan.replay.server.turn import Seen, Turn
+from perfscan.replay.stimuli.cycles import CycleReader
 
 PATIENCE_S = 600.0
 """So long a client that is never answered may wait where no item has a deadline."""
@@ -64,7 +73,11 @@ class Tally:
     outcomes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(get_args(Outcome), 0))
     effects: set[str] = field(default_factory=set)
     in_flight: int = 0
+    polling: int = 0
+    """Of those, long polls: they wait for what may never come."""
     last_activity_ns: int = 0
+    last_work_ns: int = 0
+    """The same without polls that brought nothing: a bot that only polls has nothing to do."""
 
 
 class Playback:
@@ -98,6 +111,8 @@ class Playback:
         self._matcher = Matcher(recording, settings.rules, settings.seed, any_host=settings.mock)
         self._clock = RecordedClock(self._matcher.first_ns, settings.speed)
         self.emulation = self._emulation(recording) if settings.emulated else None
+        self._polls = _long_polls(recording, settings, self.pace)
+        self._cycles = _cycles(settings.items)
         self._connections = itertools.count(1)
         self._exchanges = itertools.count(1)
 
@@ -127,6 +142,15 @@ class Playback:
 
     def answer(self, heard: Heard, now_ns: int) -> Answer:
         """Return the recorded answer to a request that came at ``now_ns``, or a refusal."""
+        if self._polls is not None:
+            request = heard.as_request(at_ns=now_ns)
+            if (polled := self._polls.answer(request, heard.url)) is not None:
+                answer, start = polled
+                self.tally.polling += 1
+                if start is not None:
+                    self.observe(start)
+                return answer
+        self.tally.last_work_ns = now_ns
         return self._matcher.answer(heard.asked, self._clock.at(now_ns))
 
     def active(self) -> int:
@@ -142,18 +166,35 @@ class Playback:
         if turn.heard.effect is not None and answer.accepts:
             tally.effects.add(turn.heard.effect)
         self.observe(turn)
+        if answer.polled:
+            self._hand_over(turn)
+        else:
+            tally.last_work_ns = tally.last_activity_ns
+        if self._cycles is not None:
+            self._cycles.add(_exchange(turn))
 
     def abandon(self, turn: Turn) -> None:
         """Note that a request will not be answered: its connection is gone."""
         if turn.ended_ns is not None:  # a fault stopped it on its way
             self.tally.outcomes[turn.answer.outcome] += 1
         self.tally.in_flight -= turn.waited_for
+        self.tally.polling -= turn.answer.polled
         self.observe(turn)
 
     def release(self, turn: Turn) -> None:
         """Do not let the run wait for the end of an answer, which may have none."""
         self.tally.in_flight -= turn.waited_for
         turn.waited_for = False
+
+    def _hand_over(self, turn: Turn) -> None:
+        """Note which updates have gone out in the answer to a long poll."""
+        self.tally.polling -= 1
+        at_ns = self.tally.last_activity_ns if turn.begun_ns is None else turn.begun_ns
+        for number, due_ns in turn.answer.handed if turn.answer.accepts else ():
+            if self._polls is not None:
+                self._polls.told(number)
+            self.tally.last_work_ns = at_ns
+            self.observe(Handed(turn.exchange, number, due_ns, at_ns))
 
     def _watch_streams(self, event: Observed | Pushes) -> None:
         if isinstance(event, StreamStart):
@@ -164,12 +205,14 @@ class Playback:
 
     def status(self) -> dict[str, float]:
         """Return the figures that whoever follows the run needs."""
-        tally = self.tally
+        tally, polls = self.tally, self._polls
+        last_ns = tally.last_work_ns if polls else tally.last_activity_ns
         return {
-            "stimuli_left": self.directory.stimuli_left,
-            "streams_started": self.directory.started,
-            "in_flight": tally.in_flight,
-            "idle_s": round((self.alarm.now() - tally.last_activity_ns) / 1e9, 3),
+            "stimuli_left": polls.left if polls else self.directory.stimuli_left,
+            "streams_started": polls.started if polls else self.directory.started,
+            "cycles": len(self._cycles.cycles) if self._cycles else 0,
+            "in_flight": tally.in_flight - tally.polling,
+            "idle_s": round((self.alarm.now() - last_ns) / 1e9, 3),
             "effects": len(tally.effects),
             "hits": tally.outcomes["hit"],
             "extras": tally.outcomes["extra"],
@@ -178,6 +221,31 @@ class Playback:
             "faults": tally.outcomes["fault"],
             "unused": self._matcher.unused,
         }
+
+
+def _long_polls(recording: Recording, settings: Settings, pace: Pace) -> LongPolls | None:
+    rule = settings.items.stimulus if settings.items else None
+    if not isinstance(rule, UpdateStimulus):
+        return None
+    return LongPolls(recording, rule, pace, settings.until_ns)
+
+
+def _cycles(items: ItemRules | None) -> CycleReader | None:
+    match items:
+        case ItemRules(stimulus=CycleStimulus() as begins, effect=CycleEffect() as effect):
+            return CycleReader(begins, effect)
+    return None
+
+
+def _exchange(turn: Turn) -> Exchange:
+    """Return a request with its answer as a cycle is told by them."""
+    opened = Open(turn.connection, turn.at_ns, "https", turn.heard.name, 443)
+    ended_ns = turn.at_ns if turn.ended_ns is None else turn.ended_ns
+    begun_ns = ended_ns if turn.begun_ns is None else turn.begun_ns
+    status = turn.answer.status
+    response = Response(turn.exchange, turn.connection, begun_ns, ended_ns, status)
+    request = replace(turn.heard.as_request(at_ns=turn.at_ns), target=turn.heard.url)
+    return Exchange(0, opened, request, response)
 
 
 def _begins(items: ItemRules | None) -> Begins:

@@ -55,6 +55,7 @@ class Heard:
     websocket: bool
     effect: str | None
     """Key of the item that it ends, once it is accepted."""
+    url: str = ""
 
     def as_request(self, exchange: int = 0, connection: int = 0, at_ns: int = 0) -> Request:
         """Return the event for one time that it came."""
@@ -95,6 +96,7 @@ class Recognition:
         asked = read_request(
             *(request.method, host, request.target, request.headers, request.body, self._rules)
         )
+        url = url_of(Open(0, 0, self.scheme, name, self.port), request.target)
         wanted = fields.get("connection", "").lower()
         heard = Heard(
             next(_NUMBERS),
@@ -103,7 +105,8 @@ class Recognition:
             old=old,
             accept_encoding=fields.get("accept-encoding", ""),
             websocket=fields.get("upgrade", "").lower() == "websocket",
-            effect=self._effect(request, name),
+            effect=self._effect(request, url),
+            url=url,
         )
         self._report(heard)
         return heard
@@ -113,11 +116,10 @@ class Recognition:
         if len(data) <= REMEMBERED_REQUEST:
             self._known.put(data, heard, len(data))
 
-    def _effect(self, request: HttpRequest, name: str) -> str | None:
+    def _effect(self, request: HttpRequest, url: str) -> str | None:
         rule = self._items.effect if self._items else None
         if not isinstance(rule, RequestEffect):
             return None
-        url = url_of(Open(0, 0, self.scheme, name, self.port), request.target)
         if not request_matches(rule.request, request.method, url):
             return None
         return effect_key(

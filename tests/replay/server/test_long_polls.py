@@ -18,7 +18,8 @@ from perfscan.replay.model import (
     StreamStart,
     UpdateStimulus,
 )
-from perfscan.replay.server.long_polls import LongPolls, PollAnswer
+from perfscan.replay.server.answers import Answer
+from perfscan.replay.server.long_polls import LongPolls
 from perfscan.replay.server.timeline import Pace
 
 MS = 1_000_000
@@ -57,7 +58,7 @@ class Bot:
         self.polls = LongPolls(recorded, RULE, Pace(speed), **more)
         self.started: list[StreamStart] = []
 
-    def ask(self, at_ms: int, body: Any = None, target: str = TARGET) -> PollAnswer:
+    def ask(self, at_ms: int, body: Any = None, target: str = TARGET) -> Answer:
         data = json.dumps(body).encode() if body is not None else b""
         request = Request(1, 1, at_ms * MS, "POST", target, body=data)
         found = self.polls.answer(request, f"https://api.telegram.org{target}")
@@ -161,7 +162,9 @@ def test_what_is_left_counts_down_as_it_goes_out() -> None:
 
 
 def test_speed_divides_waits_and_until_ends_the_stream() -> None:
-    assert Bot(speed=10).got(0, {"timeout": 30}) == (50, [10])
+    answer = Bot(speed=10).ask(0, {"timeout": 30})
+    assert answer.service_ns == 500 * MS, "in recorded time, divided like that of every answer"
+    assert answer.handed == ((10, 50 * MS),)
     bot = Bot(until_ns=510 * MS)
     assert bot.polls.left == 1
 

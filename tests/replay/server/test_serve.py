@@ -64,7 +64,7 @@ def test_a_bad_configuration_is_an_error(
 def test_a_defect_ends_the_server(
     tmp_path: Path, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serve_module, "_stop_on_signals_and_silence", lambda stop: None)
+    monkeypatch.setattr(serve_module, "stop_on_signals_and_silence", lambda stop: None)
 
     def fail() -> None:
         raise LookupError("nobody expected this")

@@ -1,0 +1,555 @@
+"""Whole replays of bots that are asked, that poll, that tell their own clients, that go round."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from endtoend.toy import MS, Done, Perfscan
+
+from perfscan.replay.model import (
+    Close,
+    Event,
+    Message,
+    Open,
+    Recording,
+    RecordingHeader,
+    Request,
+    Response,
+)
+from perfscan.replay.recording import write_recording
+
+pytestmark = pytest.mark.endtoend
+BRIEF = ("--pairs", "1", "--no-scan", "-q")
+API = "api.example.test"
+JSON = (("Content-Type", "application/json"),)
+STREAM = "stream.example.test"
+
+
+class Traffic:
+    """Builds a recording; times in milliseconds."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self._numbers = iter(range(1, 10_000))
+
+    def open(self, at: float, host: str, *, port: int = 443, inbound: bool = False) -> int:
+        number = next(self._numbers)
+        scheme = "http" if inbound else "https"
+        self.events.append(Open(number, round(at * MS), scheme, host, port, inbound=inbound))
+        return number
+
+    def ask(
+        self,
+        connection: int,
+        at: float,
+        request: str,
+        body: Any = None,
+        *,
+        answer: Any = None,
+        after: float = 10,
+        status: int = 200,
+    ) -> None:
+        """One exchange; ``after`` milliseconds later it is answered."""
+        number = next(self._numbers)
+        method, target = request.split(" ")
+        data = b"" if body is None else json.dumps(body).encode()
+        sent_ns, done_ns = round(at * MS), round((at + after) * MS)
+        headers = JSON if data else ()
+        said = b"" if answer is None else json.dumps(answer).encode()
+        self.events += [
+            Request(number, connection, sent_ns, method, target, headers, data),
+            Response(number, connection, done_ns, done_ns, status, JSON, said),
+        ]
+
+    def message(self, connection: int, at: float, direction: Any, said: Any) -> None:
+        self.events.append(Message(connection, round(at * MS), direction, json.dumps(said)))
+
+    def recording(self) -> Recording:
+        ordered = tuple(sorted(self.events, key=lambda event: event.at_ns))
+        return Recording(RecordingHeader(source="built for a test"), ordered)
+
+
+@dataclass
+class Bench:
+    """A scenario with one bot on both sides; ``change`` alters the optimized one."""
+
+    folder: Path
+    perfscan: Perfscan
+
+    def write(self, bot: str, traffic: Traffic, items: dict[str, Any], **more: Any) -> None:
+        for side in ("original", "optimized"):
+            (self.folder / side).mkdir()
+            (self.folder / side / "bot.py").write_text(bot, "utf-8")
+        write_recording(traffic.recording(), self.folder / "traffic.jsonl")
+        side = {"command": ["python", "bot.py"], **more.pop("side", {})}
+        scenario = {
+            "schema": "perfscan.scenario/1",
+            "name": "driven",
+            "recording": "traffic.jsonl",
+            "implementations": {
+                name: {**side, "directory": name} for name in ("original", "optimized")
+            },
+            "items": {"settle_s": 1, **items},
+            "primary": "item_latency_ms.p50",
+            **more,
+        }
+        (self.folder / "scenario.yaml").write_text(json.dumps(scenario), "utf-8")
+
+    def change(self, old: str, new: str) -> None:
+        file = self.folder / "optimized" / "bot.py"
+        source = file.read_text("utf-8")
+        assert old in source
+        file.write_text(source.replace(old, new), "utf-8")
+
+    def run(self, *words: str) -> tuple[Done, dict[str, Any]]:
+        done = self.perfscan("bench", "replay", "scenario.yaml", *BRIEF, "-o", "run.json", *words)
+        file = self.folder / "run.json"
+        run: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.exists() else {}
+        return done, run
+
+
+@pytest.fixture
+def bench(tmp_path: Path, perfscan: Perfscan) -> Bench:
+    return Bench(tmp_path, perfscan)
+
+
+def differences(run: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(one["key"], one["kind"]) for one in run["equivalence"]["differences"]]
+
+
+def metrics(run: dict[str, Any], side: str = "optimized") -> dict[str, float]:
+    found: dict[str, float] = run["implementations"][side]["runs"][0]["metrics"]
+    return found
+
+
+# --- Webhooks and calls ---------------------------------------------------------------------------
+
+WEBHOOK = """
+import aiohttp, asyncio, os
+from aiohttp import web
+
+PORT = int(os.environ.get("PORT", "8000"))
+
+
+async def hook(request):
+    order = (await request.json())["order"]
+    async with request.app["session"].get(f"https://api.example.test/price/{order}") as got:
+        price = (await got.json())["price"]
+    await tell(request, order, price)
+    return web.json_response({"order": order, "price": price})
+
+
+async def tell(request, order, price):
+    body = {"text": f"{order} costs {price}"}
+    async with request.app["session"].post("https://api.example.test/alerts", json=body) as got:
+        await got.read()
+
+
+async def session(app):
+    app["session"] = aiohttp.ClientSession()
+    yield
+    await app["session"].close()
+
+
+app = web.Application()
+app.router.add_post("/webhook/{name}", hook)
+app.cleanup_ctx.append(session)
+web.run_app(app, host="127.0.0.1", port=PORT, print=None)
+"""
+ORDERS = 6
+
+
+def webhooks() -> Traffic:
+    traffic = Traffic()
+    users = [traffic.open(500, "127.0.0.1", port=8000, inbound=True) for _ in range(2)]
+    service = traffic.open(510, API)
+    for number in range(ORDERS):
+        at, order, price = 600 + 100 * number, f"o{number}", str(100 + number)
+        answer = {"order": order, "price": price}
+        traffic.ask(
+            *(users[number % 2], at, "POST /webhook/tv", {"order": order}), answer=answer, after=60
+        )
+        traffic.ask(service, at + 5, f"GET /price/{order}", answer={"price": price})
+        alert = {"text": f"{order} costs {price}"}
+        traffic.ask(service, at + 20, "POST /alerts", alert, answer={"ok": True})
+    return traffic
+
+
+INBOUND = {"inbound": "POST /webhook/*", "key": {"path": "$.order"}}
+ALERT = {
+    "request": f"POST https://{API}/alerts",
+    "key": {"path": "$.text", "pattern": r"^(\w+)"},
+    "compare": ["$.text"],
+}
+
+
+def test_webhooks_are_sent_and_their_answers_judged(bench: Bench) -> None:
+    bench.write(
+        WEBHOOK,
+        webhooks(),
+        {"stimulus": INBOUND, "effect": {"answer": True}},
+        side={"listens": 8123, "environment": {"PORT": "8123"}},
+    )
+    done, run = bench.run()
+
+    assert done.status == 3, (done.out, done.err)  # one pair decides nothing
+    assert run["equivalence"]["same"] is True
+    assert run["equivalence"]["optimized"]["handled"] == ORDERS
+    found = metrics(run)
+    assert (found["inbound_requests"], found["inbound_errors"]) == (ORDERS, 0)
+    assert found["inbound_served_per_s"] > 0
+    # Two requests to the service of 10 ms each lie between a call and its answer.
+    assert found["item_latency_ms.p50"] >= 20
+    assert found["startup_s"] > 0
+    assert found["upstream_requests"] == 2 * ORDERS
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind"),
+    [
+        ("await tell(request", "order == 'o3' and await tell(request, order, price)\n"
+         "    await tell(request", "duplicated"),
+        ("await tell(request", "order == 'o3' or await tell(request", "missed"),
+        ("costs {price}", "costs {price if order != 'o3' else 0}", "wrong"),
+    ],
+)  # fmt: skip
+def test_a_webhook_that_is_handled_otherwise_is_different_work(
+    bench: Bench, old: str, new: str, kind: str
+) -> None:
+    bench.write(WEBHOOK, webhooks(), {"stimulus": INBOUND, "effect": ALERT})
+    bench.change(old, new)
+    done, run = bench.run()
+
+    assert done.status == 4, (done.out, done.err)
+    assert differences(run) == [("o3", kind)]
+
+
+@pytest.mark.parametrize(
+    ("new", "detail"),
+    [
+        ('{"order": order, "price": "0" if order == "o2" else price}', "recorded"),
+        ('{"order": order, "price": price}, status=500 if order == "o2" else 200', "500"),
+    ],
+)
+def test_another_answer_is_different_work(bench: Bench, new: str, detail: str) -> None:
+    stimulus = {"inbound": "POST /webhook/*"}
+    bench.write(WEBHOOK, webhooks(), {"stimulus": stimulus, "effect": {"answer": True}})
+    bench.change('{"order": order, "price": price}', new)
+    done, run = bench.run()
+
+    assert done.status == 4, (done.out, done.err)
+    assert differences(run) == [("POST /webhook/tv #3", "wrong")]
+    assert detail in run["equivalence"]["differences"][0]["detail"]
+
+
+def test_a_bot_that_does_not_listen_is_one_line(bench: Bench) -> None:
+    bench.write(
+        WEBHOOK,
+        webhooks(),
+        {"stimulus": INBOUND, "effect": {"answer": True}},
+        side={"environment": {"PORT": "8124"}},
+    )
+    done, _ = bench.run()
+
+    assert done.status == 3
+    assert "did not accept a connection from its users within 30 s" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_bot_that_falls_behind_pays_for_it(bench: Bench) -> None:
+    """It answers one call at a time; the driver sends the next ones all the same."""
+    bench.write(WEBHOOK, webhooks(), {"stimulus": INBOUND, "effect": {"answer": True}})
+    bench.change("import aiohttp, asyncio, os", "import aiohttp, asyncio, os, time")
+    bench.change("order = (await", "time.sleep(0.2)\n    order = (await")
+    _, run = bench.run()
+
+    spared, pays = metrics(run, "original"), metrics(run)
+    # Each call is 100 ms behind the one before: the last of six waited 500 ms more than its own.
+    assert pays["item_latency_ms.p95"] > spared["item_latency_ms.p95"] + 500
+
+
+# --- Long polls -----------------------------------------------------------------------------------
+
+POLLER = """
+import httpx, signal, sys
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+URL = "https://api.telegram.org/bot123456:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+
+def main():
+    with httpx.Client(timeout=20) as client:
+        offset = None
+        while True:
+            asked = {"timeout": 5} | ({"offset": offset} if offset else {})
+            updates = client.post(f"{URL}/getUpdates", json=asked).json()["result"]
+            for update in updates:
+                offset = update["update_id"] + 1
+                reply(client, update["message"])
+
+
+def reply(client, message):
+    body = {"chat_id": message["chat"]["id"], "text": f"you said {message['text']}"}
+    client.post(f"{URL}/sendMessage", data=body)
+
+
+main()
+"""
+TELEGRAM = "/bot123456:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+
+def chats() -> Traffic:
+    traffic = Traffic()
+    line = traffic.open(0, "api.telegram.org")
+    sender = traffic.open(0, "api.telegram.org")
+    asked = 10.0
+    for number in range(6):
+        came, chat = 300 + 150 * number, 1 + number % 2
+        message = {"message_id": number, "chat": {"id": chat}, "text": f"word {number}"}
+        update = {"update_id": 500 + number, "message": message}
+        traffic.ask(
+            *(line, asked, f"POST {TELEGRAM}/getUpdates", {"timeout": 5}),
+            answer={"ok": True, "result": [update]},
+            after=came - asked,
+        )
+        asked = came + 30
+        reply = {"chat_id": str(chat), "text": f"you said word {number}"}
+        answer = {"ok": True, "result": {"message_id": 1000 + number}}
+        traffic.ask(sender, came + 5, f"POST {TELEGRAM}/sendMessage", reply, answer=answer)
+    last = {"ok": True, "result": []}
+    traffic.ask(line, asked, f"POST {TELEGRAM}/getUpdates", {"timeout": 5}, answer=last, after=5000)
+    return traffic
+
+
+POLL = {"poll": "POST https://api.telegram.org/*/getUpdates"}
+REPLY = {
+    "request": "POST https://api.telegram.org/*/sendMessage",
+    "key": {"path": "$.chat_id"},
+    "compare": ["$.chat_id", "$.text"],
+}
+
+
+def test_updates_reach_a_bot_that_polls(bench: Bench) -> None:
+    bench.write(POLLER, chats(), {"stimulus": POLL, "effect": REPLY})
+    done, run = bench.run()
+
+    assert done.status == 3, (done.out, done.err)
+    assert run["equivalence"]["same"] is True, run["equivalence"]["differences"]
+    assert run["equivalence"]["optimized"]["handled"] == 6
+    assert metrics(run)["item_latency_ms.p50"] > 0
+
+
+def test_an_update_that_is_dropped_is_different_work(bench: Bench) -> None:
+    bench.write(POLLER, chats(), {"stimulus": POLL, "effect": REPLY})
+    bench.change("reply(client, update", "update['update_id'] == 505 or reply(client, update")
+    done, run = bench.run()
+
+    assert done.status == 4, (done.out, done.err)
+    assert differences(run) == [("2 #3", "missed")]
+
+
+def test_order_matters_where_the_scenario_says_so(bench: Bench) -> None:
+    traffic = chats()
+    key = {"path": "$.text", "pattern": r"word (\d+)"}
+    bench.write(
+        POLLER,
+        traffic,
+        {
+            "stimulus": POLL | {"key": {"path": "$.message.text", "pattern": r"word (\d+)"}},
+            "effect": REPLY | {"key": key},
+            "order_by": {"path": "$.message.chat.id"},
+        },
+    )
+    bench.change("def reply(client, message):", "held = []\n\n\ndef reply(client, message):")
+    bench.change(
+        '    client.post(f"{URL}/sendMessage", data=body)',
+        "    held.append(body)\n"
+        "    if len(held) != 3:  # the first of a chat waits for the second one\n"
+        "        for one in reversed(held if len(held) < 3 else held[2:]):\n"
+        '            client.post(f"{URL}/sendMessage", data=one) if len(held) > 1 else None\n'
+        "        if len(held) == 2:\n"
+        "            held[:] = [{}, {}]\n"
+        "    if len(held) > 3:\n"
+        "        held[:] = [{}, {}]\n",
+    )
+    done, run = bench.run()
+
+    assert done.status == 4, (done.out, done.err)
+
+
+# --- The bot's own WebSocket clients --------------------------------------------------------------
+
+DASHBOARD = """
+import asyncio, json
+from aiohttp import web
+import websockets
+
+CLIENTS = set()
+
+
+async def feed(app):
+    async def follow():
+        async with websockets.connect("wss://stream.example.test/ticks") as stream:
+            await stream.send(json.dumps({"id": 1, "method": "subscribe", "params": ["ticks"]}))
+            async for text in stream:
+                message = json.loads(text)
+                if message.get("method") == "tick":
+                    await spread(message["params"]["result"])
+
+    task = asyncio.create_task(follow())
+    yield
+    task.cancel()
+
+
+async def spread(tick):
+    for client in list(CLIENTS):
+        await client.send_json({"tick": tick["key"], "price": tick["price"]})
+
+
+async def socket(request):
+    client = web.WebSocketResponse()
+    await client.prepare(request)
+    CLIENTS.add(client)
+    try:
+        async for message in client:
+            asked = message.json()
+            await client.send_json({"echo": asked["id"], "word": asked["word"]})
+    finally:
+        CLIENTS.discard(client)
+    return client
+
+
+app = web.Application()
+app.router.add_get("/ws", socket)
+app.cleanup_ctx.append(feed)
+web.run_app(app, host="127.0.0.1", port=8000, print=None)
+"""
+CLIENTS, TICKS = 5, 6
+
+
+def dashboard() -> Traffic:
+    traffic = Traffic()
+    stream = traffic.open(0, STREAM)
+    traffic.ask(stream, 10, "GET /ticks", status=101)
+    traffic.message(stream, 30, "sent", {"id": 1, "method": "subscribe", "params": ["ticks"]})
+    traffic.message(stream, 40, "received", {"id": 1, "result": 7})
+    clients = [traffic.open(100, "127.0.0.1", port=8000, inbound=True) for _ in range(CLIENTS)]
+    for client in clients:
+        traffic.ask(client, 101, "GET /ws", status=101)
+    for number in range(TICKS):
+        at, result = 1500 + 100 * number, {"key": f"k{number}", "price": number}
+        tick = {"method": "tick", "params": {"subscription": 7, "result": result}}
+        traffic.message(stream, at, "received", tick)
+        for client in clients:
+            traffic.message(client, at + 2, "sent", {"tick": f"k{number}", "price": number})
+    for number, client in enumerate(clients):
+        at, word = 2200 + number, {"id": "q", "word": "hello"}
+        traffic.message(client, at, "received", word)
+        traffic.message(client, at + 1, "sent", {"echo": "q", "word": "hello"})
+        traffic.events.append(Close(client, 2600 * MS, "upstream", 1000))
+    return traffic
+
+
+TICK = {
+    "websocket": f"wss://{STREAM}/ticks",
+    "containing": '"tick"',
+    "key": {"path": "$.params.result.key"},
+}
+
+
+def test_what_is_pushed_reaches_every_client(bench: Bench) -> None:
+    effect = {"message": "/ws", "key": {"path": "$.tick"}}
+    bench.write(DASHBOARD, dashboard(), {"stimulus": TICK, "effect": effect})
+    done, run = bench.run()
+
+    assert done.status == 3, (done.out, done.err)
+    assert run["equivalence"]["same"] is True, run["equivalence"]["differences"]
+    assert run["equivalence"]["items"] == CLIENTS * TICKS
+    assert run["equivalence"]["optimized"]["handled"] == CLIENTS * TICKS
+
+
+def test_a_client_that_is_left_out_is_different_work(bench: Bench) -> None:
+    effect = {"message": "/ws", "key": {"path": "$.tick"}}
+    bench.write(DASHBOARD, dashboard(), {"stimulus": TICK, "effect": effect})
+    bench.change(
+        "for client in list(CLIENTS):", "for client in list(CLIENTS)[tick['price'] == 4:]:"
+    )
+    done, run = bench.run()
+
+    assert done.status == 4, (done.out, done.err)
+    ((key, kind),) = differences(run)
+    assert key.startswith("k4 (client ")
+    assert kind == "missed"
+
+
+def test_a_client_is_answered(bench: Bench) -> None:
+    stimulus = {"client": "/ws", "key": {"path": "$.id"}}
+    effect = {"message": "/ws", "key": {"path": "$.echo"}, "compare": ["$.word"]}
+    bench.write(DASHBOARD, dashboard(), {"stimulus": stimulus, "effect": effect})
+    done, run = bench.run()
+
+    assert done.status == 3, (done.out, done.err)
+    assert run["equivalence"]["optimized"]["handled"] == CLIENTS
+
+
+# --- Cycles ---------------------------------------------------------------------------------------
+
+ROUNDS = """
+import requests, signal, sys, time
+
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+session = requests.Session()
+number = 0
+while True:
+    number += 1
+    for symbol in ("AAA", "BBB", "CCC"):
+        price = session.get(f"https://api.example.test/position?symbol={symbol}").json()["price"]
+        session.post("https://api.example.test/order", json={"symbol": symbol, "stop": price})
+    time.sleep(0.3)
+"""
+SYMBOLS = ("AAA", "BBB", "CCC")
+
+
+def rounds(cycles: int = 4) -> Traffic:
+    traffic = Traffic()
+    line = traffic.open(0, API)
+    at = 100.0
+    for number in range(cycles):
+        for symbol in SYMBOLS:
+            price = number
+            traffic.ask(line, at, f"GET /position?symbol={symbol}", answer={"price": price})
+            order = {"symbol": symbol, "stop": price}
+            traffic.ask(line, at + 15, "POST /order", order, answer={"ok": True})
+            at += 30
+        at += 300
+    return traffic
+
+
+CYCLE = {
+    "stimulus": {"cycle": f"GET https://{API}/position", "pause_s": 0.15},
+    "effect": {"request": f"POST https://{API}/order", "compare": ["$.symbol", "$.stop"]},
+}
+
+
+def test_cycles_are_told_apart_and_end_the_run(bench: Bench) -> None:
+    bench.write(ROUNDS, rounds(), CYCLE)
+    done, run = bench.run()
+
+    assert done.status == 3, (done.out, done.err)
+    assert run["equivalence"]["same"] is True, run["equivalence"]["differences"]
+    assert run["equivalence"]["optimized"]["handled"] == 4
+    # Six requests of 10 ms, one after the other.
+    assert 60 <= metrics(run)["item_latency_ms.p50"] < 250
+
+
+def test_a_cycle_that_does_less_is_different_work(bench: Bench) -> None:
+    bench.write(ROUNDS, rounds(), CYCLE)
+    bench.change("        session.post", "        (number, symbol) == (2, 'BBB') or session.post")
+    done, run = bench.run()
+
+    assert done.status == 4, (done.out, done.err)
+    assert differences(run) == [("2", "wrong")]
