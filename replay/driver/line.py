@@ -10,6 +10,7 @@ from typing import cast
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import Side
 
+from perfscan.replay.content_coding import coding_of, inflated
 from perfscan.replay.driver.plan import Asking, Saying
 from perfscan.replay.model import (
     DRIVEN,
@@ -21,7 +22,7 @@ from perfscan.replay.model import (
     Request,
     Response,
 )
-from perfscan.replay.wire import MessageReader, ResponseReader, WireError, decoded, header
+from perfscan.replay.wire import MessageReader, ResponseReader, WireError, WireMessage, header
 
 Clock = Callable[[], int]
 Observe = Callable[[Observed], None]
@@ -145,13 +146,13 @@ class Line(asyncio.Protocol):
         for response in self._reader.take():
             if self._asking is None:
                 raise WireError("the bot answered what nobody asked")
-            headers, body, _ = decoded(response.headers, response.body)
+            body = inflated(coding_of(response.headers), response.body)
             self._observe(
                 Response(
                     *(self._asking.request.exchange + DRIVEN, self.number),
                     *(response.at_ns, response.end_ns, response.status),
-                    headers=headers,
-                    body=body,
+                    headers=response.headers,
+                    body=response.body if body is None else body,
                     reason=response.reason,
                 )
             )
@@ -177,8 +178,9 @@ class Line(asyncio.Protocol):
     def _read_messages(self, data: bytes) -> None:
         assert self._messages is not None
         now_ns = self._clock()
-        for message in self._messages.feed(data):
-            self._observe(Message(self.number, now_ns, "sent", message))
+        for found in self._messages.feed(data):
+            if isinstance(found, WireMessage):
+                self._observe(Message(self.number, now_ns, "sent", found.data))
         if self._messages.replies and self._transport is not None:
             self._transport.write(self._messages.replies)
         if self._messages.closed is not None and self._transport is not None:

@@ -364,21 +364,24 @@ def test_order_matters_where_the_scenario_says_so(bench: Bench) -> None:
             "order_by": {"path": "$.message.chat.id"},
         },
     )
-    bench.change("def reply(client, message):", "held = []\n\n\ndef reply(client, message):")
+    # The first message of each chat is answered after the second one.
+    bench.change("def reply(client, message):", "late = {}\n\n\ndef reply(client, message):")
+    send = '    client.post(f"{URL}/sendMessage", data=body)'
     bench.change(
-        '    client.post(f"{URL}/sendMessage", data=body)',
-        "    held.append(body)\n"
-        "    if len(held) != 3:  # the first of a chat waits for the second one\n"
-        "        for one in reversed(held if len(held) < 3 else held[2:]):\n"
-        '            client.post(f"{URL}/sendMessage", data=one) if len(held) > 1 else None\n'
-        "        if len(held) == 2:\n"
-        "            held[:] = [{}, {}]\n"
-        "    if len(held) > 3:\n"
-        "        held[:] = [{}, {}]\n",
+        send,
+        "    first = late.setdefault(body['chat_id'], body)\n"
+        "    if first is body:\n"
+        "        return\n"
+        f"{send}\n"
+        "    if first:\n"
+        "        late[body['chat_id']] = {}\n"
+        '        client.post(f"{URL}/sendMessage", data=first)',
     )
     done, run = bench.run()
 
     assert done.status == 4, (done.out, done.err)
+    assert differences(run) == [("2", "wrong"), ("3", "wrong")]
+    assert "overtook" in run["equivalence"]["differences"][0]["detail"]
 
 
 # --- The bot's own WebSocket clients --------------------------------------------------------------
