@@ -113,6 +113,20 @@ def test_forms_are_equal_in_any_order() -> None:
     assert one != key(body=b"text=a&chat_id=1", headers=FORM_TYPE)
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("a=1&b=2&b=3", "b=2&a=1&b=3", True),
+        ("b=2&b=3", "b=3", False),
+        ("b=2&b=3", "b=3&b=2", False),
+        ("a=&b=1", "b=1", False),
+    ],
+)
+def test_every_field_of_a_form_counts(one: str, other: str, same: bool) -> None:
+    first, second = (key(body=text.encode(), headers=FORM_TYPE) for text in (one, other))
+    assert (first == second) is same
+
+
 def test_a_multipart_boundary_does_not_matter() -> None:
     def sent(boundary: str) -> Key:
         headers = (("Content-Type", f'multipart/form-data; boundary="{boundary}"'),)

@@ -291,3 +291,28 @@ def test_mistakes_in_items_are_named(
 def test_only_requests_are_numbered(folder: Path) -> None:
     with pytest.raises(InputError, match="can be numbered"):
         items_of(folder, {"inbound": "GET /"}, {"answer": True}, numbered=True)
+
+
+def test_matching_rules_are_read(folder: Path) -> None:
+    match = read_scenario(write(folder, example())).match
+    assert match.paths == ("GET https://api.exchange.com/v1/orders/*",)
+    assert match.modes == (
+        ("GET https://api.exchange.com/v1/ticker", "by-time"),
+        ("GET https://api.exchange.com/v1/orders/*", "last"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("match", "what"),
+    [
+        ({"paths": ["/orders/*"]}, "not a request pattern"),
+        ({"paths": ["GET https://*.example/orders"]}, "no part of the path is left open"),
+        ({"modes": {"GET https://a.example/": "by time"}}, "unknown mode 'by time'"),
+        ({"modes": {"GET": "last"}}, "not a request pattern"),
+        ({"path": []}, "unknown key 'path'"),
+    ],
+)
+def test_mistakes_in_matching_rules_are_named(folder: Path, match: object, what: str) -> None:
+    text = yaml.safe_dump(yaml.safe_load(example()) | {"match": match})
+    with pytest.raises(InputError, match=what):
+        read_scenario(write(folder, text))

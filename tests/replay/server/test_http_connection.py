@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from replay.server.wire_talk import exchange, get, line
 
-from perfscan.replay.model import Close, Event, Failure, Open, Request, Response, Served
+from perfscan.replay.model import Close, Event, Failure, MatchRules, Open, Request, Response, Served
 from perfscan.replay.server.http_connection import QUEUE_LIMIT
 
 OK = b"HTTP/1.1 200 Fine\r\nContent-Length: 2\r\n\r\nok"
@@ -131,6 +131,18 @@ def test_head_redirects_and_cookies_are_as_recorded() -> None:
     login = client.send(get("/login"))
     assert login.count(b"Set-Cookie: ") == 2
     assert b"Set-Cookie: b=2; HttpOnly\r\n" in login
+
+
+def test_by_time_the_run_is_as_far_as_the_recording_was() -> None:
+    rules = MatchRules(modes=(("GET http://api.example/price", "by-time"),))
+    prices = [event for number in (1, 2, 3) for event in exchange(number, "/price", b"%d" % number)]
+    client = line(*prices, rules=rules, speed=2.0)
+    client.alarm.run_to(7000)
+    found = [client.send(get("/price"))[-1:]]
+    for moment_ms in (7400, 7600, 9000):
+        client.alarm.run_to(moment_ms)
+        found.append(client.send(get("/price"))[-1:])
+    assert found == [b"1", b"1", b"2", b"3"]
 
 
 def test_http_1_0_closes_unless_asked_to_stay() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -255,3 +256,100 @@ def test_without_recorded_latency_nothing_waits() -> None:
     matcher = Matcher(recording(exchange(1, "/a", 1), latency="not recorded"))
     answer = ask(matcher, "/a")
     assert (answer.service_ns, answer.body_ns) == (0, 0)
+
+
+# --- Rules of the scenario ------------------------------------------------------------------------
+
+ORDERS = MatchRules(paths=("GET https://api.example/orders/*",))
+
+
+def test_ids_in_a_path_may_be_left_open_and_are_the_askers_own_in_the_answer() -> None:
+    matcher = Matcher(
+        recording(
+            exchange(1, "/orders/order-one", {"id": "order-one", "state": "open"}),
+            exchange(2, "/orders/order-two", {"id": "order-two", "state": "filled"}),
+        ),
+        ORDERS,
+    )
+    targets = ["/orders/order-two", "/orders/my-own-id", "/orders/other-id"]
+    answers = [ask(matcher, target, rules=ORDERS) for target in targets]
+    assert bodies(answers) == [
+        {"id": "order-two", "state": "filled"},
+        {"id": "my-own-id", "state": "open"},
+        {"id": "other-id", "state": "filled"},
+    ]
+    assert [answer.outcome for answer in answers] == ["hit", "hit", "extra"]
+    assert ask(matcher, "/orders/a/b", rules=ORDERS).outcome == "miss"
+    assert ask(Matcher(recording(exchange(1, "/orders/1", 1))), "/orders/2").outcome == "miss"
+
+
+def test_short_ids_are_left_alone_in_the_answer() -> None:
+    matcher = Matcher(recording(exchange(1, "/orders/12", {"id": 12, "quantity": 12})), ORDERS)
+    assert bodies([ask(matcher, "/orders/99", rules=ORDERS)]) == [{"id": 12, "quantity": 12}]
+
+
+def test_the_last_answer_stands_where_the_rules_say_so() -> None:
+    rules = MatchRules(modes=(("GET https://api.example/order", "last"),))
+    pairs = [
+        *(exchange(1, "/order", "open"), exchange(2, "/order", "gone", status=404)),
+        *(exchange(3, "/other", "open"), exchange(4, "/other", "gone", status=404)),
+    ]
+    matcher = Matcher(recording(*pairs), rules)
+    assert [ask(matcher, "/order").status for _ in range(4)] == [200, 404, 404, 404]
+    assert [ask(matcher, "/other").status for _ in range(4)] == [200, 404, 200, 200]
+
+
+def test_by_time_the_answer_is_that_of_the_moment() -> None:
+    rules = MatchRules(modes=(("GET https://api.example/price", "by-time"),))
+    pairs = [exchange(number, "/price", number) for number in (1, 2, 5)]
+    matcher = Matcher(recording(*pairs), rules)
+    asked = read_request("GET", "api.example", "/price", (), b"", rules)
+    moments_ms = [0, 1500, 4999, 1000, 5000, 9000]
+    answers = [matcher.answer(asked, moment * MS) for moment in moments_ms]
+    assert bodies(answers) == [1, 1, 2, 1, 5, 5]
+    outcomes = ["hit", "extra", "hit", "extra", "hit", "extra"]
+    assert [answer.outcome for answer in answers] == outcomes
+    assert matcher.unused == 0
+
+
+def test_a_batch_may_be_merged_split_and_shuffled_otherwise_than_recorded() -> None:
+    first = [rpc("get", "a", number=1), rpc("get", "b", number=2)]
+    second = [rpc("get", "c", number=1), rpc("note", "d", number=None)]
+    matcher = Matcher(
+        recording(
+            exchange(1, "/", [result("B", 2), result("A", 1)], body=first),
+            exchange(2, "/", [result("C", 1)], body=second),
+        )
+    )
+    asked = [rpc("note", "d", number=None), rpc("get", "c", number=7), rpc("get", "a", number="x")]
+    merged = ask(matcher, "/", asked)
+    assert json.loads(merged.body) == [result("C", 7), result("A", "x")]
+    assert merged.outcome == "hit"
+    assert bodies([ask(matcher, "/", rpc("get", "b", number=3))]) == [result("B", 3)]
+    assert matcher.unused == 0
+
+
+def test_answers_may_stand_before_their_request_in_a_recording() -> None:
+    sent, answer = exchange(1, "/a", "late")
+    matcher = Matcher(recording((replace(sent, at_ns=answer.at_ns + MS), answer)))
+    assert (ask(matcher, "/a").outcome, matcher.unused) == ("hit", 0)
+
+
+def test_requests_to_the_bot_itself_are_not_answers() -> None:
+    opened = Open(1, 0, "http", "bot.example", 80, inbound=True)
+    traffic = Recording(RecordingHeader(), (opened, *exchange(1, "/hook", "from the bot")))
+    assert Matcher(traffic).unused == 0
+
+
+def test_large_bodies_are_told_apart_to_their_end() -> None:
+    text = "x" * 100_000
+    matcher = Matcher(
+        recording(
+            exchange(1, "/send", 1, body={"text": f"{text}a"}),
+            exchange(2, "/send", 2, body={"text": f"{text}b"}),
+        )
+    )
+    assert bodies([ask(matcher, "/send", {"text": f"{text}b"})]) == [2]
+    answer = ask(matcher, "/send", {"text": f"{text}c"})
+    assert answer.outcome == "miss"
+    assert len(answer.body) < 10_000
