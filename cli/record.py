@@ -74,7 +74,7 @@ def record(
 ) -> int:
     """Run a bot and record its HTTP and WebSocket traffic, secrets taken out.
 
-    Hosts that the bot reaches by name are recorded; addresses given as numbers are not. The bot
+    Hosts that the bot reaches by name are recorded, and IPv4 addresses given as numbers. The bot
     keeps its input and output. Stop it with Ctrl-C; what was recorded until then is kept.
 
     A bot that listens on port 8080 itself is recorded with --inbound 9000=8080: its users connect
@@ -151,6 +151,11 @@ def _summary(outcome: Outcome, output: Path) -> list[str]:
     lines += [f"warning: {times}x {detail}" for detail, times in outcome.failures.items()]
     if outcome.undelivered:
         lines.append(f"note: {_count(outcome.undelivered, 'held message')} never reached the bot")
+    if outcome.missed:
+        lines.append(
+            f"warning: {_count(sum(outcome.missed.values()), 'connection')} to addresses instead "
+            f"of names went past the recorder: {', '.join(sorted(outcome.missed)[:5])}"
+        )
     if not counts.get("open"):
         lines.append(
             "warning: nothing was recorded; does the bot use another port (--port N), a name of "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import guard, names, refusal
+from . import guard, literals, names, refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def _redirect(config: Config, loop: Any) -> None:
         if host is not None:
             if config.mode == "replay":
                 names.check_address(config, (host, port))
+            elif literals.is_recorded(config, host, port):
+                return await _by_address(self, protocol_factory, host, port, options)
             local = names.local_port(config, host, port)
             if local:
                 if options.get("ssl") and options.get("server_hostname") is None:
@@ -45,8 +47,25 @@ def _redirect(config: Config, loop: Any) -> None:
     async def getaddrinfo(self: Any, host: Any, port: Any, **options: Any) -> Any:
         local = names.local_port(config, host, port)
         if local is not None:
-            host, port = names.LOOPBACK, local or port
+            host, port = names.STAND_IN, local or port
         return await base_resolve(self, host, port, **options)
+
+    async def _by_address(
+        self: Any, protocol_factory: Any, host: Any, port: Any, options: dict[str, Any]
+    ) -> Any:
+        """Connect with a socket of Python, which is led to the recorder."""
+        import socket
+
+        connected = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        connected.setblocking(False)
+        try:
+            await self.sock_connect(connected, (host, port))
+        except BaseException:
+            connected.close()
+            raise
+        if options.get("ssl") and options.get("server_hostname") is None:
+            options["server_hostname"] = host
+        return await base_connect(self, protocol_factory, sock=connected, **options)
 
     loop.create_connection, loop.getaddrinfo = create_connection, getaddrinfo
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from .config import Config
 
 LOOPBACK = "127.0.0.1"
+STAND_IN = "127.112.102.115"
+"""What redirected names resolve to. Some clients keep the address of an answer but not its port,
+so a connection there is given the right port when it is made."""
 _SERVICES = {"http": 80, "https": 443}
 
 
@@ -22,11 +25,13 @@ def local_port(config: Config, host: Any, port: Any) -> int | None:
 
     In a replay a host outside the recording raises socket.gaierror.
     """
-    name = _text(host).rstrip(".").lower()
+    name = text_of(host).rstrip(".").lower()
+    if name == STAND_IN and config.ports is not None:
+        return config.ports.get(number_of(port), number_of(port))
     if is_literal(name) or (_is_this_machine(name) and not config.include_local):
         return None
     ports = config.ports
-    number = _number(port)
+    number = number_of(port)
     if config.mode == "record":
         return None if ports is None else ports.get(number)
     if name not in config.hosts:
@@ -42,11 +47,11 @@ def check_address(config: Config, address: Any) -> None:
     """Refuse a direct connection to an address that is not this machine's (replay only)."""
     if not isinstance(address, tuple) or len(address) < 2:
         return  # a Unix socket
-    name = _text(address[0]).lower()
+    name = text_of(address[0]).lower()
     if not is_literal(name):
         local_port(config, name, address[1])
     elif not is_loopback(name):
-        raise refusal.unknown_address(config, name, _number(address[1]))
+        raise refusal.unknown_address(config, name, number_of(address[1]))
 
 
 def is_literal(name: str) -> bool:
@@ -64,38 +69,41 @@ def patch_socket(config: Config, socket: ModuleType) -> None:
     socket.getaddrinfo = _with_port(config, socket.getaddrinfo)  # type: ignore[attr-defined]
     for name in ("gethostbyname", "gethostbyname_ex"):
         setattr(socket, name, _without_port(config, getattr(socket, name)))
-    if config.mode == "replay":
-        for name in ("connect", "connect_ex"):
-            setattr(socket.socket, name, _checked(config, getattr(socket.socket, name)))
+    for name in ("connect", "connect_ex"):
+        setattr(socket.socket, name, _checked(config, getattr(socket.socket, name)))
 
 
 def _with_port(config: Config, original: Any) -> Any:
     def getaddrinfo(host: Any, port: Any, *arguments: Any, **options: Any) -> Any:
         local = local_port(config, host, port)
         if local is not None:
-            host, port = LOOPBACK, local or port
+            host, port = STAND_IN, local or port
         return original(host, port, *arguments, **options)
 
-    return _named_like(original, getaddrinfo)
+    return named_like(original, getaddrinfo)
 
 
 def _without_port(config: Config, original: Any) -> Any:
     def resolve(hostname: Any, /) -> Any:
         local = local_port(config, hostname, None)
-        return original(hostname if local is None else LOOPBACK)
+        return original(hostname if local is None else STAND_IN)
 
-    return _named_like(original, resolve)
+    return named_like(original, resolve)
 
 
 def _checked(config: Config, original: Any) -> Any:
     def connect(self: Any, address: Any, /) -> Any:
-        check_address(config, address)
+        if config.mode == "replay":
+            check_address(config, address)
+        if isinstance(address, tuple) and address[0] == STAND_IN:
+            address = LOOPBACK, local_port(config, *address[:2])
         return original(self, address)
 
-    return _named_like(original, connect)
+    return named_like(original, connect)
 
 
-def _named_like(original: Any, function: Any) -> Any:
+def named_like(original: Any, function: Any) -> Any:
+    """Return ``function`` with the name and description of ``original``."""
     for attribute in ("__name__", "__qualname__", "__doc__"):
         setattr(function, attribute, getattr(original, attribute, None))
     function.__module__ = "socket"
@@ -111,20 +119,22 @@ def patch_asyncio(config: Config, base_events: ModuleType) -> None:
         local_port(config, host, port)
         return await original(self, host, port, **options)
 
-    loop.getaddrinfo = _named_like(original, getaddrinfo)
+    loop.getaddrinfo = named_like(original, getaddrinfo)
 
 
 def patch_aiodns(config: Config, aiodns: ModuleType) -> None:
-    """Explain unknown names before c-ares asks in vain; only for a replay in a namespace."""
+    """Lead names to the recorder, or explain unknown ones before c-ares asks in vain."""
     for name in ("getaddrinfo", "gethostbyname"):
         original = getattr(aiodns.DNSResolver, name, None)
         if original is not None:
-            setattr(aiodns.DNSResolver, name, _explained(config, original))
+            setattr(aiodns.DNSResolver, name, _asked_first(config, original))
 
 
-def _explained(config: Config, original: Any) -> Any:
+def _asked_first(config: Config, original: Any) -> Any:
     def resolve(self: Any, host: Any, *arguments: Any, **options: Any) -> Any:
-        local_port(config, host, None)
+        local = local_port(config, host, options.get("port"))
+        if local:
+            host, options["port"] = STAND_IN, local
         return original(self, host, *arguments, **options)
 
     return resolve
@@ -134,13 +144,15 @@ def _is_this_machine(name: str) -> bool:
     return name == "localhost" or name.endswith(".localhost") or name == os.uname().nodename.lower()
 
 
-def _text(host: Any) -> str:
+def text_of(host: Any) -> str:
+    """Return a host as it may be given to a socket function, as text."""
     if isinstance(host, bytes | bytearray):
         return host.decode("latin-1")
     return str(host) if host is not None else ""
 
 
-def _number(port: Any) -> int:
+def number_of(port: Any) -> int:
+    """Return a port as it may be given to a resolver, as a number; 0 for an unknown service."""
     if isinstance(port, bytes):
         port = port.decode("latin-1")
     if isinstance(port, str):

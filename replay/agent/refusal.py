@@ -47,15 +47,19 @@ def _explain(config: Config, name: str, port: int) -> str:
 
 
 def _report(config: Config, host: str, port: int, line: str) -> None:
+    write_line(config, {"host": host, "port": port, "where": line, "pid": os.getpid()})
+
+
+def write_line(config: Config, entry: dict[str, object]) -> None:
+    """Append ``entry`` to the report, as one line of JSON; a failure never reaches the bot."""
     import json
 
     if not config.report:
         return
-    entry = json.dumps({"host": host, "port": port, "where": line, "pid": os.getpid()})
     try:
         file = os.open(config.report, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            os.write(file, f"{entry}\n".encode())
+            os.write(file, f"{json.dumps(entry)}\n".encode())
         finally:
             os.close(file)
     except OSError:

@@ -25,16 +25,18 @@ def install() -> None:
     if not text:
         return
     config = settings.decode(text)
-    from . import loops, names, trust
+    from . import literals, loops, names, trust
 
     patches: dict[str, list[Patch]] = {
         "socket": [names.patch_socket],
         "ssl": [trust.patch_ssl],
         "uvloop": [loops.patch_uvloop],
+        "aiodns": [names.patch_aiodns],
     }
     if config.mode == "replay":
         patches["asyncio.base_events"] = [names.patch_asyncio]
-        patches["aiodns"] = [names.patch_aiodns]
+    else:
+        patches["socket"].append(literals.patch_socket)
     if config.vitals:
         from . import vitals
 
@@ -44,7 +46,7 @@ def install() -> None:
         from . import guard
 
         guard.install(config)
-    hidden = () if config.ports is None else ("aiodns",)
+    hidden = ("aiodns",) if config.guards_alone else ()
     finder = _Finder(config, patches, hidden)
     for name in patches:
         if name in sys.modules:  # imported by a .pth file before this

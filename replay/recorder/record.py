@@ -17,6 +17,7 @@ from perfscan.errors import InputError
 from perfscan.replay.certificates import Authority
 from perfscan.replay.event_loop import new_event_loop
 from perfscan.replay.model import RecordingHeader
+from perfscan.replay.recorder.addresses import Addresses
 from perfscan.replay.recorder.capture import Capture
 from perfscan.replay.recorder.held_streams import HeldStreams
 from perfscan.replay.recorder.inbound import Entrance, Inbound
@@ -66,6 +67,8 @@ class Outcome:
     redacted: int
     undelivered: int
     """Held messages that the bot has not been given."""
+    missed: Mapping[str, int]
+    """Connections by ``address:port`` that could not be led past the recorder."""
 
 
 def record(plan: Plan, say: Callable[[str], None]) -> Outcome:
@@ -95,7 +98,8 @@ async def _record(plan: Plan, say: Callable[[str], None]) -> Outcome:
             held = None
             if plan.hold_pause_s is not None:
                 held = HeldStreams(capture, dialer, plan.hold_pause_s)
-            tap = Tap(capture, dialer, authority, held)
+            addresses = Addresses(folder / "addresses.jsonl")
+            tap = Tap(capture, dialer, authority, addresses, held)
             inbound = [Inbound(capture, listener, port) for listener, port in doors]
             for door, (listener, port) in zip(inbound, doors, strict=True):
                 address = listener.getsockname()[0]
@@ -107,13 +111,14 @@ async def _record(plan: Plan, say: Callable[[str], None]) -> Outcome:
                     ca_bundle=bundle,
                     hosts=(),
                     ports=dict.fromkeys(plan.ports, tap.port),
-                    report=folder / "refused.jsonl",
+                    report=folder / "addresses.jsonl",
                     include_local=plan.include_local,
                 )
                 status, stopped = await _run(plan.command, environment, capture)
             finally:
                 await asyncio.gather(tap.close(), *(door.close() for door in inbound))
             capture.finish()
+            addresses.update()
     if capture.refused:
         raise capture.refused
     return Outcome(
@@ -124,6 +129,7 @@ async def _record(plan: Plan, say: Callable[[str], None]) -> Outcome:
         capture.failures,
         redactor.counts.total() if redactor else 0,
         held.undelivered if held else 0,
+        addresses.missed,
     )
 
 

@@ -12,10 +12,11 @@ import ssl
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
-from perfscan.replay.certificates import Authority
+from perfscan.replay.certificates import LOCAL_NAMES, Authority
 from perfscan.replay.exchanges import DEFAULT_PORTS
 from perfscan.replay.model import Close, Failure, Open
 from perfscan.replay.recorder.accepting import TLS_HANDSHAKE, Connection, open_streams, peek
+from perfscan.replay.recorder.addresses import Addresses
 from perfscan.replay.recorder.capture import Capture
 from perfscan.replay.recorder.held_streams import HeldStreams
 from perfscan.replay.recorder.listening import Listener
@@ -32,15 +33,29 @@ class Tap:
     """The listening side; ``port`` is where the bot is sent."""
 
     def __init__(
-        self, capture: Capture, dialer: Dialer, authority: Authority, held: HeldStreams | None
+        self,
+        capture: Capture,
+        dialer: Dialer,
+        authority: Authority,
+        addresses: Addresses,
+        held: HeldStreams | None,
     ) -> None:
         self._capture = capture
         self._dialer = dialer
         self._held = held
         self._names: WeakKeyDictionary[ssl.SSLObject, str] = WeakKeyDictionary()
-        self._context = self._with_names(authority.server_context())
+        self._authority = authority
+        self._addresses = addresses
+        self._contexts: dict[str, ssl.SSLContext] = {}
         self._listener = Listener(socket.create_server(("127.0.0.1", 0), backlog=512), self._serve)
         self.port = self._listener.port
+
+    def _context_for(self, address: str) -> ssl.SSLContext:
+        """Return a context for the TLS connections to ``address``, which is empty for names."""
+        if address not in self._contexts:
+            names = (*LOCAL_NAMES, address) if address else LOCAL_NAMES
+            self._contexts[address] = self._with_names(self._authority.server_context(names))
+        return self._contexts[address]
 
     def _with_names(self, context: ssl.SSLContext) -> ssl.SSLContext:
         """Also remember which server name each connection asked for."""
@@ -70,7 +85,9 @@ class Tap:
                 accepted.close()
                 return
             tls = first[0] == TLS_HANDSHAKE
-            reader, writer = await open_streams(accepted, self._context if tls else None)
+            address = self._addresses.of(accepted.getpeername()[1])
+            context = self._context_for(address) if tls else None
+            reader, writer = await open_streams(accepted, context)
         except (OSError, TimeoutError) as error:
             accepted.close()
             detail = f"the bot broke off the TLS handshake with the recorder: {error}"

@@ -84,7 +84,7 @@ async def main(folder: Path) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "ca.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*HOSTS).configure_cert(context)
+    authority.issue_cert(*HOSTS, "192.0.2.7").configure_cert(context)
     app = web.Application()
     app.router.add_route("*", "/packed", packed)
     app.router.add_get("/pieces", pieces)

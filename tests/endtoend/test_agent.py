@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import textwrap
@@ -207,15 +208,37 @@ def test_recorded_hosts_lead_to_the_stand_in_everywhere(run: Run) -> None:
         """
     )
     assert done.stderr == ""
-    here = "('127.0.0.1', 4443)"
+    here = "('127.112.102.115', 4443)"
     assert done.stdout.splitlines() == [
         here,
-        "('127.0.0.1', 8080)",
+        "('127.112.102.115', 8080)",
         here,
         here,
-        "127.0.0.1",
+        "127.112.102.115",
         "5",
     ]
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_clients_that_keep_an_address_but_not_its_port_arrive(run: Run, loop: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        done = run(
+            f"""
+            import asyncio, socket, {loop}
+            async def main():
+                loop = asyncio.get_running_loop()
+                (found, *_) = await loop.getaddrinfo("api.example.test", 443)
+                _, writer = await asyncio.open_connection(found[4][0], 443)
+                print(writer.get_extra_info("peername"))
+                writer.close()
+            {loop}.run(main())
+            address = socket.gethostbyname("api.example.test")
+            with socket.create_connection((address, 443)) as connected:
+                print(connected.getpeername())
+            """,
+            ports={443: listener.getsockname()[1]},
+        )
+        assert done.stdout.splitlines() == [str(listener.getsockname())] * 2, done.stderr
 
 
 def test_every_context_that_loads_certificates_trusts_the_authority(run: Run) -> None:

@@ -58,6 +58,34 @@ HTTP_CLIENTS = {
                     print((await answer.json())["sent"])
         uvloop.run(main())
         """,
+    "aiohttp with aiodns": """
+        import asyncio, aiohttp
+        async def main():
+            connector = aiohttp.TCPConnector(resolver=aiohttp.AsyncResolver())
+            async with aiohttp.ClientSession(connector=connector) as session:
+                for url in URLS:
+                    async with session.get(url) as answer:
+                        print((await answer.json())["path"])
+                async with session.post(URLS[0], json={"n": 1}) as answer:
+                    print((await answer.json())["sent"])
+        asyncio.run(main())
+        """,
+    "httpx on asyncio": """
+        import asyncio, httpx
+        async def main():
+            async with httpx.AsyncClient() as client:
+                for url in URLS:
+                    print((await client.get(url)).json()["path"])
+                print((await client.post(URLS[0], json={"n": 1})).json()["sent"])
+        asyncio.run(main())
+        """,
+    "urllib3": """
+        import urllib3
+        pool = urllib3.PoolManager(1)
+        for url in URLS:
+            print(pool.request("GET", url).json()["path"])
+        print(pool.request("POST", URLS[0], json={"n": 1}).json()["sent"])
+        """,
     "http.client in a thread": """
         import http.client, json, threading
         def work():
@@ -87,9 +115,16 @@ HTTP_CLIENTS = {
 URLS = ["https://api.example.test/one?api-key=query-secret-1", "https://api.example.test/two"]
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("client", HTTP_CLIENTS)
-def test_an_http_client_is_recorded_on_one_connection(record: Record, client: str) -> None:
-    done = record(f"URLS = {URLS!r}\n" + textwrap.dedent(HTTP_CLIENTS[client]))
+def test_an_http_client_is_recorded_on_one_connection(
+    record: Record, client: str, scheme: str
+) -> None:
+    source = textwrap.dedent(HTTP_CLIENTS[client])
+    if scheme == "http":
+        source = source.replace("HTTPSConnection", "HTTPConnection")
+    urls = [url.replace("https", scheme) for url in URLS]
+    done = record(f"URLS = {urls!r}\n" + source)
     assert done.status == 0, done.stderr
     one, two, sent = done.stdout.split("\n", 2)
     assert (one, two) == ("/one?api-key=query-secret-1", "/two")
@@ -105,11 +140,67 @@ def test_an_http_client_is_recorded_on_one_connection(record: Record, client: st
         assert exchange.service_ns is not None
         assert exchange.service_ns > 0
     (opened,) = {exchange.open for exchange in found}
-    assert (opened.scheme, opened.host, opened.port) == ("https", API, 443)
+    port = 443 if scheme == "https" else 80
+    assert (opened.scheme, opened.host, opened.port) == (scheme, API, port)
     assert opened.connect_ns is not None
-    assert opened.tls_ns is not None
+    assert (opened.tls_ns is not None) == (scheme == "https")
     assert "query-secret" not in done.path.read_text()
     assert "cookie-secret" not in done.path.read_text()
+
+
+ADDRESS = "192.0.2.7"
+BY_ADDRESS = {
+    "requests": "import requests; print(requests.get(URL, timeout=9).status_code)",
+    "httpx": "import httpx; print(httpx.get(URL).status_code)",
+    "aiohttp": """
+        import asyncio, aiohttp
+        async def main():
+            async with aiohttp.ClientSession() as session:
+                async with session.get(URL) as answer:
+                    print(answer.status)
+        asyncio.run(main())
+        """,
+    "uvloop streams": """
+        import asyncio, ssl, uvloop
+        async def main():
+            secure = ssl.create_default_context() if URL.startswith("https") else None
+            port = 443 if secure else 80
+            reader, writer = await asyncio.open_connection("192.0.2.7", port, ssl=secure)
+            writer.write(b"GET /x HTTP/1.1\\r\\nHost: 192.0.2.7\\r\\nConnection: close\\r\\n\\r\\n")
+            print((await reader.read()).split()[1].decode())
+        uvloop.run(main())
+        """,
+}
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("client", BY_ADDRESS)
+def test_an_address_given_as_a_number_is_recorded(
+    record: Record, service: Service, client: str, scheme: str
+) -> None:
+    url = f"{scheme}://{ADDRESS}/x"
+    mapped = (f"{ADDRESS}:80=127.0.0.1:{service.plain}", f"{ADDRESS}:443=127.0.0.1:{service.tls}")
+    words = [word for value in mapped for word in ("--map", value)]
+    done = record(f"URL = {url!r}\n" + textwrap.dedent(BY_ADDRESS[client]), *words)
+    assert done.stdout == "200\n", done.stderr
+    (found,) = done.requests
+    assert found.url == url
+
+
+def test_what_goes_past_the_recorder_is_told(record: Record) -> None:
+    done = record(
+        """
+        import contextlib, socket
+        for family, address in ((socket.AF_INET6, "2001:db8::1"), (socket.AF_INET, "192.0.2.7")):
+            with socket.socket(family) as sock, contextlib.suppress(OSError):
+                sock.settimeout(0.2)
+                if family == socket.AF_INET:
+                    sock.bind(("127.0.0.1", 0))
+                sock.connect((address, 443))
+        """
+    )
+    told = "2 connections to addresses instead of names went past the recorder: 192.0.2.7:443, 2001"
+    assert told in done.stderr
 
 
 WEBSOCKET_CLIENTS = {
