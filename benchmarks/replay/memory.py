@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from harness import HERE, Upstream, cores, pinned, upstream
+from harness import HERE, Upstream, cores, pinned, process, upstream
 from played import HOST, TARGET
 from rows import Row
 
@@ -25,6 +25,7 @@ each event."""
 MB = 1_000_000
 BODY = 8192
 MESSAGE = 1024
+LIVE = "/live"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,29 +56,31 @@ def measure(quick: bool) -> Iterator[Row]:
 
 
 def play(folder: Path, megabytes: int) -> Resident:
-    """Return what the server held while a client asked for every answer."""
+    """Return what the server held while it was asked for every answer and every message."""
     traffic = folder / f"{megabytes}.jsonl"
     answers = write(traffic, megabytes)
     server_cpu, client_cpu = cores()
     with upstream(traffic, folder, journal=folder / "journal.jsonl", cpu=server_cpu) as served:
         start = resident_mb(served)
         middle = 0.0
-        while (left := unused(served)) > 0:
-            if left <= answers / 2:
-                middle = middle or resident_mb(served)
-            client = [sys.executable, str(HERE / "http_client.py"), str(served.port)]
-            pinned([*client, "8", "0.3", TARGET], client_cpu)
+        listener = [sys.executable, str(HERE / "listener.py"), str(served.port), HOST, LIVE]
+        with process(listener, cpu=client_cpu):
+            while (left := unplayed(served)) > 0:
+                if left <= answers / 2:
+                    middle = middle or resident_mb(served)
+                client = [sys.executable, str(HERE / "http_client.py"), str(served.port)]
+                pinned([*client, "8", "0.3", TARGET], client_cpu)
         end = resident_mb(served)
     traffic.unlink()
     return Resident(start, middle or end, end)
 
 
-def unused(served: Upstream) -> float:
-    """Return how many recorded answers are left, by the server's next status line."""
+def unplayed(served: Upstream) -> float:
+    """Return how many answers and messages are left, by the server's next status line."""
     known = served.status
     while served.status is known or not served.status:
         time.sleep(0.01)
-    return served.status["unused"]
+    return served.status["unused"] + served.status["stimuli_left"]
 
 
 def resident_mb(served: Upstream) -> float:
@@ -93,7 +96,7 @@ def write(path: Path, megabytes: int) -> int:
     with RecordingWriter(path, RecordingHeader(latency="not recorded")) as writer:
         writer.append(Open(1, 0, "http", HOST, 80))
         writer.append(Open(2, 0, "http", HOST, 80))
-        writer.append(Request(1, 2, 1, "GET", "/live"))
+        writer.append(Request(1, 2, 1, "GET", LIVE))
         writer.append(Response(1, 2, 2, 2, 101))
         for number in itertools.count(2):
             at_ns = number * 1_000_000
