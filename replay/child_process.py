@@ -24,12 +24,18 @@ class ChildProcess:
     """
 
     def __init__(
-        self, what: str, command: Sequence[str], log: Path, descriptors: Sequence[int] = ()
+        self,
+        what: str,
+        command: Sequence[str],
+        log: Path,
+        descriptors: Sequence[int] = (),
+        start_limit_s: float = START_LIMIT_S,
     ) -> None:
         self._what = what
         self._command = command
         self._log = log
         self._descriptors = descriptors
+        self._start_limit_s = start_limit_s
         self._status: Mapping[str, float] = {}
         self._ready = threading.Event()
 
@@ -45,7 +51,7 @@ class ChildProcess:
             )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        deadline = time.monotonic() + START_LIMIT_S
+        deadline = time.monotonic() + self._start_limit_s
         while not self._ready.wait(0.05):
             problem = self.problem()
             if problem or time.monotonic() > deadline:

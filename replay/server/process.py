@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from perfscan.replay.certificates import Authority
-from perfscan.replay.child_process import ChildProcess
+from perfscan.replay.child_process import START_LIMIT_S, ChildProcess
 from perfscan.replay.model import Scenario
 from perfscan.replay.network import Network
+
+INDEXED_PER_S = 1_000_000
+"""Bytes of a recording, which may be compressed, that are read in a second at the very least."""
 
 
 class ServerProcess(ChildProcess):
@@ -55,6 +58,7 @@ class ServerProcess(ChildProcess):
             [sys.executable, "-P", "-m", "perfscan.replay.server.serve", str(file)],
             folder / "server.log",
             [listener.fileno() for listener in network.listeners.values()],
+            START_LIMIT_S + recording.stat().st_size / INDEXED_PER_S,
         )
 
     def started(self, message: Mapping[str, Any]) -> None:

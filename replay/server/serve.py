@@ -11,9 +11,12 @@ The configuration is a JSON object::
      "speed": 1.0, "seed": 0, "until_s": null,
      "faults": ["loss=5%"]}             instead of the scenario's
 
-Prints ``{"ready": true, "origin_ns": n}``, then a status line four times a second. Ends on SIGTERM,
-on SIGINT, and when a pipe on its standard input or output is closed. Exit status 0, that of a
-PerfscanError with its one line on stderr, or 1 with a traceback after a defect of the server.
+Prints ``{"ready": true, "origin_ns": n}``, then a status line four times a second: what has been
+served, what is still to come, and how the server itself keeps up (``lateness_p50_ms``, ``_p99_``,
+``_max_`` so far, ``cpu_share`` of a processor since the last line, ``events_waiting`` for their
+time). A recording stays on disk and is read as it is played. Ends on SIGTERM, on SIGINT, and when
+a pipe on its standard input or output is closed. Exit status 0, that of a PerfscanError with its
+one line on stderr, or 1 with a traceback after a defect of the server.
 """
 
 from __future__ import annotations
