@@ -22,6 +22,8 @@ from perfscan.replay.server.subscriptions import is_verb, payload_of
 _VALUES = re.compile(r'"(?:[^"\\]|\\.)*"\s*:|"((?:[^"\\]|\\.)*)"')
 """Strings of a JSON text; keys match without a group."""
 _WORD = re.compile(r"[^\W_]+")
+_NUMERIC = "0123456789+-.:eETZ "
+"""What numbers and times are made of."""
 _INSIDE = 4
 """Words of so many letters count also inside others, as ``depth`` in ``depthUpdate``."""
 _LONGEST = 100
@@ -93,18 +95,22 @@ class Vocabulary:
     def _declared(self, data: str) -> Signature:
         payload = payload_of(data)
         values = (value for path in self._paths for value in values_at(path, payload))
-        return frozenset(word for value in values for word in self._look(str(value)))
+        whole = (_squashed(str(value)) for value in values)
+        return frozenset(f"={one}" for one in whole if one in self._whole)
 
     def _look(self, value: str) -> Signature:
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         words: set[str] = set()
-        if value and len(value) <= _LONGEST:
-            whole, parts = _squashed(value), _parts(value)
+        if not value.strip(_NUMERIC):
+            words.update([f"={value}"] if value in self._whole else [])
+        elif len(value) <= _LONGEST:
+            parts = _WORD.findall(value.lower())
+            whole = "".join(parts)
             if whole in self._whole:
                 words.add(f"={whole}")
-            words |= self._parts & parts
-            words.update(part for part in self._inside if part in whole)
+            words.update(self._parts.intersection(parts))
+            words.update([part for part in self._inside if part in whole])
         self._known[value] = found = frozenset(words)
         return found
 

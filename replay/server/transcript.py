@@ -185,12 +185,15 @@ class Transcript:
             for asked in self._unanswered
             if asked.awaits and message.at_ns - asked.at_ns <= REPLY_NS
         ]
-        payload = payload_of(data)
+        lower = data.lower()
         for asked in self._unanswered:
-            if _speaks_of(asked.ask.verb, payload, data):
-                self._answer(
-                    asked, payload if isinstance(payload, dict) else {}, data, message.at_ns
-                )
+            words = _answering(asked.ask.verb)
+            if not any(word in lower for word in words):
+                continue
+            payload = payload_of(data)
+            if any(word in one.lower() for one in _said(payload, data) for word in words):
+                known = payload if isinstance(payload, dict) else {}
+                self._answer(asked, known, data, message.at_ns)
                 return True
         return False
 
@@ -228,22 +231,24 @@ def _assigned_id(payload: Mapping[str, Any]) -> tuple[str, str]:
     return "", ""
 
 
-def _speaks_of(verb: str, payload: Any, text: str) -> bool:
-    """Tell whether a message answers a request by its words, as ``subscribed`` does."""
+def _answering(verb: str) -> tuple[str, ...]:
+    """Return the words of which an answer to a request says one, as ``subscribed`` does."""
     if verb == "ping":
-        wanted: tuple[str, ...] = ("pong", "ping")
-    elif "sub" in verb:
-        wanted = ("subscri", "subbed")
-    elif len(verb) >= 4:
-        wanted = (verb,)
-    else:
-        return False
+        return ("pong", "ping")
+    if "sub" in verb:
+        return ("subscri", "subbed")
+    return (verb,) if len(verb) >= 4 else ()
+
+
+def _said(payload: Any, text: str) -> Iterator[str]:
+    """Yield the words of a message that say what it is: those at its top."""
     if isinstance(payload, list):
         payload = next((one for one in payload if isinstance(one, dict)), None)
-    said = [text] if payload is None else []
-    if isinstance(payload, dict):
-        said = [*payload, *(value for value in payload.values() if isinstance(value, str))]
-    return any(word in one.lower() for one in said for word in wanted)
+    if payload is None:
+        yield text
+    elif isinstance(payload, dict):
+        yield from payload
+        yield from (value for value in payload.values() if isinstance(value, str))
 
 
 def _id_of(payload: Mapping[str, Any]) -> str:
