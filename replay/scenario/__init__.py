@@ -53,6 +53,9 @@ Paths are relative to the scenario file. A complete example (only ``schema``, ``
       modes:                            # where not: the n-th answer to the n-th request, then the
         GET https://api.exchange.com/v1/ticker: by-time   # the answer of that moment
         GET https://api.exchange.com/v1/orders/*: last    # last one; last successful by default
+      topics:                           # only where the words of WebSocket messages do not tell
+        - subscribe: $.params.symbols[*].id   # the topics in what the bot sends
+          message: $.feed               # and the topic in what it receives
       allow_misses: false
 
     latency:                            # only for recordings without times, such as cassettes

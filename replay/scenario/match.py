@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import get_args
 
-from perfscan.replay.model import MatchMode, MatchRules
+from perfscan.replay.model import MatchMode, MatchRules, TopicRule
 from perfscan.replay.scenario.fields import (
     check_request,
     read_children,
     read_entries,
+    read_json_path,
     read_request,
 )
 from perfscan.replay.yaml_node import YamlNode, did_you_mean
 
+_KEYS = ("ignore_query", "ignore_body", "paths", "modes", "topics", "allow_misses")
+_TOPIC_KEYS = ("subscribe", "message")
 MODES: tuple[MatchMode, ...] = get_args(MatchMode)
 
 
@@ -20,7 +23,7 @@ def read_match(node: YamlNode | None) -> MatchRules:
     """Read the matching rules."""
     if node is None:
         return MatchRules()
-    fields = node.fields(("ignore_query", "ignore_body", "paths", "modes", "allow_misses"))
+    fields = node.fields(_KEYS)
     modes = read_entries(fields.get("modes"))
     return MatchRules(
         ignore_query=fields["ignore_query"].texts() if "ignore_query" in fields else (),
@@ -28,7 +31,13 @@ def read_match(node: YamlNode | None) -> MatchRules:
         allow_misses=fields["allow_misses"].flag() if "allow_misses" in fields else False,
         paths=tuple(map(_template, read_children(fields.get("paths")))),
         modes=tuple((check_request(name, mode), _mode(mode)) for name, mode in modes.items()),
+        topics=tuple(map(_topic, read_children(fields.get("topics")))),
     )
+
+
+def _topic(node: YamlNode) -> TopicRule:
+    fields = node.fields(_TOPIC_KEYS, required=_TOPIC_KEYS)
+    return TopicRule(read_json_path(fields["subscribe"]), read_json_path(fields["message"]))
 
 
 def _template(node: YamlNode) -> str:

@@ -17,6 +17,7 @@ from perfscan.replay.model import (
     KeyRule,
     MessageEffect,
     RequestEffect,
+    TopicRule,
     UpdateStimulus,
 )
 from perfscan.replay.scenario import read_scenario
@@ -300,6 +301,7 @@ def test_matching_rules_are_read(folder: Path) -> None:
         ("GET https://api.exchange.com/v1/ticker", "by-time"),
         ("GET https://api.exchange.com/v1/orders/*", "last"),
     )
+    assert match.topics == (TopicRule("$.params.symbols[*].id", "$.feed"),)
 
 
 @pytest.mark.parametrize(
@@ -310,6 +312,8 @@ def test_matching_rules_are_read(folder: Path) -> None:
         ({"modes": {"GET https://a.example/": "by time"}}, "unknown mode 'by time'"),
         ({"modes": {"GET": "last"}}, "not a request pattern"),
         ({"path": []}, "unknown key 'path'"),
+        ({"topics": [{"subscribe": "$.a"}]}, "the key 'message' is missing"),
+        ({"topics": [{"subscribe": "a", "message": "$.a"}]}, "not a JSONPath: 'a'"),
     ],
 )
 def test_mistakes_in_matching_rules_are_named(folder: Path, match: object, what: str) -> None:
