@@ -2,7 +2,7 @@
 
 A seed file holds SQL for ``psql``. Everybody on the loopback device is the superuser ``postgres``.
 Of the wheel only the programs are used: its Python side would make system users and change the
-permissions of folders in order to start as root (see ``not_root.py``).
+permissions of folders in order to start as root (see ``apart.py``).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from perfscan.replay.services.service import Place, Service, launch
 
 VARIABLE = "DATABASE_URL"
 PORT = 5432
-_NOT_ROOT = (sys.executable, "-I", "-S", str(Path(__file__).with_name("not_root.py")))
+_APART = (sys.executable, "-I", "-S", str(Path(__file__).with_name("apart.py")))
 _READY_LINE = 7  # of postmaster.pid: the state of the server
 # Small segments: the template is copied for every run, and its log is most of an empty database.
 _INITDB = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8",
@@ -34,7 +34,7 @@ def start(place: Place) -> Service:
         _initialise(binaries, place)
     port = place.port(PORT)
     command = [
-        *_as_user(), str(binaries / "postgres"), "-D", str(place.data), "-p", str(port),
+        *_APART, str(binaries / "postgres"), "-D", str(place.data), "-p", str(port),
         "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=.",
     ]  # fmt: skip
     url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
@@ -77,7 +77,7 @@ def keep(service: Service, place: Place) -> None:
 
 def _initialise(binaries: Path, place: Place) -> None:
     done = subprocess.run(
-        [*_as_user(), str(binaries / "initdb"), *_INITDB, "-D", str(place.data)],
+        [*_APART, str(binaries / "initdb"), *_INITDB, "-D", str(place.data)],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -89,10 +89,6 @@ def _initialise(binaries: Path, place: Place) -> None:
             f"PostgreSQL cannot make a database: {said[-1]}",
             remedy="run perfscan as an ordinary user, or see what initdb says by hand",
         )
-
-
-def _as_user() -> tuple[str, ...]:
-    return _NOT_ROOT if os.geteuid() == 0 else ()
 
 
 def _is_ready(data: Path) -> bool:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import textwrap
+import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 import redis as redis_client
-from endtoend.toy import toy_recording
+import yaml
+from endtoend.toy import Toy, perfscan_command, toy_recording
 
 from perfscan.errors import InputError, NotMeasurableError
 from perfscan.replay.model import ServiceRule
@@ -222,3 +227,35 @@ def test_a_service_outside_is_reached_through_a_door(bench: Bench, place: Place)
         outside.stop()
     with pytest.raises(NotMeasurableError, match="does not answer"):
         bench.run(rules, {}, "")
+
+
+@pytest.mark.parametrize("moment", ["templates", "original-0"])
+def test_a_killed_bench_leaves_no_database_behind(toy: Toy, moment: str) -> None:
+    scenario = yaml.safe_load(toy.scenario.read_text("utf-8"))
+    scenario["implementations"]["original"]["services"] = ["postgresql"]
+    toy.scenario.write_text(yaml.safe_dump(scenario), "utf-8")
+    where = {"templates": "services/"}.get(moment, moment)
+
+    def databases() -> list[str]:
+        """Return the command lines of servers below the folder of this test."""
+        lines = [" ".join(one.info["cmdline"] or []) for one in psutil.process_iter(["cmdline"])]
+        return [line for line in lines if f"postgres -D {toy.folder}" in line]
+
+    with subprocess.Popen(
+        perfscan_command("bench", "replay", toy.scenario, "--no-scan", "-q"),
+        cwd=toy.folder,
+        env={**os.environ, "TMPDIR": str(toy.folder)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as bench:
+        wait_until(lambda: any(where in line for line in databases()))
+        bench.kill()
+    wait_until(lambda: not databases())
+    wait_until(lambda: not list(toy.folder.glob("perfscan-*")))
+
+
+def wait_until(so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

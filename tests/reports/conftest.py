@@ -142,6 +142,7 @@ def build(runs: tuple[Run, ...], scenario: Scenario = SCENARIO) -> Result:
             "seed": 1,
             "guard": "network namespace",
             "cpu_busy": 0.31,
+            "agent": "event loops watched",
             "floor_assumes": {
                 "item_latency_ms.p95": "warm connections and a bot that takes no time",
                 "websocket_connects": "one connection for each stream, which is never lost",
