@@ -48,8 +48,7 @@ def _agent(how: Mapping[str, Any]) -> list[str]:
         return []
     return [
         "Inside the bot: a timer of each event loop, due every 10 ms, tells lag and blocked time "
-        "(--no-vitals leaves it out; its own cost is under 2 % of the CPU time of a busy loop). "
-        "Everything else is measured from outside."
+        "(--no-vitals leaves it out). Everything else is measured from outside."
     ]
 
 

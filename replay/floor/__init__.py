@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from perfscan.replay.catalogue import per_item
 from perfscan.replay.exchanges import Exchange, exchanges, websockets
-from perfscan.replay.floor.flow import asked_of
+from perfscan.replay.floor.belonging import asked_of
 from perfscan.replay.floor.latency import item_floors, owed
 from perfscan.replay.floor.limits import limited_s
 from perfscan.replay.items import request_matches, without_query

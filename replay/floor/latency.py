@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from perfscan.replay.effects import Effect
 from perfscan.replay.exchanges import Exchange, exchanges
-from perfscan.replay.floor.flow import Asked, Call, Waits, belonging, rare, read_calls
+from perfscan.replay.floor.belonging import Asked, asked_of, belonging, rare, read_calls
+from perfscan.replay.floor.waits import Waits
 from perfscan.replay.items import request_matches
-from perfscan.replay.model import CycleEffect, Recording, Scenario
+from perfscan.replay.model import CycleEffect, MatchRules, Recording, Scenario
 from perfscan.replay.stimuli import Stimulus
 from perfscan.replay.work import effects, stimuli
 
@@ -23,26 +24,13 @@ def item_floors(
     """
     if recording.header.latency != "recorded":
         return {}
-    inferred = not scenario.critical_path
-    done = effects(recording, scenario.items)
+    done = {key: found[0] for key, found in effects(recording, scenario.items).items()}
     begun = owed(stimuli(recording, scenario.items), done, until_s)
-    own = [call for call in exchanges(recording) if not call.is_websocket]
-    calls = rare(
-        read_calls(own, scenario.match, news=inferred), [one.value for one in begun.values()]
-    )
-    times: dict[str, int] = {}
-    cached: set[Asked] = set()
-    for key, stimulus in begun.items():
-        effect = done[key][0]
-        needed = _needed(scenario, stimulus, effect, calls)
-        if inferred:
-            times[key] = _inferred_ns(needed, effect, scenario, cached)
-        else:
-            fresh = [call.exchange for asked, call in needed.items() if asked not in cached]
-            times[key] = _declared_ns(fresh, scenario.critical_path)
-        cached |= needed.keys()
-    if inferred and not any(times.values()):
-        return {}  # no value proves that anything waits: that is not a floor of zero
+    calls = [call for call in exchanges(recording) if not call.is_websocket]
+    if scenario.critical_path:
+        times = _declared(calls, scenario, begun, done)
+    else:
+        times = _inferred(recording, calls, scenario, begun, done)
     return {key: time_ns / 1e6 / speed for key, time_ns in times.items()}
 
 
@@ -58,48 +46,79 @@ def owed(
     }
 
 
-def _needed(
-    scenario: Scenario, stimulus: Stimulus, effect: Effect, calls: Sequence[Call]
-) -> dict[Asked, Call]:
-    """Return the requests of one item; all that a cycle asked for belongs to it."""
-    begin_ns, end_ns = stimulus.at_ns, effect.at_ns
-    if isinstance(scenario.items.effect, CycleEffect):
-        return {
-            call.asked: call for call in calls if begin_ns <= call.exchange.request.at_ns < end_ns
-        }
-    return belonging(stimulus.value, begin_ns, end_ns, calls)
+# --- Declared: the scenario says which requests wait for each other -------------------------------
 
 
-def _inferred_ns(
-    needed: Mapping[Asked, Call], effect: Effect, scenario: Scenario, cached: Collection[Asked]
-) -> int:
-    """Return when the effect could be sent; a cycle ends with the last answer to its effects."""
-    rule = scenario.items.effect
-    if not isinstance(rule, CycleEffect):
-        return Waits([*needed.values()], cached).ready_ns(effect.values.encode(), effect.at_ns)
-    ends = {
-        asked
-        for asked, call in needed.items()
-        if any(
-            request_matches(one, call.exchange.request.method, call.exchange.url)
-            for one in rule.request
-        )
-    }
-    # What a cycle does must be done in each, so that nothing of it was known before.
-    finished = Waits([*needed.values()], ()).finished
-    return max((finished[asked] for asked in ends), default=0)
+def _declared(
+    calls: Sequence[Exchange],
+    scenario: Scenario,
+    begun: Mapping[str, Stimulus],
+    done: Mapping[str, Effect],
+) -> dict[str, int]:
+    read = rare(read_calls(calls, scenario.match), [one.value for one in begun.values()])
+    times = {}
+    cached: set[Asked] = set()
+    for key, stimulus in begun.items():
+        needed = belonging(stimulus.value, stimulus.at_ns, done[key].at_ns, read)
+        fresh = [call for asked, call in needed.items() if asked not in cached]
+        times[key] = _stages_ns(fresh, scenario.critical_path)
+        cached |= needed.keys()
+    return times
 
 
-def _declared_ns(calls: Iterable[Exchange], path: Sequence[Sequence[str]]) -> int:
+def _stages_ns(calls: Sequence[Exchange], path: Sequence[Sequence[str]]) -> int:
     """Add up the slowest request of each stage; a stage without requests costs nothing."""
-    fresh = list(calls)
-    total_ns = 0
-    for stage in path:
-        times = [
-            call.service_ns
-            for call in fresh
-            if call.service_ns is not None
-            and any(request_matches(one, call.request.method, call.url) for one in stage)
-        ]
-        total_ns += max(times, default=0)
-    return total_ns
+    return sum(
+        max((call.service_ns or 0 for call in calls if _matches(stage, call)), default=0)
+        for stage in path
+    )
+
+
+def _matches(patterns: Iterable[str], call: Exchange) -> bool:
+    return any(request_matches(one, call.request.method, call.url) for one in patterns)
+
+
+# --- Inferred: the values say it ------------------------------------------------------------------
+
+
+def _inferred(
+    recording: Recording,
+    calls: Sequence[Exchange],
+    scenario: Scenario,
+    begun: Mapping[str, Stimulus],
+    done: Mapping[str, Effect],
+) -> dict[str, int]:
+    """Trace each effect back; empty where no value proves any wait: that is no floor of zero."""
+    waits, rule = Waits(recording), scenario.items.effect
+    known_ns = _first_answers(calls, scenario.match)
+    times = {}
+    for key, stimulus in begun.items():
+        begin_ns, effect = stimulus.at_ns, done[key]
+        if isinstance(rule, CycleEffect):
+            ends = [
+                call
+                for call in calls
+                if begin_ns <= call.request.at_ns < effect.at_ns and _matches(rule.request, call)
+            ]
+            times[key] = max((waits.done_ns(call, begin_ns) for call in ends), default=0)
+        else:
+            is_free = _known_before(begin_ns, known_ns)
+            text = effect.values.encode()
+            times[key] = waits.ready_ns(text, effect.at_ns, begin_ns, is_free)
+    return times if any(times.values()) else {}
+
+
+def _known_before(begin_ns: int, known_ns: Mapping[int, int]) -> Callable[[Exchange], bool]:
+    return lambda call: known_ns[call.request.exchange] <= begin_ns
+
+
+def _first_answers(calls: Iterable[Exchange], rules: MatchRules) -> dict[int, int]:
+    """Return per exchange when the same thing was first answered."""
+    firsts: dict[Asked, int] = {}
+    found = {}
+    for call in sorted(calls, key=lambda call: call.response.end_ns if call.response else 1 << 63):
+        asked = asked_of(call, rules)
+        if call.response is not None:
+            firsts.setdefault(asked, call.response.end_ns)
+        found[call.request.exchange] = firsts.get(asked, 1 << 63)
+    return found

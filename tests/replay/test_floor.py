@@ -8,12 +8,14 @@ import pytest
 
 from perfscan.replay.floor import assumptions, floors, item_floors
 from perfscan.replay.model import (
+    AnswerEffect,
     CycleEffect,
     CycleStimulus,
     Emulated,
     Event,
     HostLimits,
     Implementation,
+    InboundStimulus,
     ItemRules,
     KeyRule,
     Message,
@@ -220,6 +222,26 @@ def test_a_cycle_ends_with_the_last_answer_that_its_effects_had_to_wait_for() ->
     assert found == {str(number): pytest.approx(120) for number in (1, 2, 3)}
     # When a cycle begins is the bot's own choice: there is no least time for all of them.
     assert "makespan_s" not in floors(wire.recording(), CYCLES)
+
+
+def test_an_answer_to_a_user_waits_for_what_it_says() -> None:
+    wire = Wire()
+    for number in range(3):
+        at, user, balance = 1000 * number, f"user-000{number}", f"balance 77{number}.25"
+        path, exchange = f"/account/{user}", 900 + number
+        wire.events += [
+            Open(exchange, at * MS, "http", "bot.test", 80, inbound=True),
+            Request(exchange, exchange, at * MS, "GET", path),
+            Response(
+                exchange, exchange, (at + 700) * MS, (at + 700) * MS, 200, body=balance.encode()
+            ),
+        ]
+        wire.call(f"api.test/account/{user}", at + 10, 120, answer={"balance": f"77{number}.25"})
+        wire.call(f"api.test/history/{user}", at + 200, 400, answer={"days": 365})
+    rules = ItemRules(InboundStimulus("GET /account/*"), AnswerEffect())
+    found = item_floors(wire.recording(), replace(INFER, items=rules))
+
+    assert [*found.values()] == [pytest.approx(120)] * 3
 
 
 def test_totals_and_spans(wire: Wire) -> None:
