@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from perfscan.cli.bench_calibrate import calibrate
+from perfscan.cli.bench_compare import compare
+from perfscan.cli.bench_history import history
+from perfscan.cli.bench_output import (
+    check_inconclusive,
+    next_free,
+    remember,
+    seconds_of,
+    side_of,
+    status_of,
+    write_text,
+)
 from perfscan.cli.options import Faults
-from perfscan.cli.status import Status
-from perfscan.errors import InputError, MissingExtraError
+from perfscan.errors import MissingExtraError
 
 bench = typer.Typer(
     help="Measure an original and an optimized bot on the same recorded traffic.",
@@ -17,7 +28,7 @@ bench = typer.Typer(
     rich_markup_mode=None,
 )
 
-QUICK_PAIRS = 6
+QUICK_PAIRS, PAIRS = 6, 12
 
 
 @bench.callback()
@@ -25,10 +36,17 @@ def _bench() -> None:
     """Measure an original and an optimized bot on the same recorded traffic."""
 
 
+bench.command("calibrate")(calibrate)
+bench.command("compare")(compare)
+bench.command("history")(history)
+
+
 @bench.command("replay")
 def replay(
     scenario: Annotated[Path, typer.Argument(help="A scenario.yaml.", show_default=False)],
-    pairs: Annotated[int, typer.Option(min=1, help="Paired runs; 6 is the least that shows.")] = 12,
+    pairs: Annotated[
+        int, typer.Option(min=1, help="Paired runs; 6 is the least that shows.")
+    ] = PAIRS,
     quick: Annotated[bool, typer.Option("--quick", help="6 pairs.")] = False,
     lanes: Annotated[
         int | None,
@@ -43,6 +61,22 @@ def replay(
     after: Annotated[
         str, typer.Option(help="Side to run as the changed one; 'original' compares it to itself.")
     ] = "optimized",
+    only: Annotated[
+        str | None,
+        typer.Option(help="Run 'original' or 'optimized' alone: figures, nothing compared."),
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="Begin no pair that would end later, such as 10m.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with the interrupted bench of this result file.")
+    ] = None,
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="Then switch each optimisation off, and on, alone.")
+    ] = False,
+    switches: Annotated[
+        str | None, typer.Option(help="Ablate only these, by name: cache,pooling.")
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Result file; default: the next free run.json."),
@@ -67,16 +101,28 @@ def replay(
     vitals: Annotated[
         bool, typer.Option(help="Watch the event loops of the bots from inside.")
     ] = True,
+    spin: Annotated[
+        bool | None,
+        typer.Option(help="Keep idle processors awake; default: where the machine is quiet."),
+    ] = None,
+    pin: Annotated[
+        bool | None,
+        typer.Option(help="Processors of their own for server and bot; default: where quiet."),
+    ] = None,
+    past: Annotated[
+        bool, typer.Option("--history/--no-history", help="Remember this result.")
+    ] = True,
+    past_file: Annotated[
+        Path | None,
+        typer.Option("--history-file", help="Where; default: the user's state folder."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress on stderr.")] = False,
 ) -> None:
     """Replay recorded traffic to both sides of a scenario and report the difference.
 
     Example: perfscan bench replay scenario.yaml --quick --report report.md
     """
-    if inconclusive not in (None, "pass", "fail"):
-        raise InputError(
-            f"--inconclusive cannot be {inconclusive!r}", remedy="use 'pass' or 'fail'"
-        )
+    check_inconclusive(inconclusive)
     try:
         from perfscan.cli.bench_run import Order, run
     except ModuleNotFoundError as error:
@@ -88,18 +134,24 @@ def replay(
 
     order = Order(
         scenario=scenario,
+        output=output or resume or next_free(Path("run.json")),
         pairs=QUICK_PAIRS if quick else pairs,
         lanes=lanes,
         speed=speed,
         until_s=until,
         seed=seed,
         after=after,
-        output=output or next_free(Path("run.json")),
+        only=side_of(only),
+        budget_s=seconds_of(budget) if budget else None,
+        resume=resume,
+        ablate=tuple(filter(None, (switches or "").split(","))) if ablate or switches else None,
         python=python,
         keep=keep,
         scan=scan,
         vitals=vitals,
         faults=tuple(fault or ()),
+        spin=spin,
+        pin=pin,
         quiet=quiet,
     )
     result = run(order)
@@ -109,40 +161,6 @@ def replay(
         write_text(report, render_markdown(result))
         written.append(str(report))
     typer.echo(f"wrote {', '.join(written)}", err=True)
+    if past:
+        remember(result, past_file)
     raise typer.Exit(status_of(result, inconclusive))
-
-
-def status_of(result: Any, inconclusive: str | None) -> Status:
-    """Return the exit status of a finished or interrupted bench."""
-    comparison = result.comparison
-    if result.interrupted:
-        return Status.INTERRUPTED
-    if comparison.verdict == "replies differ":
-        return Status.DIFFERENT_WORK
-    if comparison.verdict == "inconclusive":
-        undecided = {"pass": Status.OK, "fail": Status.FINDINGS}
-        return undecided.get(inconclusive or "", Status.INCONCLUSIVE)
-    missed = any(metric.target_met == "missed" for metric in comparison.metrics)
-    worse = comparison.verdict in ("slower", "mixed")
-    return Status.FINDINGS if missed or worse else Status.OK
-
-
-def next_free(path: Path) -> Path:
-    """Return ``path``, or ``run-2.json``, ``run-3.json`` ... so that no earlier result is lost."""
-    number, free = 1, path
-    while free.exists():
-        number += 1
-        free = path.with_stem(f"{path.stem}-{number}")
-    return free
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a report. Raises InputError where that is not possible."""
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"cannot write the report: {error.strerror}",
-            where=str(path),
-            remedy="name a file in a folder that exists",
-        ) from error

@@ -1,34 +1,32 @@
-"""Carries out ``perfscan bench replay``: scenario to runs, saved as they land, to a result."""
+"""Carries out a bench: scenario to runs, saved as they land, to a result."""
 
 from __future__ import annotations
 
-import json
 import sys
-import time
-from contextlib import ExitStack
+from collections.abc import Mapping
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from perfscan import __version__
+from perfscan.cli.bench_notebook import Notebook, describe_method
 from perfscan.cli.progress import Progress
 from perfscan.errors import InputError
-from perfscan.replay import namespace
+from perfscan.replay import namespace, spinners
+from perfscan.replay.ablation import ROUNDS, chosen_switches, variants
 from perfscan.replay.certificates import Authority
-from perfscan.replay.circumstances import environment
-from perfscan.replay.compare import compare
-from perfscan.replay.doubts import Circumstances
+from perfscan.replay.doubts import BUSY_BEFORE
 from perfscan.replay.faults import read_faults
-from perfscan.replay.floor import assumptions, floors, item_floors
 from perfscan.replay.latency import with_latency
 from perfscan.replay.model import Implementation, Recording, Result, Run, Scenario, Side
 from perfscan.replay.network import open_network
-from perfscan.replay.processes import machine_load
-from perfscan.replay.readings import about_readings
+from perfscan.replay.placement import available_cpus, placement
+from perfscan.replay.processes import busy_share
 from perfscan.replay.recording import read_recording
-from perfscan.replay.result import describe_recording, describe_scenario, write_result
-from perfscan.replay.runner import WARM_UP_S, Outcome, Plan, run_bench
+from perfscan.replay.result import read_result
+from perfscan.replay.resume import demand_same, finished_pairs
+from perfscan.replay.runner import WARM_UP_S, Plan, run_bench
 from perfscan.replay.scenario import read_scenario
+from perfscan.replay.schedule import SIDES, Slot, pair_batches, round_batches
 from perfscan.replay.scratch import scratch_folder
 from perfscan.replay.services import Templates, prepare_services
 from perfscan.replay.trial import Setup, StatusReport, inherited
@@ -43,76 +41,197 @@ class Order:
     """What the user asked for."""
 
     scenario: Path
-    pairs: int
-    lanes: int | None
-    speed: float
-    until_s: float | None
-    seed: int
-    after: str
     output: Path
-    python: Path | None
-    keep: Path | None
-    scan: bool
-    quiet: bool
+    pairs: int = 12
+    lanes: int | None = None
+    """Pairs side by side; None leaves it to the scenario."""
+    speed: float = 1.0
+    until_s: float | None = None
+    seed: int = 1
+    after: str = "optimized"
+    only: Side | None = None
+    budget_s: float | None = None
+    resume: Path | None = None
+    """A result of an interrupted bench, of which the finished pairs are kept."""
+    ablate: tuple[str, ...] | None = None
+    """Switches to try; empty for all of the scenario, None for no ablation."""
+    python: Path | None = None
+    keep: Path | None = None
+    scan: bool = True
     vitals: bool = True
     faults: tuple[str, ...] = ()
+    spin: bool | None = None
+    """Keep idle processors awake; None: where the machine is quiet."""
+    pin: bool | None = None
+    """Processors of their own for server and bot; None: where the machine is quiet."""
+    quiet: bool = False
 
 
-def run(order: Order) -> Result:
-    """Carry out ``order``. The result is on disk after every run, also when interrupted."""
-    scenario = _with_after(read_scenario(order.scenario), order.after)
+def run(
+    order: Order, scenario: Scenario | None = None, commits: tuple[str, str] | None = None
+) -> Result:
+    """Carry out ``order``. The result is on disk after every run, also when interrupted.
+
+    ``scenario`` stands in for the one that the order names, of which it holds two ``commits``.
+    """
+    scenario = _with_after(scenario or read_scenario(order.scenario), order.after)
     emulated = scenario.emulated.with_faults(read_faults(order.faults))
     scenario = replace(scenario, emulated=emulated)
+    if order.ablate is not None:
+        order = replace(order, ablate=chosen_switches(scenario.optimized, order.ablate))
     recording = with_latency(read_recording(scenario.recording), scenario.latency, order.seed)
     lanes = order.lanes or scenario.lanes
-    notebook = _Notebook(order, scenario, recording, lanes)
+    cpus = available_cpus()
+    saved = read_result(order.resume) if order.resume else None
+    busy = busy_share()
+    order = _settle_disturbance(order, saved, quiet=busy <= BUSY_BEFORE)
+    where = placement(cpus, lanes) if order.pin else None
+    method = describe_method(order, lanes, pinned=where is not None)
+    notebook = Notebook(order, scenario, recording, {**method, "commits": commits})
+    kept = _take_over(order, saved, notebook) if saved else ()
+    planned = _plan(order, lanes, {run.pair for run in kept}, recording, scenario)
     with ExitStack() as stack:
         scratch = stack.enter_context(scratch_folder("perfscan-bench-"))
-        folder = _kept(order.keep) if order.keep else scratch
-        sides: dict[Side, Implementation] = {
-            "original": scenario.original,
-            "optimized": scenario.optimized,
-        }
-        setup = Setup(
-            scenario=scenario,
-            recording=recording,
-            traffic=scenario.recording,
-            folder=folder,
-            prepared={
-                side: prepare(implementation.directory, folder / "bots" / side)
-                for side, implementation in sides.items()
-            },
-            authority=Authority.create(scratch / "ca"),
-            templates=_templates(scenario, recording, scratch / "services", order),
-            python=str(order.python or sys.executable),
-            speed=order.speed,
-            seed=order.seed,
-            until_s=order.until_s,
-            vitals=order.vitals,
-        )
+        setup = replace(_setup(order, scenario, recording, scratch), placement=where)
         report = StatusReport()
-        progress = stack.enter_context(
-            Progress(
-                f"{scenario.title} · {order.pairs} pairs, {_manner(order.pairs, lanes)}",
-                2 * order.pairs,
-                _expected_seconds(order, lanes, recording, scenario),
-                report,
-                quiet=order.quiet,
-            )
+        progress = stack.enter_context(_progress(order, scenario, planned, report))
+        for warning in _warnings(recording, scenario):
+            progress.note(warning)
+        spun = stack.enter_context(spinners.spinning(cpus) if order.spin else nullcontext())
+
+        def land(slot: Slot, finished: Run) -> None:
+            notebook.save(slot, finished)
+            progress.land(finished, slot.variant)
+
+        outcome = run_bench(
+            planned.plan, setup, report, land, spun_s=spun.cpu_s if spun else lambda: 0.0
         )
-        if recording.truncated:
-            progress.note(f"warning: {scenario.recording} is cut short; what it holds is used")
-        if reason := namespace.unavailable():
-            progress.note(
-                f"warning: no network namespace ({reason}); only the hook guards the bots"
-            )
+    return notebook.close(replace(outcome, busy_before=busy))
 
-        def land(finished: Run) -> None:
-            notebook.save(finished)
-            progress.land(finished)
 
-        outcome = run_bench(Plan(order.pairs, lanes), setup, report, land)
-    return notebook.close(outcome)
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A plan, and what can be said of it beforehand."""
+
+    plan: Plan
+    runs: int
+    expected_s: float
+    manner: str
+
+
+def _plan(
+    order: Order, lanes: int, done: set[int], recording: Recording, scenario: Scenario
+) -> _Planned:
+    """Decide on all runs. Raises InputError where the budget is less than the first batch takes."""
+    sides = (order.only,) if order.only else SIDES
+    missing = [pair for pair in range(order.pairs) if pair not in done]
+    batches = pair_batches(missing, lanes, order.only)
+    warm_up = pair_batches([0], lanes, order.only)[0]
+    if order.ablate is not None:
+        names = list(variants(scenario.optimized, order.ablate))
+        batches += round_batches(names, ROUNDS, lanes)
+    one_s, warm_up_s = _run_seconds(order, recording, scenario)
+    seconds = [one_s * len(batch) for batch in batches]
+    least = warm_up_s * len(warm_up) + (seconds[0] if seconds else 0)
+    if order.budget_s is not None and batches and least > order.budget_s:
+        raise InputError(
+            f"a budget of {order.budget_s:g} s is less than a warm-up and the first pair take",
+            remedy=f"give --budget {least:.0f}s or more, or shorten the recording with --until",
+        )
+    expected = warm_up_s * len(warm_up) + sum(seconds)
+    return _Planned(
+        Plan(batches, warm_up, order.budget_s),
+        runs=sum(len(turn) for batch in batches for turn in batch),
+        expected_s=min(expected, order.budget_s or expected),
+        manner=_manner(len(missing), lanes, len(sides)),
+    )
+
+
+def _run_seconds(order: Order, recording: Recording, scenario: Scenario) -> tuple[float, float]:
+    """Return about how long a run takes, and a warm-up."""
+    times = [one.at_ns for one in stimuli(recording, scenario.items).values()]
+    streaming = (times[-1] - times[0]) / 1e9 if times else 0.0
+    streaming = min(streaming, order.until_s or streaming) / order.speed
+    around = scenario.items.settle_s + START_AND_STOP_S
+    return streaming + around, min(streaming, WARM_UP_S) + START_AND_STOP_S
+
+
+def _manner(pairs: int, lanes: int, sides: int) -> str:
+    what = f"{pairs} pairs" if sides == 2 else f"{pairs} runs"
+    if lanes == 1:
+        return f"{what}, one bot at a time"
+    wide = f"{lanes} at a time, side by side" if 1 < lanes < pairs else "side by side"
+    return f"{what}, {wide}"
+
+
+def _settle_disturbance(order: Order, saved: Result | None, *, quiet: bool) -> Order:
+    """Decide on spinners and pinning: as asked, as in the bench that goes on, or by the machine.
+
+    Where others work as well both do harm: what is pinned waits behind them, and a processor that
+    spins looks taken, so that the system finds no idle one.
+    """
+    spin, pin = order.spin, order.pin
+    if saved is not None:
+        spin = bool(saved.method.get("spinners")) if spin is None else spin
+        pin = bool(saved.method.get("pinned")) if pin is None else pin
+    spin = quiet if spin is None else spin
+    return replace(order, spin=spin and spinners.possible(), pin=quiet if pin is None else pin)
+
+
+def _take_over(order: Order, saved: Result, notebook: Notebook) -> tuple[Run, ...]:
+    """Return the finished runs of the bench that is to go on."""
+    demand_same(saved, notebook.circumstances)
+    runs = finished_pairs(saved.runs, 1 if order.only else 2)
+    notebook.take_over(saved, runs)
+    return runs
+
+
+def _setup(order: Order, scenario: Scenario, recording: Recording, scratch: Path) -> Setup:
+    folder = _kept(order.keep) if order.keep else scratch
+    sides: Mapping[Side, Implementation] = {
+        "original": scenario.original,
+        "optimized": scenario.optimized,
+    }
+    return Setup(
+        scenario=scenario,
+        recording=recording,
+        traffic=scenario.recording,
+        folder=folder,
+        prepared={
+            side: prepare(implementation.directory, folder / "bots" / side)
+            for side, implementation in sides.items()
+        },
+        authority=Authority.create(scratch / "ca"),
+        python=str(order.python or sys.executable),
+        speed=order.speed,
+        seed=order.seed,
+        until_s=order.until_s,
+        vitals=order.vitals,
+        templates=_templates(scenario, recording, scratch / "services", order),
+        variants=variants(scenario.optimized, order.ablate) if order.ablate else {},
+    )
+
+
+def _progress(
+    order: Order, scenario: Scenario, planned: _Planned, report: StatusReport
+) -> Progress:
+    extra = f", then {ROUNDS} rounds of ablation" if order.ablate else ""
+    return Progress(
+        f"{scenario.title} · {planned.manner}{extra}",
+        planned.runs,
+        planned.expected_s,
+        report,
+        quiet=order.quiet,
+    )
+
+
+def _warnings(recording: Recording, scenario: Scenario) -> list[str]:
+    found = []
+    if recording.truncated:
+        found.append(f"warning: {scenario.recording} is cut short; what it holds is used")
+    if reason := namespace.unavailable():
+        found.append(f"warning: no network namespace ({reason}); only the hook guards the bots")
+    return found
 
 
 def _kept(keep: Path) -> Path:
@@ -144,90 +263,14 @@ def _templates(scenario: Scenario, recording: Recording, folder: Path, order: Or
         )
 
 
-class _Notebook:
-    """Keeps the result file up to date while runs land."""
-
-    def __init__(self, order: Order, scenario: Scenario, recording: Recording, lanes: int) -> None:
-        self._order, self._scenario, self._recording = order, scenario, recording
-        self._lanes = lanes
-        self._runs: list[Run] = []
-        speed, until_s = order.speed, order.until_s
-        self._floors = floors(recording, scenario, speed=speed, until_s=until_s)
-        self._item_floors = item_floors(recording, scenario, speed=speed, until_s=until_s)
-        self._environment = environment(scenario.path.parent, machine_load()["load_1m"])
-        self._findings = _scan(scenario) if order.scan else None
-
-    def save(self, run: Run) -> None:
-        """Add a run; until the bench is over the file says that it was interrupted."""
-        self._runs.append(run)
-        write_result(self._result(None), self._order.output)
-
-    def close(self, outcome: Outcome) -> Result:
-        """Write and return the final result."""
-        result = self._result(outcome)
-        write_result(result, self._order.output)
-        return result
-
-    def _result(self, outcome: Outcome | None) -> Result:
-        order, scenario = self._order, self._scenario
-        interrupted = outcome is None or outcome.interrupted
-        isolated = namespace.unavailable() is None
-        faults = tuple(fault.spec for fault in scenario.emulated.faults)
-        runs = tuple(sorted(self._runs, key=lambda run: (run.pair, run.slot)))
-        circumstances = Circumstances(
-            speed=order.speed,
-            lanes=min(self._lanes, order.pairs),
-            isolated=isolated,
-            truncated=self._recording.truncated,
-            interrupted=interrupted,
-            until_s=order.until_s,
-            faults=faults,
-            outside=_outside(scenario),
-            cpus=self._environment["cpus"],
-            load_before=outcome.load_before if outcome else None,
-            cpu_busy=outcome.cpu_busy if outcome else None,
-            cpu_steal=outcome.cpu_steal if outcome else None,
-        )
-        method: dict[str, Any] = {
-            "pairs": order.pairs,
-            "order": "side by side" if self._lanes > 1 else "A B B A",
-            "lanes": min(self._lanes, order.pairs),
-            "speed": order.speed,
-            "until_s": order.until_s,
-            "seed": order.seed,
-            "faults": list(faults),
-            "after": order.after,
-            "warm_up_s": WARM_UP_S,
-            "guard": "network namespace" if isolated else "hook in the interpreter",
-            "floor_assumes": assumptions(self._floors, scenario),
-            "agent": "event loops watched" if order.vitals else "guard only",
-            "seconds": round(outcome.seconds, 1) if outcome else None,
-            "cpu_busy": round(outcome.cpu_busy, 3) if outcome else None,
-            "cpu_steal": round(outcome.cpu_steal, 3) if outcome else None,
-        }
-        return Result(
-            scenario=describe_scenario(scenario),
-            environment=self._environment,
-            recording=describe_recording(self._recording, scenario),
-            method=method,
-            runs=runs,
-            comparison=compare(
-                runs,
-                scenario,
-                floors=self._floors,
-                item_floors=self._item_floors,
-                own=about_readings(scenario.readings),
-                circumstances=circumstances,
-                seed=order.seed,
-            ),
-            interrupted=interrupted,
-            findings=self._findings,
-        )
-
-
-def _outside(scenario: Scenario) -> tuple[str, ...]:
-    rules = (*scenario.original.services, *scenario.optimized.services)
-    return tuple(sorted({rule.name for rule in rules if rule.url}))
+def one_side_twice(scenario: Scenario, side: str) -> Scenario:
+    """Return the scenario with ``side`` on both sides."""
+    both = scenario.original if side == "original" else scenario.optimized
+    return replace(
+        scenario,
+        original=replace(both, name="original"),
+        optimized=replace(both, name="optimized"),
+    )
 
 
 def _with_after(scenario: Scenario, after: str) -> Scenario:
@@ -235,41 +278,5 @@ def _with_after(scenario: Scenario, after: str) -> Scenario:
     if after == "optimized":
         return scenario
     if after == "original":
-        return replace(scenario, optimized=replace(scenario.original, name="optimized"))
+        return one_side_twice(scenario, "original")
     raise InputError(f"--after names no side: {after!r}", remedy="use 'optimized' or 'original'")
-
-
-def _scan(scenario: Scenario) -> dict[str, Any]:
-    """Return the findings of both sides, each as ``perfscan.findings/1``."""
-    return {
-        side.name: scan_folder(side.directory) for side in (scenario.original, scenario.optimized)
-    }
-
-
-def scan_folder(folder: Path) -> dict[str, Any]:
-    """Scan a folder and return its findings as ``perfscan.findings/1``."""
-    from perfscan.analyzers.engine import analyze
-    from perfscan.reports.findings_json import render
-
-    started, folder = time.perf_counter(), folder.resolve()
-    analysis = analyze([folder], root=folder)
-    findings = render(analysis, version=__version__, seconds=time.perf_counter() - started)
-    document: dict[str, Any] = json.loads(findings)
-    return document
-
-
-def _manner(pairs: int, lanes: int) -> str:
-    if lanes == 1:
-        return "one bot at a time"
-    return f"{lanes} at a time, side by side" if 1 < lanes < pairs else "side by side"
-
-
-def _expected_seconds(order: Order, lanes: int, recording: Recording, scenario: Scenario) -> float:
-    times = [one.at_ns for one in stimuli(recording, scenario.items).values()]
-    streaming = (times[-1] - times[0]) / 1e9 if times else 0.0
-    streaming = min(streaming, order.until_s or streaming) / order.speed
-    one = streaming + scenario.items.settle_s + START_AND_STOP_S
-    warm_up = WARM_UP_S + scenario.items.settle_s + START_AND_STOP_S
-    if lanes > 1:
-        return warm_up + one * -(-order.pairs // lanes)
-    return 2 * (warm_up + order.pairs * one)

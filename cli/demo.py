@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from perfscan.cli.bench import QUICK_PAIRS, status_of, write_text
+from perfscan.cli.bench import QUICK_PAIRS
+from perfscan.cli.bench_output import status_of, write_text
 from perfscan.cli.status import Status
 from perfscan.errors import InputError, MissingExtraError
 
@@ -40,22 +41,7 @@ def demo(
     typer.echo(f"1/3 scanning {bot}/original", err=True)
     typer.echo(_findings(scenario.parent / "original"))
     typer.echo(f"2/3 replaying recorded traffic to both sides of {bot}", err=True)
-    result = run(
-        Order(
-            scenario=scenario,
-            pairs=pairs,
-            lanes=None,
-            speed=1.0,
-            until_s=None,
-            seed=1,
-            after="optimized",
-            output=output / "run.json",
-            python=None,
-            keep=None,
-            scan=True,
-            quiet=quiet,
-        )
-    )
+    result = run(Order(scenario=scenario, output=output / "run.json", pairs=pairs, quiet=quiet))
     write_text(output / "report.md", render_markdown(result))
     typer.echo(render_terminal(result))
     typer.echo(f"3/3 wrote {output / 'report.md'} and {output / 'run.json'}", err=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from perfscan.cli.bench import write_text
+from perfscan.cli.bench_output import write_text
 
 report = typer.Typer(
     help="Draw reports from saved results.", no_args_is_help=True, rich_markup_mode=None

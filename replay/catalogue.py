@@ -82,6 +82,11 @@ METRICS: dict[str, Metric] = {
     **_percentiles(
         "schedule_lateness_ms", "Lateness of the replay", "schedule", "p50", "p99", "max"
     ),
+    "involuntary_switches": Metric(
+        "Times the bot was preempted", "count", role="schedule", counted=True
+    ),
+    "cpu_steal_rate": Metric("Taken by the hypervisor", "share", role="schedule"),
+    "load_end": Metric("Load at the end of the run", "count", role="schedule"),
 }
 
 

@@ -6,27 +6,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import exp
 from statistics import median
-from typing import Literal
+from typing import Protocol
 
 from perfscan.replay.catalogue import Metric, describe, per_item
 from perfscan.replay.claims import judge_claims
 from perfscan.replay.doubts import Circumstances, doubts
 from perfscan.replay.equivalence import RunPair, complete_pairs, equivalence
+from perfscan.replay.figures import target_met
 from perfscan.replay.metrics import common_keys, common_latencies, summary
 from perfscan.replay.model import (
+    Claim,
     Comparison,
     Doubt,
     MetricComparison,
     MetricVerdict,
     Run,
-    Scenario,
     Verdict,
 )
 from perfscan.replay.statistics import (
     CONFIDENCE,
     MIN_PAIRS,
     Estimate,
-    Interval,
     Pair,
     coverage,
     detectable,
@@ -41,7 +41,7 @@ from perfscan.replay.statistics import (
 
 
 @dataclass(frozen=True, slots=True)
-class _Series:
+class Series:
     """One metric over all pairs, with what the pairs say about it."""
 
     name: str
@@ -52,10 +52,12 @@ class _Series:
 
     @property
     def before(self) -> list[float]:
+        """Values of the original, pair by pair."""
         return [pair.before for pair in self.pairs]
 
     @property
     def after(self) -> list[float]:
+        """Values of the optimized side, pair by pair."""
         return [pair.after for pair in self.pairs]
 
     @property
@@ -78,26 +80,48 @@ class _Series:
         return self.found.p_value if self.found else sign_test(self.pairs)
 
 
+class Yardstick(Protocol):
+    """What of a scenario its figures are judged by."""
+
+    @property
+    def primary(self) -> str:
+        """The metric that decides."""
+
+    @property
+    def threshold(self) -> float:
+        """The smallest relative change worth a word."""
+
+    @property
+    def targets(self) -> Mapping[str, float]:
+        """Metric name to the largest allowed value, smallest where more is better."""
+
+    @property
+    def claims(self) -> Sequence[Claim]:
+        """Sentences to set beside the figures."""
+
+
 def compare(
     runs: Sequence[Run],
-    scenario: Scenario,
+    scenario: Yardstick,
     *,
     floors: Mapping[str, float] | None = None,
     item_floors: Mapping[str, float] | None = None,
     own: Mapping[str, Metric] | None = None,
     circumstances: Circumstances | None = None,
     seed: int = 0,
+    series: Sequence[Series] | None = None,
 ) -> Comparison:
     """Compare the runs of a bench, finished or not. Runs that failed drop out with their pair.
 
     ``floors`` holds the best value per metric that the recording permits, ``item_floors`` the
     least latency per item, ms, from which those over common items follow; ``own`` describes
-    metrics that are in no catalogue; ``seed`` fixes the
-    bootstrap, so that the same runs always give the same figures.
+    metrics that are in no catalogue; ``seed`` fixes the bootstrap, so that the same runs always
+    give the same figures. ``series`` stands in for what the pairs say of every metric, where the
+    runs were not made as pairs.
     """
     pairs = complete_pairs(runs)
-    work = equivalence(pairs, disturbed=bool(scenario.emulated.faults))
-    series = _all_series(pairs, own or {}, seed)
+    work = equivalence(pairs, disturbed=bool(circumstances and circumstances.faults))
+    series = line_up(pairs, seed, own) if series is None else series
     best = {**(floors or {}), **_common_floors(pairs, item_floors or {})}
     metrics = _level(_judge_all(series, scenario, best, seed))
     by_name = {metric.name: metric for metric in metrics}
@@ -150,7 +174,9 @@ def overall(
     return "mixed" if "regressed" in verdicts else "no change found"
 
 
-def _all_series(pairs: Sequence[RunPair], own: Mapping[str, Metric], seed: int) -> list[_Series]:
+def line_up(
+    pairs: Sequence[RunPair], seed: int, own: Mapping[str, Metric] | None = None
+) -> list[Series]:
     """Line up every metric that all runs have, latencies over the items that both handled."""
     values: dict[str, list[Pair]] = {}
     for pair in pairs:
@@ -162,9 +188,9 @@ def _all_series(pairs: Sequence[RunPair], own: Mapping[str, Metric], seed: int) 
             if name in after and describe(name).role != "schedule":
                 values.setdefault(name, []).append(Pair(before[name], after[name], turned))
     return [
-        _Series(
+        Series(
             name,
-            own.get(name) or describe(name),
+            (own or {}).get(name) or describe(name),
             tuple(found),
             estimate(found, seed),
             noise(found, seed),
@@ -213,19 +239,28 @@ def _without_latency(run: Run) -> dict[str, float]:
 
 
 def _judge_all(
-    series: Sequence[_Series], scenario: Scenario, floors: Mapping[str, float], seed: int
+    series: Sequence[Series], scenario: Yardstick, floors: Mapping[str, float], seed: int
 ) -> tuple[MetricComparison, ...]:
     """Judge the primary metric by itself, all others corrected for their number."""
     corrected = holm({one.name: one.p_value for one in series if one.name != scenario.primary})
     return tuple(
-        _metric_comparison(one, scenario, corrected.get(one.name), floors.get(one.name), seed)
+        compare_metric(one, scenario, corrected.get(one.name), floors.get(one.name), seed)
         for one in series
     )
 
 
-def _metric_comparison(
-    one: _Series, scenario: Scenario, p_value: float | None, floor: float | None, seed: int
+def judge_others(
+    series: Sequence[Series], scenario: Yardstick, seed: int
+) -> tuple[MetricComparison, ...]:
+    """Judge all metrics but the primary, corrected for their number."""
+    judged = _level(_judge_all(series, scenario, {}, seed))
+    return tuple(metric for metric in judged if metric.name != scenario.primary)
+
+
+def compare_metric(
+    one: Series, scenario: Yardstick, p_value: float | None, floor: float | None, seed: int
 ) -> MetricComparison:
+    """Judge one metric; ``p_value`` is the corrected one, None where nothing is to be corrected."""
     found, level = one.found, one.noise or 0.0
     verdict = _verdict(one, scenario.threshold, p_value)
     after = median_interval(one.after, seed)
@@ -243,7 +278,7 @@ def _metric_comparison(
         verdict=verdict,
         counted=one.about.counted,
         target=target,
-        target_met=_target_met(target, after, one.about, one.confidence),
+        target_met=target_met(target, after, one.about.better, one.confidence),
         floor=floor,
         label=one.about.label,
         role=one.about.role,
@@ -261,7 +296,7 @@ def _metric_comparison(
     )
 
 
-def _verdict(one: _Series, threshold: float, p_value: float | None) -> MetricVerdict:
+def _verdict(one: Series, threshold: float, p_value: float | None) -> MetricVerdict:
     if one.exact and one.before == one.after:
         return "no change"  # nothing about a count needs statistics when it never moves
     if one.found is None:
@@ -275,7 +310,7 @@ def _verdict(one: _Series, threshold: float, p_value: float | None) -> MetricVer
     )
 
 
-def _verdict_by_sign(one: _Series, p_value: float | None) -> MetricVerdict:
+def _verdict_by_sign(one: Series, p_value: float | None) -> MetricVerdict:
     """Judge values that have no ratio, because one side is zero, by the direction of every pair."""
     if one.before == one.after:
         return "no change"
@@ -284,16 +319,3 @@ def _verdict_by_sign(one: _Series, p_value: float | None) -> MetricVerdict:
     if len(one.pairs) < MIN_PAIRS or len(steps) != 1 or not significant:
         return "unclear"
     return "improved" if (steps == {-1}) == (one.about.better == "lower") else "regressed"
-
-
-def _target_met(
-    target: float | None, after: Interval, about: Metric, confidence: float
-) -> Literal["met", "missed", "not proven"] | None:
-    """Call a target met or missed only when the whole interval says so."""
-    if target is None:
-        return None
-    sign = 1 if about.better == "lower" else -1
-    worst, best = sorted((sign * after.low, sign * after.high), reverse=True)
-    if confidence >= CONFIDENCE and worst <= sign * target:
-        return "met"
-    return "missed" if confidence >= CONFIDENCE and best > sign * target else "not proven"

@@ -11,8 +11,8 @@ from perfscan.quantities import percent, quantity
 from perfscan.replay.model import Doubt, MetricComparison, Run
 from perfscan.replay.statistics import MIN_PAIRS
 
-BUSY_BEFORE = 0.5
-"""Load per processor before the bench from which other work must be feared."""
+BUSY_BEFORE = 0.3
+"""Share of busy processors before the bench from which other work must be feared."""
 STEAL = 0.02
 """Share of CPU time that the hypervisor gave to others."""
 DWARFS = 3.0
@@ -38,7 +38,10 @@ class Circumstances:
     outside: tuple[str, ...] = ()
     """Services that somebody else runs."""
     cpus: int | None = None
-    load_before: float | None = None
+    left_out: int = 0
+    """Batches of runs for which the time budget did not last."""
+    busy_before: float | None = None
+    """Share of CPU time that was not idle before the first run, 0 to 1."""
     cpu_busy: float | None = None
     """Share of CPU time that was not idle while the runs went on, 0 to 1."""
     cpu_steal: float | None = None
@@ -152,6 +155,12 @@ def _about_noise(
 def _about_circumstances(seen: Circumstances) -> Iterator[Doubt]:
     if seen.interrupted:
         yield Doubt("Interrupted", "the bench was stopped before its end", "run it to the end")
+    if seen.left_out:
+        yield Doubt(
+            "BudgetSpent",
+            "the time budget ended before the planned number of pairs",
+            "go on with --resume and a larger --budget; the finished pairs are kept",
+        )
     if seen.truncated:
         yield Doubt(
             "Truncated",
@@ -194,10 +203,10 @@ def _about_circumstances(seen: Circumstances) -> Iterator[Doubt]:
 
 
 def _about_machine(seen: Circumstances) -> Iterator[Doubt]:
-    if seen.load_before is not None and seen.load_before > BUSY_BEFORE * (seen.cpus or 1):
+    if seen.busy_before is not None and seen.busy_before > BUSY_BEFORE:
         yield Doubt(
             "NoisyMachine",
-            f"load {seen.load_before:.1f} on {seen.cpus or 1} processors before the first run",
+            f"the processors were {percent(seen.busy_before)} busy before the first run",
             "stop other work on the machine",
         )
     if seen.cpu_steal is not None and seen.cpu_steal > STEAL:

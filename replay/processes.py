@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, linear_regression
 
 import psutil
@@ -21,6 +21,7 @@ LONG_ENOUGH_S = 60.0
 WARM_UP_SHARE = 0.25
 """Of the time watched, what does not count for the growth: caches and pools fill first."""
 COUNTS_EVERY_S = 1.0
+_COUNTS = ("descriptors_max", "threads_max", "processes_max", "involuntary_switches")
 
 
 class ProcessTree:
@@ -35,7 +36,7 @@ class ProcessTree:
         self._cpu_s = 0.0
         self._peak = 0
         self._resident: list[tuple[float, int]] = []
-        self._most = {"descriptors_max": 0, "threads_max": 0, "processes_max": 0}
+        self._most = dict.fromkeys(_COUNTS, 0)
         self._counted_at = float("-inf")
 
     def sample(self) -> None:
@@ -66,11 +67,12 @@ class ProcessTree:
         return found
 
     def _count(self, members: Sequence[psutil.Process]) -> None:
-        now = {"descriptors_max": 0, "threads_max": 0, "processes_max": len(members)}
+        now = dict.fromkeys(_COUNTS, 0) | {"processes_max": len(members)}
         for process in members:
             with contextlib.suppress(*_GONE):
                 now["threads_max"] += process.num_threads()
                 now["descriptors_max"] += process.num_fds()
+                now["involuntary_switches"] += process.num_ctx_switches().involuntary
         for name, value in now.items():
             self._most[name] = max(self._most[name], value)
 
@@ -142,3 +144,27 @@ def machine_load() -> dict[str, float]:
         "cpu_total_s": float(sum(times[:8])),
         "clock_s": time.monotonic(),
     }
+
+
+def shares(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    """Return which share of the machine's CPU time was not idle and which stolen, 0 to 1."""
+    elapsed = after["cpu_total_s"] - before["cpu_total_s"]
+    spent = {name: after[f"cpu_{name}_s"] - before[f"cpu_{name}_s"] for name in ("idle", "steal")}
+    if elapsed <= 0:
+        return {"cpu_busy": 0.0, "cpu_steal": 0.0}
+    return {"cpu_busy": 1 - spent["idle"] / elapsed, "cpu_steal": spent["steal"] / elapsed}
+
+
+def disturbance(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    """Return what the machine did to a run, under the names of metrics."""
+    return {"cpu_steal_rate": shares(before, after)["cpu_steal"], "load_end": after["load_1m"]}
+
+
+def busy_share(seconds: float = 0.5) -> float:
+    """Watch the machine for a moment; return which share of its CPU time was not idle, 0 to 1.
+
+    Unlike the load average it forgets at once what ran before.
+    """
+    before = machine_load()
+    time.sleep(seconds)
+    return shares(before, machine_load())["cpu_busy"]

@@ -16,12 +16,14 @@ from typing import Any
 
 from perfscan.errors import InputError
 from perfscan.replay.model import (
+    Ablation,
     Claim,
     ClaimResult,
     Comparison,
     Difference,
     Doubt,
     Equivalence,
+    Figure,
     Implementation,
     Item,
     MetricComparison,
@@ -33,10 +35,12 @@ from perfscan.replay.model import (
     Scenario,
     Side,
     SideWork,
+    SwitchEffect,
+    VariantRun,
 )
+from perfscan.replay.schedule import SIDES
 
 SCHEMA = "perfscan.run/1"
-SIDES: tuple[Side, Side] = ("original", "optimized")
 
 
 def write_result(result: Result, path: Path) -> None:
@@ -110,7 +114,8 @@ def encode_result(result: Result) -> dict[str, Any]:
         "noise": dict(comparison.noise),
         "doubts": [asdict(doubt) for doubt in comparison.doubts],
         "evidence": None,
-        "ablation": None,
+        "ablation": asdict(result.ablation) if result.ablation else None,
+        "figures": [asdict(figure) for figure in result.figures],
         "findings": dict(result.findings) if result.findings is not None else None,
         "implementations": {
             side: {"runs": [_encode_run(run) for run in result.runs if run.side == side]}
@@ -146,6 +151,8 @@ def decode_result(document: Mapping[str, Any]) -> Result:
         ),
         interrupted=document["interrupted"],
         findings=document["findings"],
+        figures=tuple(Figure(**_known(Figure, one)) for one in document.get("figures", ())),
+        ablation=_decode_ablation(document.get("ablation")),
     )
 
 
@@ -263,6 +270,27 @@ def _decode_equivalence(record: Mapping[str, Any]) -> Equivalence:
             Difference(**_known(Difference, difference)) for difference in record["differences"]
         ),
     )
+
+
+def _decode_ablation(record: Mapping[str, Any] | None) -> Ablation | None:
+    if record is None:
+        return None
+    return Ablation(
+        rounds=record["rounds"],
+        switches=tuple(_decode_switch(switch) for switch in record["switches"]),
+        runs=tuple(VariantRun(**_known(VariantRun, run)) for run in record["runs"]),
+    )
+
+
+def _decode_switch(record: Mapping[str, Any]) -> SwitchEffect:
+    values = _known(SwitchEffect, record)
+    for name in ("without", "alone"):
+        if values[name] is not None:
+            values[name] = MetricComparison(**_known(MetricComparison, values[name]))
+    values["others"] = tuple(
+        MetricComparison(**_known(MetricComparison, metric)) for metric in values["others"]
+    )
+    return SwitchEffect(**values)
 
 
 def _decode_claim(record: Mapping[str, Any]) -> ClaimResult:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from perfscan.replay.model import Side
+
+SIDES: tuple[Side, Side] = ("original", "optimized")
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,8 +17,24 @@ class Slot:
 
     side: Side
     pair: int
+    """Number of the pair, or of the round of an ablation."""
     position: int
     """0 starts first in its pair, 1 second."""
+    variant: str = ""
+    """Which optimisations are on, where an ablation runs; empty for the side as it is."""
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder in which the run leaves its files, no other run's."""
+        return (
+            f"variant-{self.pair}-{self.position}" if self.variant else f"{self.side}-{self.pair}"
+        )
+
+
+Turn = tuple[Slot, ...]
+"""Runs that go side by side."""
+Batch = tuple[Turn, ...]
+"""Turns that follow each other and are only worth something together: whole pairs."""
 
 
 def pair_slots(pair: int) -> tuple[Slot, Slot]:
@@ -23,17 +43,45 @@ def pair_slots(pair: int) -> tuple[Slot, Slot]:
     On identical code "all before, then all after" called a difference in up to 31 % of trials and
     A B A B in up to 78 % on machines whose second slot is slower; A B B A stayed within 7 %.
     """
-    sides: tuple[Side, Side] = ("original", "optimized")
-    first, second = sides if pair % 2 == 0 else reversed(sides)
+    first, second = SIDES if pair % 2 == 0 else reversed(SIDES)
     return Slot(first, pair, 0), Slot(second, pair, 1)
 
 
-def rounds(pairs: int, lanes: int) -> tuple[tuple[Slot, ...], ...]:
-    """Split the runs into rounds; the runs of a round go side by side, rounds follow each other.
+def pair_batches(pairs: Sequence[int], lanes: int, only: Side | None = None) -> tuple[Batch, ...]:
+    """Split the runs of ``pairs`` into batches, of both sides or of one alone.
 
-    With one lane each round is one run. With more, a round holds ``lanes`` whole pairs, so that
-    both sides of a pair meet the same machine at the same time.
+    With one lane a batch is a pair, one run after the other. With more it is ``lanes`` whole pairs
+    at once, so that both sides of a pair meet the same machine at the same time.
     """
-    slots = [slot for pair in range(pairs) for slot in pair_slots(pair)]
-    width = 1 if lanes < 2 else 2 * lanes
-    return tuple(tuple(slots[start : start + width]) for start in range(0, len(slots), width))
+    slots = [
+        [slot for slot in pair_slots(pair) if only is None or slot.side == only] for pair in pairs
+    ]
+    if lanes < 2:
+        return tuple(tuple((slot,) for slot in both) for both in slots)
+    return tuple(
+        (tuple(chain.from_iterable(slots[start : start + lanes])),)
+        for start in range(0, len(slots), lanes)
+    )
+
+
+def round_batches(variants: Sequence[str], rounds: int, lanes: int) -> tuple[Batch, ...]:
+    """Split the runs of an ablation into rounds, each with every variant of the optimized side.
+
+    Each round begins elsewhere in the list and every other one goes backwards: over two rounds
+    each variant has the same mean position, and each two of them have met in both orders.
+    """
+    if not variants:
+        return ()
+    step = -(-len(variants) // max(1, -(-rounds // 2)))
+    batches = []
+    for number in range(rounds):
+        shift = number // 2 * step % len(variants)
+        order = [*variants[shift:], *variants[:shift]]
+        slots = [
+            Slot("optimized", number, position, variant)
+            for position, variant in enumerate(reversed(order) if number % 2 else order)
+        ]
+        width = 1 if lanes < 2 else 2 * lanes
+        turns = (tuple(slots[start : start + width]) for start in range(0, len(slots), width))
+        batches.append(tuple(turns))
+    return tuple(batches)

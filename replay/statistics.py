@@ -157,7 +157,7 @@ def sign_test(pairs: Sequence[Pair]) -> float:
     rises = sum(pair.after > pair.before for pair in pairs)
     falls = sum(pair.after < pair.before for pair in pairs)
     number = rises + falls
-    tail = sum(math.comb(number, few) for few in range(min(rises, falls) + 1)) / 2**number
+    tail: float = sum(math.comb(number, few) for few in range(min(rises, falls) + 1)) / 2**number
     return min(1.0, 2 * tail)
 
 

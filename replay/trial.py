@@ -30,7 +30,14 @@ from perfscan.replay.model import (
     StreamStart,
 )
 from perfscan.replay.network import Network, open_network
-from perfscan.replay.processes import ProcessTree, describe_end, stop
+from perfscan.replay.placement import Placement, pin
+from perfscan.replay.processes import (
+    ProcessTree,
+    describe_end,
+    disturbance,
+    machine_load,
+    stop,
+)
 from perfscan.replay.readings import fetching, from_endpoints, from_log
 from perfscan.replay.redirection import bot_environment, escapes, unguarded, with_python
 from perfscan.replay.schedule import Slot
@@ -73,6 +80,16 @@ class Setup:
     """The recording's file."""
     vitals: bool = True
     """Let the agent in the bot's process watch its event loops."""
+    variants: Mapping[str, Implementation] = field(default_factory=dict)
+    """The optimized side with some of its optimisations switched off, by variant name."""
+    placement: Placement | None = None
+    """Processors of server and bot; None leaves them to the system."""
+
+    def implementation(self, slot: Slot) -> Implementation:
+        """Return what runs in ``slot``."""
+        if slot.variant:
+            return self.variants[slot.variant]
+        return self.scenario.original if slot.side == "original" else self.scenario.optimized
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +125,10 @@ class StatusReport:
 
 def run_trial(slot: Slot, setup: Setup, watch: Watch) -> Run:
     """Make one run. A bot that crashes gives a Run that is not ok; bad input raises."""
-    side = setup.scenario.original if slot.side == "original" else setup.scenario.optimized
-    folder = setup.folder / f"{slot.side}-{slot.pair}"
+    side = setup.implementation(slot)
+    folder = setup.folder / slot.folder
     folder.mkdir(parents=True, exist_ok=True)
+    before = machine_load()
     with ExitStack() as stack:
         home = fresh_copy(setup.prepared[slot.side], folder / "bot")
         trial = _start(stack, side, setup, folder, home)
@@ -129,6 +147,7 @@ def run_trial(slot: Slot, setup: Setup, watch: Watch) -> Run:
     log = _log(folder / "bot.log")
     told |= from_log(setup.scenario.readings, log)
     process = trial.tree.metrics() | read_vitals(folder / VITALS) | told
+    process |= disturbance(before, machine_load())
     first_ns = _first_sign(observation)
     if first_ns is not None:
         process["startup_s"] = (first_ns - started_ns) / 1e9
@@ -201,6 +220,7 @@ def _start(
             speed=setup.speed,
             seed=setup.seed,
             until_s=setup.until_s,
+            cpus=setup.placement.server if setup.placement else None,
         )
     )
     services = start_services(side.services, setup.templates, folder, network, stack)
@@ -210,6 +230,8 @@ def _start(
     driver = _start_driver(stack, server, side, setup, network, folder)
     started_ns = time.monotonic_ns()
     bot = _start_bot(side, setup.python, environment, network, folder, home)
+    if setup.placement:
+        pin(bot.pid, setup.placement.bot)  # at once: what it becomes and starts inherits it
     return _Trial(
         bot,
         server,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import compileall
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -30,6 +31,17 @@ def prepare(directory: Path, into: Path) -> Path:
     _copy(directory, into)
     compileall.compile_dir(into, quiet=2)
     return into
+
+
+def source_digest(directory: Path) -> str:
+    """Return the SHA-256 of all that :func:`prepare` copies, bytecode aside: the bot's code."""
+    digest = hashlib.sha256()
+    for path in sorted(_files(directory)):
+        if "__pycache__" in path.parts or not path.is_file():
+            continue
+        name = path.relative_to(directory).as_posix().encode()
+        digest.update(b"%d %s %d " % (len(name), name, path.stat().st_size) + path.read_bytes())
+    return digest.hexdigest()
 
 
 def fresh_copy(prepared: Path, into: Path) -> Path:

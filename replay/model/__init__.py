@@ -24,6 +24,7 @@ from perfscan.replay.model.observed import (
     StreamStart,
 )
 from perfscan.replay.model.results import (
+    Ablation,
     Better,
     ClaimResult,
     ClaimVerdict,
@@ -31,6 +32,7 @@ from perfscan.replay.model.results import (
     Difference,
     Doubt,
     Equivalence,
+    Figure,
     Item,
     ItemState,
     MetricComparison,
@@ -39,6 +41,10 @@ from perfscan.replay.model.results import (
     Run,
     Side,
     SideWork,
+    SwitchEffect,
+    SwitchVerdict,
+    TargetVerdict,
+    VariantRun,
     Verdict,
 )
 from perfscan.replay.model.scenario import (
@@ -85,6 +91,7 @@ from perfscan.replay.model.traffic import (
 
 __all__ = [
     "DRIVEN",
+    "Ablation",
     "AnswerEffect",
     "Ban",
     "Better",
@@ -109,6 +116,7 @@ __all__ = [
     "Failure",
     "Fault",
     "FaultKind",
+    "Figure",
     "Handed",
     "Headers",
     "HostLimits",
@@ -153,8 +161,12 @@ __all__ = [
     "SideWork",
     "StimulusRule",
     "StreamStart",
+    "SwitchEffect",
+    "SwitchVerdict",
     "Take",
+    "TargetVerdict",
     "TopicRule",
     "UpdateStimulus",
+    "VariantRun",
     "Verdict",
 ]

@@ -55,6 +55,8 @@ class Run:
 Better = Literal["lower", "higher"]
 MetricVerdict = Literal["improved", "regressed", "no change", "unclear"]
 ClaimVerdict = Literal["confirmed", "not confirmed", "refuted", "not measured"]
+TargetVerdict = Literal["met", "missed", "not proven"]
+SwitchVerdict = Literal["helps", "hurts", "brings nothing", "unclear", "different work"]
 Verdict = Literal["faster", "slower", "mixed", "no change found", "inconclusive", "replies differ"]
 
 
@@ -75,7 +77,7 @@ class MetricComparison:
     verdict: MetricVerdict
     counted: bool = False
     target: float | None = None
-    target_met: Literal["met", "missed", "not proven"] | None = None
+    target_met: TargetVerdict | None = None
     floor: float | None = None
     """Best value that the recorded traffic permits."""
     label: str = ""
@@ -162,6 +164,64 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """One metric of one side by itself, over all its finished runs."""
+
+    name: str
+    unit: str
+    better: Better
+    value: float
+    """Median over the runs."""
+    low: float
+    high: float
+    confidence: float
+    """Coverage of the interval; 0 for a single run."""
+    runs: int
+    label: str = ""
+    role: str = "speed"
+    target: float | None = None
+    target_met: TargetVerdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VariantRun:
+    """A run of the optimized side with some of its optimisations switched off."""
+
+    variant: str
+    """``all on``, ``all off``, ``without NAME`` or ``only NAME``."""
+    round: int
+    position: int
+    ok: bool
+    problem: str
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchEffect:
+    """What one optimisation brought."""
+
+    name: str
+    verdict: SwitchVerdict
+    interaction: Literal["", "only with others", "others make up for it"] = ""
+    without: MetricComparison | None = None
+    """Primary metric: before with this one off, after with all on."""
+    alone: MetricComparison | None = None
+    """Primary metric: before with all off, after with only this one on."""
+    others: tuple[MetricComparison, ...] = ()
+    """What else it changed, all on against this one off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """Every optimisation off alone and on alone, in interleaved rounds."""
+
+    rounds: int
+    """Rounds of which every run was finished."""
+    switches: tuple[SwitchEffect, ...]
+    runs: tuple[VariantRun, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What ``RUN.json`` holds: enough to draw every report again."""
 
@@ -174,3 +234,6 @@ class Result:
     interrupted: bool = False
     findings: Mapping[str, Any] | None = None
     """Per side the findings of ``perfscan analyze`` as in ``perfscan.findings/1``, or None."""
+    figures: tuple[Figure, ...] = ()
+    """The figures of the one side that ran, where only one did."""
+    ablation: Ablation | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class ServerProcess(ChildProcess):
         speed: float,
         seed: int,
         until_s: float | None,
+        cpus: Sequence[int] | None = None,
     ) -> None:
         self._origin_ns: int | None = None
         config = {
@@ -50,6 +51,7 @@ class ServerProcess(ChildProcess):
             "seed": seed,
             "until_s": until_s,
             "faults": [fault.spec for fault in scenario.emulated.faults],
+            "cpus": list(cpus or ()),
         }
         file = folder / "serve.json"
         file.write_text(json.dumps(config), "utf-8")

@@ -9,6 +9,7 @@ The configuration is a JSON object::
      "ca": "folder",                   of Authority.create; needed for TLS
      "journal": "journal.jsonl",       what the server sees; optional
      "speed": 1.0, "seed": 0, "until_s": null,
+     "cpus": [0],                      processors to stay on; optional
      "faults": ["loss=5%"]}             instead of the scenario's
 
 Prints ``{"ready": true, "origin_ns": n}``, then a status line four times a second: what has been
@@ -24,6 +25,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import resource
 import socket
 import sys
@@ -73,6 +75,8 @@ def read_order(path: Path) -> Order:
     """Read a configuration file. Raises InputError."""
     try:
         config = json.loads(path.read_text("utf-8"))
+        if config.get("cpus"):
+            os.sched_setaffinity(0, config["cpus"])  # before any thread begins
         return _order(config)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from perfscan.cli.bench import next_free, status_of, write_text
+from perfscan.cli.bench_output import next_free, seconds_of, status_of, write_text
 from perfscan.cli.demo import bundled
 from perfscan.cli.main import execute
 from perfscan.cli.status import Status
@@ -26,9 +26,17 @@ class Comparison:
 
 
 @dataclass
+class Run:
+    ok: bool
+
+
+@dataclass
 class Result:
     comparison: Comparison
     interrupted: bool = False
+    method: dict[str, str] = field(default_factory=dict)
+    figures: tuple[Metric, ...] = ()
+    runs: tuple[Run, ...] = ()
 
 
 @pytest.mark.parametrize(
@@ -58,6 +66,36 @@ def test_ci_may_choose_what_inconclusive_means() -> None:
     assert status_of(result, "pass") == Status.OK
     assert status_of(result, "fail") == Status.FINDINGS
     assert status_of(Result(Comparison("replies differ")), "pass") == Status.DIFFERENT_WORK
+
+
+@pytest.mark.parametrize(
+    ("figures", "runs", "status"),
+    [
+        ((Metric("met"), Metric(None)), (Run(True),), Status.OK),
+        ((Metric("not proven"),), (Run(True),), Status.OK),
+        ((Metric("missed"),), (Run(True), Run(False)), Status.FINDINGS),
+        ((Metric(None),), (Run(True), Run(False)), Status.INCONCLUSIVE),
+        ((), (Run(False),), Status.INCONCLUSIVE),
+    ],
+)
+def test_one_side_alone_is_judged_by_its_targets(
+    figures: tuple[Metric, ...], runs: tuple[Run, ...], status: Status
+) -> None:
+    alone = Result(Comparison("inconclusive"), False, {"only": "original"}, figures, runs)
+    assert status_of(alone, None) == status
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("10m", 600), ("1.5h", 5400), (" 2 m", 120)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-5s", "0s", "10 days"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(InputError, match="not a duration"):
+        seconds_of(text)
 
 
 def test_interrupted_beats_every_verdict() -> None:

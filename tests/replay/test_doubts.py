@@ -30,7 +30,7 @@ def run(*, ok: bool = True, late_ms: float = 0.1, **values: Any) -> Run:
 
 
 def test_a_quiet_bench_leaves_no_doubt() -> None:
-    assert collect([run()], cpus=4, load_before=0.3, cpu_busy=0.4, cpu_steal=0.0) == {}
+    assert collect([run()], cpus=4, busy_before=0.1, cpu_busy=0.4, cpu_steal=0.0) == {}
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,8 @@ def test_a_quiet_bench_leaves_no_doubt() -> None:
         ({"interrupted": True}, "Interrupted"),
         ({"until_s": 60.0}, "Shortened"),
         ({"outside": ("redis",)}, "ServiceOutside"),
-        ({"load_before": 1.5, "cpus": 2}, "NoisyMachine"),
+        ({"busy_before": 0.4}, "NoisyMachine"),
+        ({"left_out": 2}, "BudgetSpent"),
         ({"cpu_steal": 0.1}, "NoisyMachine"),
         ({"lanes": 2, "cpu_busy": 0.9}, "LanesSharedCpu"),
         ({"pairs": 5}, "TooFewPairs"),
@@ -54,7 +55,7 @@ def test_each_circumstance_has_its_doubt(circumstances: dict[str, Any], code: st
 
 
 def test_near_misses_leave_no_doubt() -> None:
-    assert collect([run()], lanes=1, cpu_busy=0.99, cpus=2, load_before=1.0, noise=0.05) == {}
+    assert collect([run()], lanes=1, cpu_busy=0.99, cpus=2, busy_before=0.3, noise=0.05) == {}
 
 
 @pytest.mark.parametrize(("ratio", "doubted"), [(0.5, False), (0.7, True), (1.5, True), (2, False)])

@@ -13,7 +13,7 @@ from perfscan.errors import NotMeasurableError
 from perfscan.replay import runner
 from perfscan.replay.model import Miss, Run
 from perfscan.replay.runner import Plan, run_bench
-from perfscan.replay.schedule import Slot
+from perfscan.replay.schedule import Slot, pair_batches
 from perfscan.replay.trial import Setup, StatusReport, Watch
 
 SETUP = Setup(
@@ -23,6 +23,10 @@ SETUP = Setup(
     prepared={},
     authority=cast(Any, None),
 )
+
+
+def plan(pairs: int, lanes: int = 1, budget_s: float | None = None) -> Plan:
+    return Plan(pair_batches(range(pairs), lanes), pair_batches([0], lanes)[0], budget_s)
 
 
 def finished(slot: Slot, problem: str = "") -> Run:
@@ -56,19 +60,19 @@ def trials(monkeypatch: pytest.MonkeyPatch) -> Trials:
 
 def test_a_brief_warm_up_comes_first_and_does_not_count(trials: Trials) -> None:
     landed: list[Run] = []
-    outcome = run_bench(Plan(2), SETUP, StatusReport(), landed.append)
+    outcome = run_bench(plan(2), SETUP, StatusReport(), lambda _, run: landed.append(run))
 
     warm, measured = trials.made[:2], trials.made[2:]
     assert all(setup.until_s == runner.WARM_UP_S for _, setup in warm)
     assert all(setup.until_s is None for _, setup in measured)
     sides = [slot.side for slot, _ in measured]
     assert sides == ["original", "optimized", "optimized", "original"]
-    assert len(landed) == len(outcome.runs) == 4
+    assert len(landed) == 4
     assert not outcome.interrupted
 
 
 def test_a_shorter_bench_has_a_shorter_warm_up(trials: Trials) -> None:
-    run_bench(Plan(1), replace(SETUP, until_s=2.0), StatusReport(), lambda _: None)
+    run_bench(plan(1), replace(SETUP, until_s=2.0), StatusReport(), lambda *_: None)
     assert {setup.until_s for _, setup in trials.made} == {2.0}
 
 
@@ -81,14 +85,16 @@ def test_with_lanes_both_sides_of_a_pair_run_at_once(monkeypatch: pytest.MonkeyP
         return finished(slot)
 
     monkeypatch.setattr(runner, "run_trial", meet)
-    assert len(run_bench(Plan(2, lanes=2), SETUP, StatusReport(), lambda _: None).runs) == 4
+    landed: list[Run] = []
+    run_bench(plan(2, lanes=2), SETUP, StatusReport(), lambda _, run: landed.append(run))
+    assert len(landed) == 4
 
 
 def test_a_bot_that_fails_its_warm_up_ends_the_bench(trials: Trials) -> None:
     failed = replace(finished(Slot("optimized", 0, 1), "ended (exit status 1)"), log="a\nboom\n")
     trials.failing["optimized"] = failed
     with pytest.raises(NotMeasurableError, match=r"optimized bot failed.*exit status 1.*boom"):
-        run_bench(Plan(6), SETUP, StatusReport(), lambda _: None)
+        run_bench(plan(6), SETUP, StatusReport(), lambda *_: None)
     assert len(trials.made) == 2
 
 
@@ -99,21 +105,46 @@ def test_leaving_the_recording_names_the_nearest_request(trials: Trials) -> None
     )
     trials.failing["original"] = missed
     with pytest.raises(NotMeasurableError, match=r"GET a.*nearest recorded: GET b"):
-        run_bench(Plan(6), SETUP, StatusReport(), lambda _: None)
+        run_bench(plan(6), SETUP, StatusReport(), lambda *_: None)
 
 
 def test_interrupting_returns_what_is_finished(trials: Trials) -> None:
     trials.raising = KeyboardInterrupt()
     landed: list[Run] = []
-    outcome = run_bench(Plan(3), SETUP, StatusReport(), landed.append)
+    outcome = run_bench(plan(3), SETUP, StatusReport(), lambda _, run: landed.append(run))
     assert outcome.interrupted
-    assert [run.pair for run in outcome.runs] == [0, 0]
-    assert len(landed) == 2
+    assert [run.pair for run in landed] == [0, 0]
 
 
 def test_any_other_error_goes_on_to_the_caller(trials: Trials) -> None:
     trials.raising = NotMeasurableError("service redis did not answer")
     landed: list[Run] = []
     with pytest.raises(NotMeasurableError, match="redis"):
-        run_bench(Plan(3), SETUP, StatusReport(), landed.append)
+        run_bench(plan(3), SETUP, StatusReport(), lambda _, run: landed.append(run))
     assert len(landed) == 2, "what had finished was handed over before"
+
+
+class Clock:
+    """A pair takes ``pair_s``; two readings are made of each, and one before the first."""
+
+    def __init__(self, pair_s: float) -> None:
+        self.now, self.pair_s, self.readings = 0.0, pair_s, 0
+
+    def __call__(self) -> float:
+        self.readings += 1
+        if self.readings > 1 and self.readings % 2:
+            self.now += self.pair_s
+        return self.now
+
+
+@pytest.mark.parametrize(("budget_s", "pairs"), [(10.0, 1), (29.0, 2), (30.0, 3), (1000.0, 6)])
+def test_no_pair_begins_that_would_not_fit(trials: Trials, budget_s: float, pairs: int) -> None:
+    landed: list[Run] = []
+    outcome = run_bench(
+        *(plan(6, budget_s=budget_s), SETUP, StatusReport()),
+        lambda _, run: landed.append(run),
+        clock=Clock(10.0),
+    )
+    assert len(landed) == 2 * pairs
+    assert outcome.left_out == 6 - pairs
+    assert not outcome.interrupted

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import combinations
 
 import pytest
 
-from perfscan.replay.schedule import Slot, pair_slots, rounds
+from perfscan.replay.schedule import Batch, Slot, pair_batches, pair_slots, round_batches
+
+
+def rounds(pairs: int, lanes: int) -> list[tuple[Slot, ...]]:
+    return [turn for batch in pair_batches(range(pairs), lanes) for turn in batch]
 
 
 def test_pairs_turn_their_order() -> None:
@@ -40,5 +45,52 @@ def test_each_side_starts_first_equally_often() -> None:
 
 
 def test_no_pairs_no_rounds() -> None:
-    assert rounds(0, 4) == ()
+    assert rounds(0, 4) == []
     assert rounds(1, 1)[0] == (Slot("original", 0, 0),)
+
+
+def test_a_batch_is_a_whole_pair_or_all_lanes() -> None:
+    assert [len(batch) for batch in pair_batches(range(3), 1)] == [2, 2, 2]
+    assert [[len(turn) for turn in batch] for batch in pair_batches(range(5), 2)] == [[4], [4], [2]]
+
+
+def test_missing_pairs_keep_their_order_of_sides() -> None:
+    assert pair_batches([1], 1) == (tuple((slot,) for slot in pair_slots(1)),)
+
+
+def test_one_side_alone() -> None:
+    slots = [turn[0].side for batch in pair_batches(range(4), 1, "optimized") for turn in batch]
+    assert slots == ["optimized"] * 4
+
+
+NAMES = ["all on", "without a", "only a", "without b", "only b", "all off"]
+
+
+def places(batches: tuple[Batch, ...]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for batch in batches:
+        for turn in batch:
+            for slot in turn:
+                found.setdefault(slot.variant, []).append(slot.position)
+    return found
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+@pytest.mark.parametrize("rounds", [2, 6, 8])
+def test_no_variant_owns_a_place(rounds: int, lanes: int) -> None:
+    found = places(round_batches(NAMES, rounds, lanes))
+    assert {len(one) for one in found.values()} == {rounds}
+    assert {sum(one) for one in found.values()} == {rounds * (len(NAMES) - 1) / 2}
+
+
+def test_each_two_variants_meet_in_both_orders() -> None:
+    found = places(round_batches(NAMES, 6, 1))
+    for one, other in combinations(NAMES, 2):
+        earlier = sum(a < b for a, b in zip(found[one], found[other], strict=True))
+        assert earlier == 3
+
+
+def test_runs_of_an_ablation_do_not_share_a_folder() -> None:
+    slots = [slot for batch in round_batches(NAMES, 6, 1) for turn in batch for slot in turn]
+    assert len({slot.folder for slot in slots}) == len(slots)
+    assert round_batches([], 6, 1) == ()
