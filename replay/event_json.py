@@ -10,6 +10,7 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
+from reprlib import repr  # shortened: values may be of any size
 from typing import Any, get_args
 
 from perfscan.errors import InputError
@@ -56,7 +57,7 @@ def decode_event(line: Mapping[str, Any]) -> Event:
     kind = line.get("kind")
     cls = KINDS.get(kind) if isinstance(kind, str) else None
     if cls is None:
-        raise ValueError(f"unknown kind {kind!r} (known: {', '.join(KINDS)})")
+        raise ValueError(f"unknown kind {repr(kind)} (known: {', '.join(KINDS)})")
     values: dict[str, Any] = {}
     for name, required, read in _FIELDS[cls]:
         if f"{name}_base64" in line:
@@ -94,19 +95,19 @@ def _from_base64(name: str, value: object) -> bytes:
 
 def _number(name: str, value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError(f"{name!r} must be a whole number, not {value!r}")
+        raise ValueError(f"{name!r} must be a whole number, not {repr(value)}")
     return value
 
 
 def _text(name: str, value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{name!r} must be text, not {value!r}")
+        raise ValueError(f"{name!r} must be text, not {repr(value)}")
     return value
 
 
 def _flag(name: str, value: object) -> bool:
     if not isinstance(value, bool):
-        raise ValueError(f"{name!r} must be true or false, not {value!r}")
+        raise ValueError(f"{name!r} must be true or false, not {repr(value)}")
     return value
 
 
@@ -139,7 +140,7 @@ def _pairs(name: str, value: object) -> tuple[tuple[int, int], ...]:
 def _one_of(allowed: tuple[str, ...]) -> Callable[[str, object], str]:
     def read(name: str, value: object) -> str:
         if value not in allowed:
-            raise ValueError(f"{name!r} must be one of {', '.join(allowed)}, not {value!r}")
+            raise ValueError(f"{name!r} must be one of {', '.join(allowed)}, not {repr(value)}")
         return str(value)
 
     return read

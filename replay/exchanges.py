@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 
 from perfscan.replay.model import (
     Close,
@@ -42,12 +41,13 @@ class Exchange:
     @property
     def path(self) -> str:
         """Path without query."""
-        return urlsplit(self.url).path
+        path = self.url.partition("#")[0].partition("?")[0].partition("://")[2]
+        return path[path.find("/") :] if "/" in path else ""
 
     @property
     def query(self) -> str:
         """Query without the question mark, as sent."""
-        return urlsplit(self.url).query
+        return self.url.partition("#")[0].partition("?")[2]
 
     @property
     def is_websocket(self) -> bool:

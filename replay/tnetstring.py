@@ -55,7 +55,7 @@ def _value(data: bytes, first: int, last: int, depth: int) -> Any:
     except KeyError:
         raise TnetstringError(f"unknown type {kind!r} at byte {last}") from None
     except ValueError as error:
-        raise TnetstringError(f"the value at byte {first} is not usable: {error}") from error
+        raise TnetstringError(f"the value at byte {first} is not what its type says") from error
 
 
 def _items(data: bytes, position: int, end: int, depth: int) -> Iterator[Any]:

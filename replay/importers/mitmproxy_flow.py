@@ -49,7 +49,7 @@ def read(raw: bytes, path: Path) -> Recording:
     states, truncated = _states(raw, path)
     flows = [_Flow(number, state, path) for number, state in enumerate(states)]
     apart = {
-        flow.at("metadata", "websocket_handshake"): flow
+        _text(flow.at("metadata", "websocket_handshake")): flow
         for flow in flows
         if flow.kind == "websocket"
     }
@@ -226,7 +226,7 @@ class _Flow:
         status = self.at("response", "status_code")
         status = self.at("response", "code") if status is None else status
         if not isinstance(status, int) or not 100 <= status <= 999:
-            raise self._error(f"{status!r} is not an HTTP status")
+            raise self._error(f"{str(status)[:40]!r} is not an HTTP status")
         at_ns = self._time("response", "timestamp_start")
         at_ns = max(sent_ns, sent_ns if at_ns is None else at_ns)
         end_ns = max(at_ns, self._time("response", "timestamp_end") or at_ns)
