@@ -91,7 +91,10 @@ METRICS: dict[str, Metric] = {
 
 
 _PER_ITEM = "_per_item"
-TOTALS = ("upstream_requests", "connections_opened", "websocket_connects", "bytes_in", "bytes_out")
+TOTALS = (
+    *("upstream_requests", "connections_opened", "tls_handshakes", "websocket_connects"),
+    *("bytes_in", "bytes_out", "wire_bytes_out", "blocked_ms"),
+)
 """Metrics that grow with the work done, so that each is also given per item handled."""
 
 

@@ -119,7 +119,9 @@ def per_item_metrics(
     """Divide totals by the items handled: sides that did unequal amounts compare by these."""
     if not handled:
         return {}
-    found = {per_item(name): metrics[name] / handled for name in (*TOTALS, *counts)}
+    found = {
+        per_item(name): metrics[name] / handled for name in (*TOTALS, *counts) if name in metrics
+    }
     if "cpu_s" in metrics:
         found[per_item("cpu_s")] = metrics["cpu_s"] * 1000 / handled
     return found

@@ -128,11 +128,30 @@ def test_traffic_is_counted_as_the_bot_caused_it() -> None:
     assert metrics["upstream_requests"] == 5
     assert metrics["websocket_connects"] == 1
     assert metrics["connections_opened"] == 3
+    assert metrics["tls_handshakes"] == 3
+    assert metrics["websocket_reconnects"] == 0
     assert metrics["max_in_flight"] == 2, "an answer that ends as a request begins does not overlap"
     assert metrics["bytes_in"] == 7 + 5
     assert metrics["bytes_out"] == 4 * 5 + 2
+    heads = len(b"GET /ws HTTP/1.1\r\n\r\n") + len(b"GET /never/answered HTTP/1.1\r\n\r\n")
+    assert metrics["wire_bytes_out"] == 4 * 5 + 2 + heads + 4 * len(b"POST /x/2 HTTP/1.1\r\n\r\n")
     # 40 and 50 ms from the connection's opening, 40 and 10 ms on a warm connection
     assert metrics["upstream_latency_ms.p50"] == 40
+
+
+def test_connecting_again_to_a_stream_is_counted_apart() -> None:
+    events = [*WIRE.events]
+    for number, target in enumerate(("/ws?again=1", "/ws?again=2", "/other"), 20):
+        events += [
+            Open(number, number * MS, "https" if number < 22 else "http", "h", 443),
+            Request(number, number, number * MS, "GET", target, (("Host", "h"),)),
+            Response(number, number, number * MS, number * MS, 101),
+        ]
+    metrics = traffic_metrics(Observation((*events,)), exchanges(Observation((*events,))), RECORDED)
+
+    assert metrics["websocket_connects"] == 4
+    assert metrics["websocket_reconnects"] == 2, "another stream is no reconnect"
+    assert metrics["tls_handshakes"] == 5
 
 
 def test_lateness_is_that_of_answers_and_pushed_messages() -> None:
@@ -163,6 +182,7 @@ def test_a_run_holds_its_place_its_process_figures_and_own_counts() -> None:
 
     assert (run.side, run.pair, run.slot, run.ok, run.log) == ("optimized", 3, 1, True, "bye")
     assert (run.metrics["cpu_s"], run.metrics["x_calls"]) == (1.5, 4)
+    assert run.metrics["duplicates"] == 0
 
 
 def test_a_miss_fails_the_run_unless_the_scenario_allows_it() -> None:
@@ -188,3 +208,4 @@ def test_totals_are_also_given_per_item_handled() -> None:
     assert found["own_per_item"] == 2
     assert found["cpu_ms_per_item"] == pytest.approx(100)
     assert per_item_metrics(totals, 0, ["own"]) == {}
+    assert "blocked_ms_per_item" not in per_item_metrics({"bytes_in": 1.0}, 3, [])
