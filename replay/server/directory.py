@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from perfscan.replay.keys import Key
-from perfscan.replay.model import Headers, MatchRules, Recording
+from perfscan.replay.model import Headers, MatchRules, Miss, Recording
 from perfscan.replay.server.alarm import Alarm
-from perfscan.replay.server.draft import Begins, Draft, read_drafts
+from perfscan.replay.server.draft import Begins, Draft, read_drafts, websocket_key
+from perfscan.replay.server.nearest import describe, nearest
 from perfscan.replay.server.stations import Observe, Station
 from perfscan.replay.server.streams import Greeting, plan_stream
 from perfscan.replay.server.subscriptions import address_units
@@ -107,6 +108,11 @@ class Directory:
             session.response.headers,
             tuple(greeting for station in stations for greeting in _greetings(station, number)),
         )
+
+    def miss(self, host: str, target: str) -> Miss:
+        """Return what is said of an address that was not recorded."""
+        key = websocket_key(host, target, self._tuning.rules)
+        return Miss(describe(key), nearest(key, self._drafts))
 
     def _on_air(self, key: Key) -> Station:
         if key in self._shared:

@@ -28,7 +28,7 @@ from perfscan.replay.model import (
     UpdateStimulus,
 )
 from perfscan.replay.server.alarm import Alarm
-from perfscan.replay.server.answers import Answer
+from perfscan.replay.server.answers import Answer, refuse
 from perfscan.replay.server.directory import Directory, Tuning
 from perfscan.replay.server.draft import Begins
 from perfscan.replay.server.emulation import Emulation, recorded_failures
@@ -151,11 +151,19 @@ class Playback:
                     self.observe(start)
                 return answer
         self.tally.last_work_ns = now_ns
-        return self._matcher.answer(heard.asked, self._clock.at(now_ns))
+        answer = self._matcher.answer(heard.asked, self._clock.at(now_ns))
+        if heard.websocket and answer.miss is not None:
+            return refuse(self.directory.miss(heard.host, heard.target))
+        return answer
 
     def active(self) -> int:
         """Note that something happened; returns the time."""
         self.tally.last_activity_ns = now_ns = self.alarm.now()
+        return now_ns
+
+    def busy(self) -> int:
+        """Note that something happened which is no poll; returns the time."""
+        self.tally.last_work_ns = now_ns = self.active()
         return now_ns
 
     def finish(self, turn: Turn) -> None:

@@ -184,14 +184,14 @@ class WebSocketConnection:
                 self._owed.appendleft((station, rest, wanted))
             if portion.data:
                 self._line.write(portion.data)
-                now_ns = self._playback.active()
+                now_ns = self._playback.busy()
                 if pushes := station.noted(portion, self.number, now_ns):
                     self._playback.observe(pushes)
 
     def _write(self, frames: bytes) -> None:
         if self._is_open:
             self._line.write(self._deflate(frames) if self._deflate else frames)
-            self._playback.active()
+            self._playback.busy()
 
     def _flush(self) -> None:
         """Send what the protocol owes: pongs, the answer to a close frame, errors."""
@@ -233,7 +233,7 @@ class WebSocketConnection:
 
     def _hear(self, data: str | bytes) -> None:
         playback = self._playback
-        now_ns = playback.active()
+        now_ns = playback.busy()
         playback.observe(Message(self.number, now_ns, "sent", data))
         heard = self._conversation.hear(data)
         self._wanted.clear()
@@ -254,7 +254,8 @@ class WebSocketConnection:
     def _miss(self, unit: str, now_ns: int) -> None:
         playback = self._playback
         url = self._handshake.stations[0].plan.url
-        recorded = [Key("WEBSOCKET", url, "", (), other) for other in self._conversation.known]
+        known = sorted(set(self._conversation.known))
+        recorded = [Key("WEBSOCKET", url, "", (), other) for other in known]
         asked = Key("WEBSOCKET", url, "", (), unit)
         miss = Miss(describe(asked), nearest(asked, recorded))
         playback.tally.outcomes["miss"] += 1

@@ -168,13 +168,21 @@ def test_a_frame_in_the_same_packet_as_the_handshake_counts() -> None:
 
 
 def test_an_unknown_websocket_is_refused() -> None:
-    async def main() -> int:
-        async with serving(feed([40])) as (port, _, _), aiohttp.ClientSession() as session:
+    async def main() -> tuple[int, Seen]:
+        async with (
+            serving(feed([40])) as (port, seen, _),
+            aiohttp.ClientSession(headers={"Host": "feed.example"}) as session,
+        ):
             with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
-                await session.ws_connect(f"http://127.0.0.1:{port}/other")
-            return caught.value.status
+                await session.ws_connect(f"http://127.0.0.1:{port}/lives")
+            return caught.value.status, seen
 
-    assert run(main()) == 599
+    status, seen = run(main())
+    assert status == 599
+    miss = seen.of(Served)[-1].miss
+    assert miss is not None
+    assert miss.request == "WEBSOCKET feed.example/lives"
+    assert "path: sent '/lives', recorded '/live'" in miss.nearest[0]
 
 
 def test_pings_fragments_and_the_closing_handshake() -> None:
