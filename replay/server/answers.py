@@ -19,6 +19,8 @@ from perfscan.replay.server.dice import Damage
 MISS_STATUS = 599
 MISS_CODE = -32599
 """JSON-RPC error code of a batch element that the recording does not hold."""
+WORTH_A_TIMER_NS = 1_000_000
+"""What is due within so little time is written at once: a body with its head."""
 MIN_PART_LENGTH = 6
 """Of an id in a path that is exchanged in the answer, too; shorter ones could be anything there."""
 _FRAMING = frozenset(
@@ -104,6 +106,14 @@ class Answer:
     """Status line and headers without the empty line that ends them."""
     plain: bool = field(init=False, repr=False, compare=False)
     """It is written in one go or two, as it is."""
+    whole: bytes = field(init=False, repr=False, compare=False)
+    """All that is written for a request other than HEAD on a connection that stays, where that
+    goes out at once; empty where it does not."""
+
+    @property
+    def bodiless(self) -> bool:
+        """Whether HTTP allows no body with such a status."""
+        return self.status < 200 or self.status in (204, 304)
 
     @property
     def accepts(self) -> bool:
@@ -118,8 +128,12 @@ class Answer:
 
     def __post_init__(self) -> None:
         shaped = self.encoding or self.pieces or self.chunked or self.damage
+        head = head_of(self.status, self.reason, self.headers)
+        later = shaped or self.broke or self.bodiless or self.body_ns >= WORTH_A_TIMER_NS
+        length = b"Content-Length: %d\r\n\r\n" % len(self.body)
         object.__setattr__(self, "plain", not shaped)
-        object.__setattr__(self, "head", head_of(self.status, self.reason, self.headers))
+        object.__setattr__(self, "head", head)
+        object.__setattr__(self, "whole", b"" if later else head + length + self.body)
 
 
 @lru_cache(maxsize=4096)

@@ -16,7 +16,7 @@ from functools import partial
 from typing import cast
 
 from perfscan.replay.model import Close, Failure, Open, Party
-from perfscan.replay.server.answers import Answer, head_of
+from perfscan.replay.server.answers import WORTH_A_TIMER_NS, Answer, head_of
 from perfscan.replay.server.delivery import Delivery
 from perfscan.replay.server.emulation import UNDISTURBED
 from perfscan.replay.server.playback import Playback
@@ -30,12 +30,9 @@ from perfscan.replay.wire import HttpRequest, RequestReader, WireError, header
 HEAD_LIMIT = 256 * 1024
 """Bytes of one request's head; real servers stop at 8 to 64 KiB."""
 BODY_LIMIT = 256 * 1024 * 1024
-WORTH_A_TIMER_NS = 1_000_000
-"""A body that took less than this to arrive is sent with its head."""
 QUEUE_LIMIT = 256
 """Requests that may wait on one connection before it is not read any further."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_BODILESS = frozenset([204, 304])
 
 
 class _Reader(RequestReader):
@@ -278,13 +275,18 @@ class HttpConnection(asyncio.Protocol):
     def _send(self, turn: Turn) -> bool:
         """Write an answer; False while its body is still to come."""
         answer, playback = turn.answer, self._playback
+        if answer.whole and not turn.last and turn.begun_ns is None and turn.heard.method != "HEAD":
+            turn.begun_ns = now_ns = playback.active()
+            self._transport.write(answer.whole)
+            self._finish(turn, now_ns, len(answer.body))
+            return True
         if answer.broke:
             self._finish(turn, playback.active(), 0)
             self.abort()
             return True
         if not answer.plain:
             return self._deliver(turn)
-        bodiless = turn.heard.method == "HEAD" or answer.status in _BODILESS or answer.status < 200
+        bodiless = turn.heard.method == "HEAD" or answer.bodiless
         body = b"" if bodiless else answer.body
         if turn.begun_ns is None:
             turn.begun_ns = now_ns = playback.active()

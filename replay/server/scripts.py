@@ -6,15 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from perfscan.replay.server.answers import Answer, Pieces
+from perfscan.replay.server.answers import WORTH_A_TIMER_NS, Answer, Pieces
 from perfscan.replay.server.codings import agreed, encode
 from perfscan.replay.server.dice import Damage
 
 TRICKLES_PER_S = 10
 """Pieces a second in which a slow body comes."""
-WORTH_A_TIMER_NS = 1_000_000
-"""What is due within so little time is written at once."""
-_BODILESS = frozenset([204, 304])
 _BROKEN_HEAD = b"HTTP/1.1 2OO OK\r\nContent-Length: many\r\n\r\n"
 Part = tuple[int, bytes]
 """Nanoseconds after the first byte, and what is written then."""
@@ -44,7 +41,7 @@ class Script:
 
 def script(answer: Answer, wanted: Wanted, head: bytes, pace: Callable[[int], int]) -> Script:
     """Return how ``answer`` is written; ``head`` is status line and headers but for the framing."""
-    bodiless = wanted.method == "HEAD" or answer.status in _BODILESS or answer.status < 200
+    bodiless = wanted.method == "HEAD" or answer.bodiless
     body = b"" if bodiless else answer.body
     damage = answer.damage
     if damage is not None and damage.kind == "silence":
