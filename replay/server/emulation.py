@@ -119,7 +119,7 @@ class Emulation:
     def begin(self, now_ns: int) -> None:
         """Let the clock of outages and drops run from now on, unless it does already."""
         for cut in self._outages.begin(self._recorded(now_ns)):
-            self._alarm.at(now_ns + self._pace(cut.after_ns), partial(self._cut, cut))
+            self._await(cut, now_ns + self._pace(cut.after_ns))
 
     def join(self, visitor: Visitor, host: str, now_ns: int) -> None:
         """Count a connection, which is known by its first request."""
@@ -183,12 +183,15 @@ class Emulation:
         answer = self._failures.get((host, status)) or refusing("fault", host, Refusal(status))
         return replace(answer, service_ns=delay_ns)
 
-    def _cut(self, cut: Cut) -> None:
+    def _await(self, cut: Cut, due_ns: int) -> None:
+        self._alarm.at(due_ns, partial(self._cut, cut, due_ns))
+
+    def _cut(self, cut: Cut, due_ns: int) -> None:
         for visitor, host in tuple(self._visitors.items()):
             if cut.host in ("", host) and (visitor.is_websocket or not cut.only_websockets):
                 visitor.reset()
         if cut.every_ns:
-            self._alarm.at(self._alarm.now() + self._pace(cut.every_ns), partial(self._cut, cut))
+            self._await(cut, due_ns + self._pace(cut.every_ns))
 
     def _recorded(self, now_ns: int) -> int:
         return round(now_ns * self._pace.speed)

@@ -9,12 +9,14 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import httpx
 import pytest
 import requests
+from endtoend.toy import Perfscan, Toy
 from endtoend.upstreams import Served, upstream
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 from websockets.sync.client import ClientConnection, connect
@@ -385,3 +387,36 @@ def test_a_service_that_works_on_one_thing_at_a_time() -> None:
         asyncio.run(both(served))
     first, second = sorted(one.due_ns for one in served.of(model.Served))
     assert second - first >= 49 * MS
+
+
+# --- A bench --------------------------------------------------------------------------------------
+
+
+def test_a_bench_under_faults_says_so(toy: Toy, perfscan: Perfscan, tmp_path: Path) -> None:
+    words = ("--pairs", "1", "--lanes", "1", "--no-scan", "-q", "-o", "run.json")
+    done = perfscan(
+        *("bench", "replay", toy.scenario, *words, "--fault", "latency=30ms,jitter=5ms"),
+        *("--fault", "slow-body=100kB/s@api.example.test", "--report", "report.md"),
+    )
+    run = json.loads((tmp_path / "run.json").read_text("utf-8"))
+    specs = ["latency=30ms", "jitter=5ms", "slow-body=100kB/s@api.example.test"]
+    assert run["method"]["faults"] == specs, done.err
+    assert "FaultsInjected" in {doubt["code"] for doubt in run["doubts"]}
+    assert run["equivalence"]["same"]
+    for side in ("original", "optimized"):
+        metrics = run["implementations"][side]["runs"][0]["metrics"]
+        assert metrics["requests_failed_by_fault"] == 0
+        assert metrics["success_rate"] == 1
+        assert metrics["item_latency_ms.p50"] > 30
+    report = (tmp_path / "report.md").read_text("utf-8")
+    assert "Faults, injected on purpose: latency=30ms" in report
+    assert "--fault jitter=5ms" in report
+
+
+def test_a_wrong_fault_is_one_line(toy: Toy, perfscan: Perfscan) -> None:
+    done = perfscan("bench", "replay", toy.scenario, "--fault", "latencies=1s")
+    assert done.status == 2
+    assert "unknown fault 'latencies'; did you mean 'latency'?" in done.err
+    served = perfscan("traffic", "serve", toy.folder / "traffic.jsonl", "--fault", "loss=5")
+    assert served.status == 2
+    assert "did you mean '5%'?" in served.err

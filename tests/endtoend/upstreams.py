@@ -28,11 +28,23 @@ class Served:
     seen: list[Observed] = field(default_factory=list)
     status: dict[str, float] = field(default_factory=dict)
     """The last status, once the server is closed."""
+    loop: asyncio.AbstractEventLoop | None = None
+    server: Upstream | None = None
 
     @property
     def address(self) -> str:
         """Where plain HTTP is served."""
         return f"http://127.0.0.1:{self.port}"
+
+    def now(self) -> dict[str, float]:
+        """Return the present status."""
+        assert self.loop is not None
+        assert self.server is not None
+
+        async def ask(server: Upstream) -> dict[str, float]:
+            return server.status()
+
+        return asyncio.run_coroutine_threadsafe(ask(self.server), self.loop).result(5)
 
     def of(self, kind: type[Kind]) -> list[Kind]:
         """Return the events of one kind."""
@@ -58,6 +70,7 @@ def upstream(
                 traffic, settings, authority=authority, report=observing(served.seen.append)
             )
             server.listen(listener, port=443 if authority else 80, tls=authority is not None)
+            served.loop, served.server = asyncio.get_running_loop(), server
             ready.set()
             await asyncio.to_thread(stop.wait)
             await asyncio.sleep(0.02)  # what the client has just done arrives

@@ -41,6 +41,7 @@ def test_a_quiet_bench_leaves_no_doubt() -> None:
         ({"truncated": True}, "Truncated"),
         ({"interrupted": True}, "Interrupted"),
         ({"until_s": 60.0}, "Shortened"),
+        ({"faults": ("loss=5%",)}, "FaultsInjected"),
         ({"outside": ("redis",)}, "ServiceOutside"),
         ({"busy_before": 0.4}, "NoisyMachine"),
         ({"left_out": 2}, "BudgetSpent"),

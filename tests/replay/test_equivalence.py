@@ -59,6 +59,18 @@ def test_less_or_other_work_is_a_difference(
 
 
 @pytest.mark.parametrize(
+    ("after", "same"),
+    [("missed", True), ("late", True), (None, True), ("duplicated", False), ("wrong", False)],
+)
+def test_what_a_fault_took_is_missed_and_nothing_else(after: ItemState | None, same: bool) -> None:
+    changed = item("a", after, "other") if after else None
+    found = equivalence([pair(item("a"), changed)], disturbed=True)
+
+    assert found.same == same
+    assert found.optimized.missed == (after in ("missed", "late"))
+
+
+@pytest.mark.parametrize(
     ("before", "after"), [("missed", "handled"), ("late", "handled"), ("missed", "missed")]
 )
 def test_gains_and_common_misses_are_no_difference(before: ItemState, after: ItemState) -> None:

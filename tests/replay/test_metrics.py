@@ -6,8 +6,10 @@ import pytest
 
 from perfscan.replay.catalogue import TOTALS
 from perfscan.replay.exchanges import exchanges
+from perfscan.replay.faults import read_faults
 from perfscan.replay.metrics import (
     common_latencies,
+    emulation_metrics,
     item_metrics,
     measure,
     per_item_metrics,
@@ -17,6 +19,8 @@ from perfscan.replay.metrics import (
     traffic_metrics,
 )
 from perfscan.replay.model import (
+    Emulated,
+    HostLimits,
     Implementation,
     Item,
     ItemRules,
@@ -28,6 +32,7 @@ from perfscan.replay.model import (
     Observation,
     Observed,
     Open,
+    Outcome,
     Pushed,
     PushStimulus,
     Recording,
@@ -160,6 +165,23 @@ def test_lateness_is_that_of_answers_and_pushed_messages() -> None:
     assert metrics["schedule_lateness_ms.max"] == 1.0
     assert metrics["schedule_lateness_ms.p50"] == 0.5
     assert schedule_metrics(Observation(())) == {}
+
+
+def test_answers_that_a_fault_took_are_not_late() -> None:
+    taken = Served(1, "fault", None, 0, 5_000_000_000, 0)
+    late = schedule_metrics(Observation((*WIRE.events, taken)))
+
+    assert late == schedule_metrics(WIRE)
+
+
+def test_what_limits_and_faults_took_is_counted_where_there_are_any() -> None:
+    outcomes: list[Outcome] = ["hit", "refused", "refused", "fault"]
+    seen = Observation(tuple(Served(1, outcome, None, 0, 0, 0) for outcome in outcomes))
+    faults, limits = read_faults(["loss=5%"]), (HostLimits("h"),)
+
+    assert emulation_metrics(seen, Emulated()) == {}
+    assert emulation_metrics(seen, Emulated(faults)) == {"requests_failed_by_fault": 1}
+    assert emulation_metrics(seen, Emulated((), limits)) == {"requests_refused": 2}
 
 
 def scenario(*, allow_misses: bool = False) -> Scenario:
