@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import count
 from math import log
 from typing import Literal
+from urllib.parse import urlsplit
 
 from perfscan.replay.model import Fault
 
@@ -18,6 +20,8 @@ RETRANSMITTED_AT_MOST_NS = 120_000_000_000
 _REQUESTS = frozenset(
     ["loss", "latency", "jitter", "reset", "status", "slow-body", "stall", "malformed"]
 )
+
+_ON_STREAMS = frozenset(["loss", "latency", "jitter"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,27 @@ class Dice:
             return Met(damage=Damage("silence"))
         speed = None if slowest == float("inf") else slowest
         return Met(delay_ns, ending.status, ending.damage, speed)
+
+
+def message_delays(
+    faults: Sequence[Fault], seed: int, patience_ns: int, url: str
+) -> Iterator[int] | None:
+    """Return how much later each message of the WebSocket at ``url`` comes; None for not at all."""
+    host = urlsplit(url).netloc
+    mine = [fault for fault in faults if fault.kind in _ON_STREAMS and fault.host in ("", host)]
+    if not mine:
+        return None
+    return (
+        min(patience_ns, sum(_held_ns(fault, f"{seed}/{fault.spec}/{url}/{row}") for fault in mine))
+        for row in count()
+    )
+
+
+def _held_ns(fault: Fault, about: str) -> int:
+    if fault.kind == "latency":
+        return fault.time_ns
+    draw, _ = draws(about)
+    return lost_ns(draw, fault.share) if fault.kind == "loss" else round(draw * fault.time_ns)
 
 
 def lost_ns(draw: float, share: float) -> int:

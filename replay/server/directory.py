@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,6 +30,8 @@ class Tuning:
     solo: bool = False
     """Every connection gets a stream of its own, the n-th that of the n-th recorded session, as a
     mock server should. Otherwise a stream is one for all and waits for nobody."""
+    delays: Callable[[str], Iterable[int] | None] = lambda _: None
+    """For each message of a URL, how much later it comes, in recorded nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,8 @@ class Directory:
 
     def _station(self, draft: Draft, alone: int | None = None) -> Station:
         plan = plan_stream(draft, alone)
-        player = StreamPlayer(plan, self._tuning.pace, self._tuning.until_ns)
+        tuning = self._tuning
+        player = StreamPlayer(plan, tuning.pace, tuning.until_ns, tuning.delays(plan.url))
         return Station(player, self._alarm, self._observe)
 
     def _find(self, key: Key, *, any_host: bool) -> list[Key]:

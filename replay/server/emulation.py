@@ -100,17 +100,21 @@ class Emulation:
         pace: Pace,
         *,
         seed: int,
-        patience_s: float,
+        patience_ns: int,
         failures: Failures,
         streams: bool,
     ) -> None:
-        """Make it; without ``streams`` in the recording, time counts from the first request."""
+        """Make the emulation.
+
+        Nobody waits longer than ``patience_ns`` of recorded time for an answer. Without ``streams``
+        in the recording the clock of faults counts from the first request.
+        """
         self._alarm = alarm
         self._pace = pace
         self._failures = failures
-        self._patience_ns = round(patience_s * 1e9)
+        self._patience_ns = patience_ns
         self._streams = streams
-        self._dice = Dice(emulated.faults, seed, self._recorded(self._patience_ns))
+        self._dice = Dice(emulated.faults, seed, patience_ns)
         self._outages = Outages(emulated.faults)
         self._gates = _gates(emulated.limits)
         self._visitors: dict[Visitor, str] = {}
@@ -137,7 +141,7 @@ class Emulation:
 
     def give_up(self, visitor: Visitor) -> None:
         """Reset a connection that is answered no more, once nobody can be waiting for it."""
-        due_ns = self._alarm.now() + self._patience_ns
+        due_ns = self._alarm.now() + self._pace(self._patience_ns)
         self._alarm.at(due_ns, lambda: visitor.reset() if visitor in self._visitors else None)
 
     def meet(self, heard: Heard, connection: int, now_ns: int) -> Encounter:

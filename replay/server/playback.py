@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import get_args
 
 from perfscan.replay.exchanges import Exchange
@@ -29,6 +30,7 @@ from perfscan.replay.model import (
 )
 from perfscan.replay.server.alarm import Alarm
 from perfscan.replay.server.answers import Answer, refuse
+from perfscan.replay.server.dice import message_delays
 from perfscan.replay.server.directory import Directory, Tuning
 from perfscan.replay.server.draft import Begins
 from perfscan.replay.server.emulation import Emulation, recorded_failures
@@ -64,6 +66,11 @@ class Settings:
     def until_ns(self) -> int | None:
         """``until_s`` in nanoseconds."""
         return None if self.until_s is None else round(self.until_s * 1e9)
+
+    @property
+    def patience_s(self) -> float:
+        """How long a client may wait for an answer, at most."""
+        return self.items.deadline_s if self.items else PATIENCE_S
 
 
 @dataclass(slots=True)
@@ -101,29 +108,35 @@ class Playback:
         self.pace = Pace(settings.speed)
         self.tally = Tally()
         self.costs = ConnectionCosts(recording, settings.seed)
+        patience_ns = round(settings.patience_s * settings.speed * 1e9)
         self.directory = Directory(
             recording,
-            Tuning(settings.rules, self.pace, settings.seed, settings.until_ns, settings.mock),
+            Tuning(
+                *(settings.rules, self.pace, settings.seed, settings.until_ns, settings.mock),
+                delays=partial(
+                    message_delays, settings.emulated.faults, settings.seed, patience_ns
+                ),
+            ),
             alarm,
             self._watch_streams if settings.rules.modes or settings.emulated else observe,
             _begins(settings.items),
         )
         self._matcher = Matcher(recording, settings.rules, settings.seed, any_host=settings.mock)
         self._clock = RecordedClock(self._matcher.first_ns, settings.speed)
-        self.emulation = self._emulation(recording) if settings.emulated else None
+        self.emulation = self._emulation(recording, patience_ns) if settings.emulated else None
         self._polls = _long_polls(recording, settings, self.pace)
         self._cycles = _cycles(settings.items)
         self._connections = itertools.count(1)
         self._exchanges = itertools.count(1)
 
-    def _emulation(self, recording: Recording) -> Emulation:
+    def _emulation(self, recording: Recording, patience_ns: int) -> Emulation:
         settings = self.settings
         return Emulation(
             settings.emulated,
             self.alarm,
             self.pace,
             seed=settings.seed,
-            patience_s=settings.items.deadline_s if settings.items else PATIENCE_S,
+            patience_ns=patience_ns,
             failures=recorded_failures(recording, settings.emulated.faults),
             streams=bool(self.directory.addresses),
         )

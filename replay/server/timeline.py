@@ -7,7 +7,9 @@ import random
 from array import array
 from bisect import bisect_right
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
+from operator import add
 
 from perfscan.replay.exchanges import outbound
 from perfscan.replay.keys import host_key
@@ -72,10 +74,19 @@ def _recorded_costs(recording: Recording) -> dict[str, list[int]]:
 class StreamPlayer:
     """The position of one recorded stream. Once started it does not wait for anybody."""
 
-    def __init__(self, plan: StreamPlan, pace: Pace, until_ns: int | None = None) -> None:
+    def __init__(
+        self,
+        plan: StreamPlan,
+        pace: Pace,
+        until_ns: int | None = None,
+        delays_ns: Iterable[int] | None = None,
+    ) -> None:
         self.plan = plan
         self.started_ns: int | None = None
-        self.due_ns = array("q", [pace(max(0, at - plan.recorded_ns)) for at in plan.rows.at_ns])
+        times: Iterable[int] = (max(0, at - plan.recorded_ns) for at in plan.rows.at_ns)
+        if delays_ns is not None:  # what comes late holds up all that follows
+            times = accumulate(map(add, times, delays_ns), max)
+        self.due_ns = array("q", map(pace, times))
         """For each row, nanoseconds after the start."""
         self.end = len(self.due_ns)
         """Rows from here on are not played."""

@@ -286,6 +286,20 @@ def test_websockets_drop_at_their_times() -> None:
     assert all(ns < 60 * MS for ns in late)
 
 
+def test_a_stream_on_a_bad_line_is_late_complete_and_in_order() -> None:
+    emulated = faults("loss=20%", "latency=50ms")
+    with upstream(stream(messages=20), emulated) as served, websocket(served) as client:
+        heard = [client.recv(timeout=5) for _ in range(20)]
+    begun = served.of(StreamStart)[0].at_ns
+    pushed = served.of(model.Pushed)
+    assert heard == [f"tick {number}" for number in range(20)]
+    assert pushed[0].due_ns - begun >= 50 * MS
+    assert pushed[-1].due_ns - begun >= 400 * MS, "one in five is sent again after 200 ms"
+    assert all(one.at_ns - one.due_ns < 100 * MS for one in pushed), (
+        "that is not the server's fault"
+    )
+
+
 @pytest.mark.parametrize("spec", ["status=503", "reset=100%", "malformed=100%", "stall=100%"])
 def test_a_handshake_meets_faults_too(spec: str) -> None:
     refused = (OSError, EOFError, InvalidHandshake, InvalidMessage)

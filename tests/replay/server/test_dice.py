@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from perfscan.replay.faults import read_faults
-from perfscan.replay.server.dice import RETRANSMITTED_NS, Damage, Dice, Met, lost_ns
+from perfscan.replay.server.dice import (
+    RETRANSMITTED_NS,
+    Damage,
+    Dice,
+    Met,
+    lost_ns,
+    message_delays,
+)
 
 S = 10**9
 
@@ -83,6 +91,23 @@ def test_half_of_the_packets_lost_delays_three_quarters_of_the_requests() -> Non
 def test_who_would_wait_too_long_hears_nothing() -> None:
     assert dice("loss=100%").meet("h", "x") == Met(damage=Damage("silence"))
     assert dice("latency=2s", patience_s=1).meet("h", "x") == Met(damage=Damage("silence"))
+
+
+def test_messages_of_a_stream_are_held_up_as_well() -> None:
+    faults = read_faults(["loss=40%", "latency=1s", "jitter=10ms@other"])
+    delays = message_delays(faults, 1, 60 * S, "wss://a.b/x")
+    again = message_delays(faults, 1, 60 * S, "wss://a.b/x")
+    assert delays is not None
+    assert again is not None
+    found = list(islice(delays, 200))
+    assert found == list(islice(again, 200))
+    assert {S, S + RETRANSMITTED_NS} <= set(found)
+    assert max(found) <= 60 * S
+
+
+def test_streams_that_nothing_concerns_are_left_alone() -> None:
+    faults = read_faults(["loss=40%@other", "reset=5%"])
+    assert message_delays(faults, 1, 60 * S, "wss://a.b/x") is None
 
 
 @given(st.floats(0, 1, exclude_max=True), st.floats(0, 1))

@@ -61,7 +61,7 @@ def heard(target: str = "/a", host: str = "h", *, websocket: bool = False) -> He
 def emulation(
     *specs: str, limits: tuple[HostLimits, ...] = (), clock: Clock | None = None, **values: Any
 ) -> Emulation:
-    settings = {"seed": 1, "patience_s": 60.0, "failures": {}, "streams": False, **values}
+    settings = {"seed": 1, "patience_ns": 60 * S, "failures": {}, "streams": False, **values}
     speed = settings.pop("speed", 1.0)
     alarm = cast(Alarm, clock or Clock())
     return Emulation(Emulated(read_faults(specs), limits), alarm, Pace(speed), **settings)
