@@ -74,7 +74,7 @@ class Encounter:
         if self is UNDISTURBED or answer.outcome == "miss" or answer.broke:
             return answer
         met, service_ns = self.met, answer.service_ns
-        if self.gate is not None:
+        if self.gate is not None and not answer.polled:  # a long poll occupies nobody
             service_ns += self.gate.queue(self.at_ns, service_ns)
         changed = replace(answer, service_ns=service_ns + met.delay_ns)
         if self.headers:

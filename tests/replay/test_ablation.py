@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from replay_scenario import SCENARIO
 
 from perfscan.errors import InputError
 from perfscan.replay.ablation import ablation, chosen_switches, variants
 from perfscan.replay.model import Implementation, Item, Run, Scenario, SwitchEffect
 from perfscan.replay.schedule import round_batches
-from replay_scenario import SCENARIO
 
 SWITCHES = {"cache": {"CACHE": "0"}, "pool": {"POOL": "0"}, "idle": {"IDLE": "1"}}
 SIDE = Implementation("optimized", ("python",), Path(), {"A": "1", "POOL": "9"}, switches=SWITCHES)
@@ -55,11 +55,7 @@ def made(cost_ms: Callable[[set[str]], float], rounds: int = 6) -> dict[str, Swi
     for batch in round_batches(list(sides), rounds, 1):
         for (slot,) in batch:
             environment = sides[slot.variant].environment
-            on = {
-                name
-                for name, off in SWITCHES.items()
-                if not off.items() <= environment.items()
-            }
+            on = {name for name, off in SWITCHES.items() if not off.items() <= environment.items()}
             latency = cost_ms(on) * chance.uniform(0.99, 1.01)
             items = tuple(Item(str(key), 0, "handled", latency + key, "c") for key in range(9))
             metrics = {"success_rate": 1.0, "connections_opened": 1.0 if "pool" in on else 9.0}
