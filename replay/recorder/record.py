@@ -21,6 +21,7 @@ from perfscan.replay.recorder.addresses import Addresses
 from perfscan.replay.recorder.capture import Capture
 from perfscan.replay.recorder.held_streams import HeldStreams
 from perfscan.replay.recorder.inbound import Entrance, Inbound
+from perfscan.replay.recorder.proxy import proxies_of
 from perfscan.replay.recorder.tap import Tap
 from perfscan.replay.recorder.upstream import Dialer
 from perfscan.replay.recording import RecordingWriter
@@ -87,7 +88,7 @@ def record(plan: Plan, say: Callable[[str], None]) -> Outcome:
 
 async def _record(plan: Plan, say: Callable[[str], None]) -> Outcome:
     redactor = _redactor(plan) if plan.redact else None
-    dialer = Dialer.create(plan.stand_ins, plan.upstream_ca)
+    dialer = Dialer.create(plan.stand_ins, plan.upstream_ca, proxies_of(plan.environment))
     with ExitStack() as stack:
         doors = [(stack.enter_context(one.listen()), one.bot_port) for one in plan.entrances]
         folder = stack.enter_context(scratch_folder("perfscan-record-"))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perfscan.errors import InputError
+from perfscan.replay.recorder.proxy import Proxies
 
 CONNECT_LIMIT_S = 30.0
 
@@ -32,10 +33,14 @@ class Dialer:
     context: ssl.SSLContext
     stand_ins: Mapping[tuple[str, int | None], tuple[str, int]]
     """(host, port or None for any) to the address to connect to instead."""
+    proxies: Proxies = Proxies({})  # noqa: RUF009 - frozen
 
     @classmethod
     def create(
-        cls, stand_ins: Mapping[tuple[str, int | None], tuple[str, int]], ca: Path | None
+        cls,
+        stand_ins: Mapping[tuple[str, int | None], tuple[str, int]],
+        ca: Path | None,
+        proxies: Proxies,
     ) -> Dialer:
         """Trust the system's certificates and those in ``ca``; raises InputError."""
         context = ssl.create_default_context()
@@ -49,7 +54,7 @@ class Dialer:
                     where=str(ca),
                     remedy="give a PEM file to --upstream-ca",
                 ) from error
-        return cls(context, stand_ins)
+        return cls(context, stand_ins, proxies)
 
     async def dial(self, host: str, port: int, *, tls: bool) -> Upstream:
         """Connect; a certificate must be valid for ``host`` wherever the service stands.
@@ -57,10 +62,17 @@ class Dialer:
         Raises OSError (ssl.SSLError included) or TimeoutError.
         """
         address = self.stand_ins.get((host, port)) or self.stand_ins.get((host, None))
+        proxy = None if address else self.proxies.way_to("https" if tls else "http", host)
+        if proxy:
+            address = proxy.host, proxy.port
         async with asyncio.timeout(CONNECT_LIMIT_S):
             connected, connect_ns = await connect(*(address or (host, port)))
             started = time.perf_counter_ns()
             try:
+                if proxy:
+                    await proxy.tunnel(connected, host, port)
+                    connect_ns += time.perf_counter_ns() - started
+                    started = time.perf_counter_ns()
                 reader, writer = await asyncio.open_connection(
                     sock=connected,
                     ssl=self.context if tls else None,

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
+import socket
+import socketserver
 import subprocess
+import sys
 import textwrap
+import threading
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from endtoend.recorded import API, SECRET, Record, Service, prepare
@@ -185,6 +191,67 @@ def test_an_address_given_as_a_number_is_recorded(
     assert done.stdout == "200\n", done.stderr
     (found,) = done.requests
     assert found.url == url
+
+
+class Tunnel(socketserver.BaseRequestHandler):
+    """An HTTP proxy whose only way leads to ``port``."""
+
+    port = 0
+    asked: ClassVar[list[bytes]] = []
+
+    def handle(self) -> None:
+        self.asked.append(self.request.recv(4096))
+        with socket.create_connection(("127.0.0.1", self.port)) as service:
+            self.request.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            ways = {self.request: service, service: self.request}
+            while True:
+                for source in select.select(list(ways), [], [], 20)[0]:
+                    data = source.recv(65536)
+                    if not data:
+                        return
+                    ways[source].sendall(data)
+
+
+def test_a_proxy_of_the_environment_is_used(tmp_path: Path, service: Service) -> None:
+    Tunnel.port = service.tls
+    source = "import requests; print(requests.get('https://api.example.test/x').status_code)"
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Tunnel) as proxy:
+        threading.Thread(target=proxy.serve_forever, args=(0.05,)).start()
+        address = f"http://127.0.0.1:{proxy.server_address[1]}"
+        folder = str(service.folder / "ca.pem")
+        (tmp_path / "bot.py").write_text(source, "utf-8")
+        done = subprocess.run(
+            [
+                *(sys.executable, "-P", "-m", "perfscan", "record", "-o", "t.jsonl"),
+                *("--upstream-ca", folder, "--", sys.executable, "bot.py"),
+            ],
+            cwd=tmp_path,
+            env={**os.environ, "HTTPS_PROXY": address, "NO_PROXY": ""},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        proxy.shutdown()
+    assert done.stdout == "200\n", done.stderr
+    assert Tunnel.asked[0].startswith(b"CONNECT api.example.test:443 ")
+    (found,) = exchanges(read_recording(tmp_path / "t.jsonl"))
+    assert found.url == "https://api.example.test/x"
+
+
+def test_a_proxy_of_the_bots_own_is_told(record: Record) -> None:
+    done = record(
+        """
+        import requests
+        proxies = {"https": "http://proxy.example.test:8080"}
+        try:
+            requests.get("https://api.example.test/", proxies=proxies)
+        except requests.exceptions.ProxyError as error:
+            print("501" in str(error))
+        """
+    )
+    assert done.stdout == "True\n", done.stderr
+    assert "the bot uses a proxy of its own (CONNECT api.example.test:443)" in done.stderr
 
 
 def test_what_goes_past_the_recorder_is_told(record: Record) -> None:
