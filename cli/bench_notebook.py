@@ -97,6 +97,7 @@ class Notebook:
             interrupted=outcome is None or outcome.interrupted,
             left_out=outcome.left_out if outcome else 0,
             until_s=order.until_s,
+            alone=order.only is not None,
             faults=self._faults,
             outside=_outside(scenario),
             cpus=self._environment["cpus"],

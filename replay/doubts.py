@@ -32,6 +32,8 @@ class Circumstances:
     truncated: bool = False
     """The recording ends inside a line or an exchange."""
     interrupted: bool = False
+    alone: bool = False
+    """One side ran by itself, so that no pairs are to be expected."""
     until_s: float | None = None
     faults: tuple[str, ...] = ()
     """What went wrong on purpose, as it was asked for."""
@@ -62,7 +64,11 @@ def doubts(
     ``pairs`` is the number of complete pairs, ``decided`` the comparison of the primary metric.
     """
     found = [
-        *_about_pairs(pairs, decided.pairs_to_settle if decided else None),
+        *(
+            []
+            if circumstances.alone
+            else _about_pairs(pairs, decided.pairs_to_settle if decided else None)
+        ),
         *_about_runs(runs),
         *_about_schedule(runs, primary, threshold),
         *_about_noise(noise.get(primary), decided, threshold),

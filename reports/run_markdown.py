@@ -19,6 +19,7 @@ from perfscan.reports.numbers import (
     ratio_cell,
     target_phrase,
 )
+from perfscan.reports.run_ablation import ablation_markdown, figures_markdown
 from perfscan.reports.run_findings import CANNOT_SEE, RuleChange, rule_changes, totals
 from perfscan.reports.run_method import limits, machine, method, reproduce
 from perfscan.reports.run_words import (
@@ -61,6 +62,8 @@ def render_markdown(result: Result) -> str:
         _doubts,
         _differences,
         _results,
+        _figures,
+        _ablation,
         _claims,
         _findings,
         _pairs,
@@ -211,6 +214,16 @@ def _floor_sentence(result: Result) -> str:
         f"the recorded traffic permits ({quantity(primary.floor, primary.unit)})."
         + (f" The floor assumes {assumed}." if assumed else "")
     )
+
+
+def _figures(result: Result) -> Section | None:
+    text = figures_markdown(result)
+    return Section(text) if text else None
+
+
+def _ablation(result: Result) -> Section | None:
+    text = ablation_markdown(result)
+    return Section(text) if text and not differ(result) else None
 
 
 def _claims(result: Result) -> Section | None:

@@ -37,7 +37,10 @@ def method(result: Result) -> list[str]:
         f"needs an interval without 1, a change over {_threshold(result)} and over the noise, both "
         "slots, and outside the primary metric Holm's correction.",
         *_faults(how),
-        "Noise: each run divided by the run of the same side before it.",
+        "Noise: each run divided by its neighbour of the same side, the last of one pair and the "
+        "first of the next.",
+        *_quiet(how),
+        *_calibration(how),
         *_agent(how),
         *_floors(result),
     ]
@@ -60,6 +63,35 @@ def _faults(how: Mapping[str, Any]) -> list[str]:
         f"Faults, injected on purpose: {', '.join(faults)}. Drawn by seed, thing asked for and its "
         "repetition, so both sides meet the same. What a side missed under them counts in its "
         "success rate, not as different work; effects that came twice or wrong do."
+    ]
+
+
+def _quiet(how: Mapping[str, Any]) -> list[str]:
+    parts = []
+    if how.get("spinners"):
+        parts.append("one process of idle priority kept each processor awake")
+    if how.get("pinned"):
+        parts.append("server and bot had processors of their own")
+    return [f"Processors: {'; '.join(parts)}."] if parts else []
+
+
+def _calibration(how: Mapping[str, Any]) -> list[str]:
+    """Quote the calibration beside the scenario, where it was made on this machine."""
+    found = how.get("calibration")
+    if not isinstance(found, Mapping):
+        return []
+    rows = [
+        f"{size['pairs']} pairs show a change of {percent(float(size['detectable']))}"
+        + (
+            f" ({size['false_alarms']} of {size['comparisons']} benches without any called one)"
+            if size["comparisons"]
+            else " (extrapolated)"
+        )
+        for size in found["sizes"]
+        if size.get("detectable") is not None
+    ]
+    return [
+        f"Calibration ({found['side']} against itself, {found['pairs']} pairs): {'; '.join(rows)}."
     ]
 
 
@@ -128,6 +160,13 @@ def reproduce(result: Result) -> list[str]:
         words += ["--fault", str(fault)]
     if how.get("after") not in (None, "optimized"):
         words += ["--after", str(how["after"])]
+    if how.get("only"):
+        words += ["--only", str(how["only"])]
+    if result.ablation is not None and result.ablation.switches:
+        words += ["--switches", ",".join(one.name for one in result.ablation.switches)]
+    for name, word in (("spinners", "spin"), ("pinned", "pin")):
+        if how.get(name) is not None:
+            words.append(f"--{word}" if how[name] else f"--no-{word}")
     return [
         shlex.join([*words, "-o", "run.json"]),
         "perfscan report build run.json --format markdown -o report.md",

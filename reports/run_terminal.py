@@ -6,6 +6,7 @@ from perfscan.quantities import quantity
 from perfscan.replay.model import MetricComparison, Result
 from perfscan.reports.excerpt import inert
 from perfscan.reports.numbers import above_floor, ratio_cell, target_phrase
+from perfscan.reports.run_ablation import ablation_lines, figure_lines
 from perfscan.reports.run_findings import rule_changes, totals
 from perfscan.reports.run_words import (
     checks,
@@ -29,7 +30,7 @@ def render_terminal(result: Result) -> str:
     """Return the summary without a final line feed; no line begins with somebody's text."""
     blocks = [_head(result), _checks(result), _differences(result)]
     if not differ(result):
-        blocks += [_results(result), _claims(result)]
+        blocks += [_results(result), figure_lines(result), ablation_lines(result), _claims(result)]
     blocks += [_findings(result), _doubts(result)]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 

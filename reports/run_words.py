@@ -67,8 +67,10 @@ def differ(result: Result) -> bool:
 def title(result: Result) -> str:
     """Return the verdict with the targets that were met, for a heading."""
     comparison = result.comparison
-    parts: list[str] = [comparison.verdict]
-    judged = [metric.target_met for metric in comparison.metrics if metric.target_met]
+    only = result.method.get("only")
+    parts: list[str] = [f"{only} alone" if only else comparison.verdict]
+    met = [metric.target_met for metric in comparison.metrics]
+    judged = [word for word in (*met, *(figure.target_met for figure in result.figures)) if word]
     if judged and not differ(result):
         parts.append(f"{judged.count('met')} of {len(judged)} targets met")
         parts += [
@@ -102,6 +104,8 @@ def verdict_sentences(result: Result) -> list[str]:
 
 
 def _headline(result: Result) -> str:
+    if only := result.method.get("only"):
+        return f"Only the {only} side ran, so nothing is compared."
     primary = primary_of(result)
     items = result.comparison.equivalence.items
     if primary is None:
@@ -186,9 +190,9 @@ def _different_work(result: Result) -> list[str]:
 
 def checks(result: Result) -> list[Check]:
     """Return what could void the figures, in the order of its weight."""
+    both = [] if result.method.get("only") else [_same_work(result), _pairs(result)]
     return [
-        _same_work(result),
-        _pairs(result),
+        *both,
         _matching(result),
         *_noise(result),
         *_schedule(result),
