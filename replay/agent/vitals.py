@@ -8,11 +8,10 @@ asyncio and uvloop, so that two sides on different loops are measured alike.
 
 from __future__ import annotations
 
+import _thread
 import gc
-import json
 import os
 import sys
-import threading
 import time
 
 TYPE_CHECKING = False
@@ -73,7 +72,7 @@ class Vitals:
         partial = self.path + ".part"
         try:
             with open(partial, "w", encoding="ascii") as file:
-                json.dump(values, file)
+                file.write(repr(values))  # to import json would take some of the start-up time
             os.replace(partial, self.path)
         except OSError:
             pass  # a full disk or a folder that is gone must not end the bot
@@ -133,7 +132,7 @@ class Heart:
             self._vitals.tell()
 
 
-class _Ward(threading.local):
+class _Ward(_thread._local):
     """Each thread's own Vitals, since loops of different threads run at the same time."""
 
     vitals: Vitals | None = None
@@ -162,7 +161,7 @@ def patch_loop(config: Config, loop_class: Any) -> None:
         if vitals is None:
             import atexit
 
-            name = f"{os.getpid()}-{threading.get_native_id()}.json"
+            name = f"{os.getpid()}-{_thread.get_native_id()}.txt"
             vitals = _ward.vitals = Vitals(os.path.join(_folder, name))
             atexit.register(vitals.tell)
         heart = Heart(self, vitals)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-import json
+from ast import literal_eval
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
 
 def told(tmp_path: Path, *records: Vitals) -> dict[str, float]:
     for number, record in enumerate(records):
-        record.path = str(tmp_path / f"{number}.json")
+        record.path = str(tmp_path / f"{number}.txt")
         record.tell()
     return read_vitals(tmp_path)
 
@@ -69,7 +69,7 @@ def test_a_loop_that_is_never_blocked_has_no_lag(loop: Loop, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("block_ms", [20, 50, 400])
 def test_blocks_are_found_whatever_their_phase(loop: Loop, tmp_path: Path, block_ms: int) -> None:
-    record = Vitals(str(tmp_path / "0.json"))
+    record = Vitals(str(tmp_path / "0.txt"))
     Heart(loop, record)
     for number in range(20):
         loop.run(loop.now_ns / MS + 500 + number / 2)  # the phases cover an interval
@@ -81,7 +81,7 @@ def test_blocks_are_found_whatever_their_phase(loop: Loop, tmp_path: Path, block
 
 
 def test_one_long_block_is_more_than_one_late_beat(loop: Loop, tmp_path: Path) -> None:
-    record = Vitals(str(tmp_path / "0.json"))
+    record = Vitals(str(tmp_path / "0.txt"))
     Heart(loop, record)
     loop.run(5_000)
     loop.block(5_000)
@@ -94,7 +94,7 @@ def test_one_long_block_is_more_than_one_late_beat(loop: Loop, tmp_path: Path) -
 
 
 def test_a_block_that_ends_the_loop_counts(loop: Loop, tmp_path: Path) -> None:
-    record = Vitals(str(tmp_path / "0.json"))
+    record = Vitals(str(tmp_path / "0.txt"))
     heart = Heart(loop, record)
     loop.run(55)
     loop.block(300)
@@ -105,7 +105,7 @@ def test_a_block_that_ends_the_loop_counts(loop: Loop, tmp_path: Path) -> None:
 def test_tasks_at_the_end_are_those_before_the_bot_cleans_up(
     loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = Vitals(str(tmp_path / "0.json"))
+    record = Vitals(str(tmp_path / "0.txt"))
     heart = Heart(loop, record)
     loop.run(3000)
     monkeypatch.setattr(Heart, "_count_tasks", lambda _: 0)
@@ -145,10 +145,10 @@ def test_buckets_are_in_order() -> None:
 
 
 def test_a_folder_that_is_gone_does_not_end_the_bot(tmp_path: Path) -> None:
-    Vitals(str(tmp_path / "gone" / "1.json")).tell()
+    Vitals(str(tmp_path / "gone" / "1.txt")).tell()
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_told_is_json_that_names_every_figure(tmp_path: Path) -> None:
-    Vitals(str(tmp_path / "1.json")).tell()
-    assert set(json.loads((tmp_path / "1.json").read_text())) == set(Vitals.TOLD)
+def test_what_is_told_names_every_figure(tmp_path: Path) -> None:
+    Vitals(str(tmp_path / "1.txt")).tell()
+    assert set(literal_eval((tmp_path / "1.txt").read_text())) == set(Vitals.TOLD)
