@@ -53,6 +53,9 @@ def replay(
         typer.Option(min=1, help="Pairs side by side; default: what the scenario says."),
     ] = None,
     speed: Annotated[float, typer.Option(min=0.1, help="Divide recorded waits by this.")] = 1.0,
+    load: Annotated[
+        str, typer.Option(help="Multiply the items, as in 10x; below 1 leaves some out.")
+    ] = "1",
     until: Annotated[
         float | None, typer.Option(min=1, help="Play only the first seconds of the streams.")
     ] = None,
@@ -128,6 +131,7 @@ def replay(
     except ModuleNotFoundError as error:
         raise MissingExtraError("perfscan bench", "bench") from error
 
+    from perfscan.replay.load import parse_factor
     from perfscan.replay.result import dump_result
     from perfscan.reports.run_markdown import render_markdown
     from perfscan.reports.run_terminal import render_terminal
@@ -138,6 +142,7 @@ def replay(
         pairs=QUICK_PAIRS if quick else pairs,
         lanes=lanes,
         speed=speed,
+        load=parse_factor(load),
         until_s=until,
         seed=seed,
         after=after,

@@ -161,6 +161,7 @@ def describe_method(order: Order, lanes: int, *, pinned: bool) -> dict[str, Any]
         "order": "side by side" if lanes > 1 else "A B B A",
         "lanes": min(lanes, order.pairs),
         "speed": order.speed,
+        "load": order.load,
         "until_s": order.until_s,
         "seed": order.seed,
         "after": order.after,

@@ -17,11 +17,12 @@ from perfscan.replay.certificates import Authority
 from perfscan.replay.doubts import BUSY_BEFORE
 from perfscan.replay.faults import read_faults
 from perfscan.replay.latency import with_latency
+from perfscan.replay.load import multiply, with_load
 from perfscan.replay.model import Implementation, Recording, Result, Run, Scenario, Side
 from perfscan.replay.network import open_network
 from perfscan.replay.placement import available_cpus, placement
 from perfscan.replay.processes import busy_share
-from perfscan.replay.recording import read_recording
+from perfscan.replay.recording import read_recording, write_recording
 from perfscan.replay.result import read_result
 from perfscan.replay.resume import demand_same, finished_pairs
 from perfscan.replay.runner import WARM_UP_S, Plan, run_bench
@@ -46,6 +47,7 @@ class Order:
     lanes: int | None = None
     """Pairs side by side; None leaves it to the scenario."""
     speed: float = 1.0
+    load: float = 1.0
     until_s: float | None = None
     seed: int = 1
     after: str = "optimized"
@@ -79,7 +81,10 @@ def run(
     scenario = replace(scenario, emulated=emulated)
     if order.ablate is not None:
         order = replace(order, ablate=chosen_switches(scenario.optimized, order.ablate))
-    recording = with_latency(read_recording(scenario.recording), scenario.latency, order.seed)
+    recorded = read_recording(scenario.recording)
+    recording = multiply(recorded, scenario, order.load, order.seed)
+    scenario = with_load(recorded, scenario, order.load, order.seed)
+    recording = with_latency(recording, scenario.latency, order.seed)
     lanes = order.lanes or scenario.lanes
     cpus = available_cpus()
     saved = read_result(order.resume) if order.resume else None
@@ -192,10 +197,13 @@ def _setup(order: Order, scenario: Scenario, recording: Recording, scratch: Path
         "original": scenario.original,
         "optimized": scenario.optimized,
     }
+    traffic = scenario.recording
+    if order.load != 1:
+        write_recording(recording, traffic := scratch / "traffic.jsonl")
     return Setup(
         scenario=scenario,
         recording=recording,
-        traffic=scenario.recording,
+        traffic=traffic,
         folder=folder,
         prepared={
             side: prepare(implementation.directory, folder / "bots" / side)

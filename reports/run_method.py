@@ -20,6 +20,7 @@ def method(result: Result) -> list[str]:
         else "one run after the other, in the order A B B A, so that neither side owns a slot"
     )
     speed = float(how.get("speed") or 1.0)
+    load = float(how.get("load") or 1.0)
     items = _of(result.scenario, "items")
     pairs = result.comparison.pairs
     return [
@@ -27,6 +28,7 @@ def method(result: Result) -> list[str]:
         f"that goes through the whole recording; {order}; a warm-up of each side is thrown away.",
         "Replay: services are played from the recording with their recorded delays"
         + (f", divided by {speed:g}" if speed != 1 else "")
+        + (f"; {load:g} times the recorded items" if load != 1 else "")
         + "; streams run at their recorded times and wait for nobody; "
         f"seed {how.get('seed', 0)}.",
         "Latency counts from the intended time of the stimulus to the last byte of the effect's "
@@ -154,6 +156,8 @@ def reproduce(result: Result) -> list[str]:
     words += ["--lanes", str(how.get("lanes") or 1), "--seed", str(how.get("seed") or 0)]
     if float(how.get("speed") or 1.0) != 1.0:
         words += ["--speed", f"{float(how['speed']):g}"]
+    if float(how.get("load") or 1.0) != 1.0:
+        words += ["--load", f"{float(how['load']):g}"]
     if how.get("until_s") is not None:
         words += ["--until", f"{float(how['until_s']):g}"]
     for fault in how.get("faults") or ():

@@ -73,12 +73,17 @@ def rare(calls: Sequence[Call], keys: Sequence[str]) -> list[Call]:
 
 def belonging(key: str, begin_ns: int, end_ns: int, calls: Sequence[Call]) -> dict[Asked, Exchange]:
     """Return the different requests of one item before its effect, of equal ones the last."""
+    return {call.asked: call.exchange for call in all_belonging(key, begin_ns, end_ns, calls)}
+
+
+def all_belonging(key: str, begin_ns: int, end_ns: int, calls: Sequence[Call]) -> list[Call]:
+    """Return the requests of one item before its effect, in order of sending."""
     needle = key.encode()
     known: set[bytes] = set()
-    found: dict[Asked, Exchange] = {}
+    found: list[Call] = []
     for call in calls:
         sent_ns = call.exchange.request.at_ns
         if begin_ns <= sent_ns < end_ns and (needle in call.text or known & call.sent):
-            found[call.asked] = call.exchange
+            found.append(call)
             known |= call.received
     return found

@@ -272,6 +272,20 @@ def test_a_bot_that_falls_behind_pays_for_it(bench: Bench) -> None:
     assert pays["item_latency_ms.p95"] > spared["item_latency_ms.p95"] + 500
 
 
+def test_a_load_brings_more_of_the_same(bench: Bench) -> None:
+    bench.write(WEBHOOK, webhooks(), {"stimulus": INBOUND, "effect": ALERT})
+    done, run = bench.run("--load", "4x", "--report", "report.md")
+
+    assert done.status == 3, (done.out, done.err)
+    assert run["equivalence"]["same"] is True, run["equivalence"]["differences"]
+    assert run["equivalence"]["optimized"]["handled"] == 4 * ORDERS
+    assert run["method"]["load"] == 4
+    assert metrics(run)["inbound_requests"] == 4 * ORDERS
+    report = (bench.folder / "report.md").read_text("utf-8")
+    assert "4 times the recorded items" in report
+    assert "--load 4" in report
+
+
 # --- Long polls -----------------------------------------------------------------------------------
 
 POLLER = """
