@@ -15,6 +15,7 @@ _METHOD = (
     "pairs",
     "lanes",
     "speed",
+    "load",
     "until_s",
     "seed",
     "faults",

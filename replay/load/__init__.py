@@ -17,7 +17,7 @@ from dataclasses import replace
 from perfscan.errors import InputError
 from perfscan.replay.load.copies import with_copies
 from perfscan.replay.load.thinning import thinned
-from perfscan.replay.load.widening import widened, widened_environment
+from perfscan.replay.load.widening import copies_of, widened, widened_environment
 from perfscan.replay.model import CycleStimulus, Implementation, Recording, Scenario
 
 __all__ = ["multiply", "parse_factor", "with_load"]
@@ -41,7 +41,8 @@ def multiply(recording: Recording, scenario: Scenario, factor: float, seed: int)
     if factor == 1:
         return recording
     if isinstance(scenario.items.stimulus, CycleStimulus):
-        events = widened(recording, scenario.vary, _whole(factor), seed)
+        copies = copies_of(recording, scenario, _whole(factor), seed)
+        events = widened(recording, scenario.vary, copies)
     elif factor < 1:
         events = thinned(recording, scenario.items, factor, seed)
     else:
@@ -52,14 +53,15 @@ def multiply(recording: Recording, scenario: Scenario, factor: float, seed: int)
     return replace(recording, header=header, events=ordered)
 
 
-def with_load(scenario: Scenario, factor: float, seed: int) -> Scenario:
+def with_load(recording: Recording, scenario: Scenario, factor: float, seed: int) -> Scenario:
     """Return ``scenario`` with more in the environment of bots that work in cycles."""
     if factor == 1 or not isinstance(scenario.items.stimulus, CycleStimulus):
         return scenario
+    copies = copies_of(recording, scenario, _whole(factor), seed)
 
     def widen(side: Implementation) -> Implementation:
         names = {
-            name: widened_environment(value, scenario.vary, _whole(factor), seed)
+            name: widened_environment(value, scenario.vary, copies)
             for name, value in side.environment.items()
         }
         return replace(side, environment=names)

@@ -44,7 +44,8 @@ def with_copies(recording: Recording, scenario: Scenario, factor: float, seed: i
     """Return the events of a recording with ``factor`` times its items."""
     groups = list(_groups(recording, scenario))
     rule = scenario.items.stimulus
-    copies = _Copies(recording, seed)
+    known = frozenset[str]().union(*(group.values for group in groups))
+    copies = _Copies(recording, Stand(seed, known))
     found = list(recording.events)
     draw = random.Random(f"{seed}/copies")
     times = [group.stimulus.at_ns for group in groups]
@@ -162,13 +163,13 @@ def _led_on(calls: Sequence[Call]) -> set[str]:
 class _Copies:
     """Copies events under numbers and values that the recording does not hold."""
 
-    def __init__(self, recording: Recording, seed: int) -> None:
+    def __init__(self, recording: Recording, stand: Stand) -> None:
         self._opens = {one.connection: one for one in recording.events if isinstance(one, Open)}
         numbers = [one.exchange for one in recording.events if isinstance(one, Request)]
         self._exchanges = max(numbers, default=0)
         self._connections = max(self._opens, default=0)
         self._lines: dict[tuple[int, int], int] = {}
-        self._stand = Stand(seed, ())
+        self._stand = stand
 
     def of(self, group: Group, copy: int, delay_ns: int) -> Iterator[Event]:
         """Yield the events of one copy."""

@@ -11,24 +11,35 @@ from typing import Any
 from perfscan.errors import InputError
 from perfscan.replay.items import json_of
 from perfscan.replay.load.values import Exchanging, Stand, matches, texts
-from perfscan.replay.model import Event, Recording, Request, Response
+from perfscan.replay.model import Event, Recording, Request, Response, Scenario
 
 _SEPARATORS = re.compile(r"[,;|\s]")
 
 
-def widened(recording: Recording, vary: Sequence[str], factor: int, seed: int) -> list[Event]:
-    """Return the events with ``factor`` times the identifiers that match ``vary``.
-
-    A request that names some is asked again for their copies; a list in an answer that holds
-    elements with some holds copies of these, too.
-    """
-    if not vary:
+def copies_of(recording: Recording, scenario: Scenario, factor: int, seed: int) -> list[Exchanging]:
+    """Return what makes each copy of the identifiers that recording and bots name."""
+    if not scenario.vary:
         raise InputError(
             "nothing says what is to be more in a cycle",
             where="--load",
             remedy="list patterns of identifiers under load.vary in the scenario",
         )
-    copies = _copies(vary, recording, factor, seed)
+    said = [text for event in recording.events for text in texts(event)]
+    for side in (scenario.original, scenario.optimized):
+        said += side.environment.values()
+    names = sorted(matches(scenario.vary, said))
+    stand = Stand(seed, names)
+    return [
+        Exchanging({name: stand.value(name, copy) for name in names}) for copy in range(1, factor)
+    ]
+
+
+def widened(recording: Recording, vary: Sequence[str], copies: Sequence[Exchanging]) -> list[Event]:
+    """Return the events with copies of the identifiers that match ``vary``.
+
+    A request that names some is asked again for their copies; a list in an answer that holds
+    elements with some holds copies of these, too.
+    """
     numbers = [event.exchange for event in recording.events if isinstance(event, Request)]
     stride = max(numbers, default=0) + 1
     asked = {
@@ -47,30 +58,15 @@ def widened(recording: Recording, vary: Sequence[str], factor: int, seed: int) -
     return found
 
 
-def widened_environment(value: str, vary: Sequence[str], factor: int, seed: int) -> str:
+def widened_environment(value: str, vary: Sequence[str], copies: Sequence[Exchanging]) -> str:
     """Return a variable that lists identifiers with copies of them; any other as it is."""
-    names = matches(vary, [value])
-    if not names:
+    if not matches(vary, [value]):
         return value
+    made = [value, *(new.text(value) for new in copies)]
+    if isinstance(json_of(value), list):
+        return json.dumps([one for text in made for one in json.loads(text)])
     separator = _SEPARATORS.search(value)
-    stand = Stand(seed, ())
-    copies = [
-        Exchanging({name: stand.value(name, copy) for name in names}).text(value)
-        for copy in range(1, factor)
-    ]
-    if (listed := json_of(value)) and isinstance(listed, list):
-        return json.dumps([one for text in (value, *copies) for one in json.loads(text)])
-    return (separator[0] if separator else ",").join([value, *copies])
-
-
-def _copies(vary: Sequence[str], recording: Recording, factor: int, seed: int) -> list[Exchanging]:
-    """Return what makes each copy, the same as for the environment."""
-    names = matches(vary, (text for event in recording.events for text in texts(event)))
-    stand = Stand(seed, ())
-    return [
-        Exchanging({name: stand.value(name, copy) for name in sorted(names)})
-        for copy in range(1, factor)
-    ]
+    return (separator[0] if separator else ",").join(made)
 
 
 def _again(event: Request | Response, copies: Iterable[Exchanging], stride: int) -> Iterator[Event]:

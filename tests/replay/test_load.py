@@ -112,6 +112,13 @@ def test_numbers_of_exchanges_and_connections_are_never_shared() -> None:
     assert {event.connection for event in loaded.events} == set(opens)
 
 
+def test_short_keys_stay_apart() -> None:
+    """The toy's keys are a letter and two digits: few of their kind, and all are taken once."""
+    loaded = multiply(toy_recording(ticks=80), scenario(TOY), 9, 1)
+
+    assert len(stimuli(loaded, TOY)) == 9 * 80
+
+
 def test_a_factor_between_whole_numbers_copies_some() -> None:
     found = expected_items(multiply(toy_recording(ticks=40), scenario(TOY), 1.5, 1), TOY)
 
@@ -250,7 +257,7 @@ def wallets() -> Recording:
 
 def test_what_a_cycle_deals_with_is_multiplied() -> None:
     rules = scenario(CYCLES, ["0x[0-9a-f]{40}"], WALLETS=WALLET, LIMIT="3")
-    loaded, widened = multiply(wallets(), rules, 3, 5), with_load(rules, 3, 5)
+    loaded, widened = multiply(wallets(), rules, 3, 5), with_load(wallets(), rules, 3, 5)
 
     listed, *asked = [
         json.loads(one.response.body) for one in exchanges(loaded) if one.response is not None
@@ -267,7 +274,8 @@ def test_what_a_cycle_deals_with_is_multiplied() -> None:
 
 
 def test_lists_in_the_environment_keep_their_form() -> None:
-    spaced = with_load(scenario(CYCLES, ["W[0-9]+"], A="W1234 W5678", B='["W1234"]'), 2, 1)
+    rules = scenario(CYCLES, ["W[0-9]+"], A="W1234 W5678", B='["W1234"]')
+    spaced = with_load(wallets(), rules, 2, 1)
 
     assert len(spaced.original.environment["A"].split(" ")) == 4
     assert len(json.loads(spaced.original.environment["B"])) == 2
