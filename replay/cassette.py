@@ -131,7 +131,8 @@ class Place:
     def __getitem__(self, key: str) -> Place:
         if not isinstance(self.value, dict):
             raise self.mistake("not a mapping")
-        return Place(self.value.get(key), f"{self.where}.{key}")
+        joint = " " if self.where.endswith(":") else "."
+        return Place(self.value.get(key), f"{self.where}{joint}{key}")
 
     def items(self) -> Iterator[Place]:
         """Yield the elements of a list."""

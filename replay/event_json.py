@@ -116,12 +116,13 @@ def _body(name: str, value: object) -> bytes:
 
 
 def _headers(name: str, value: object) -> tuple[tuple[str, str], ...]:
-    if not isinstance(value, list) or not all(isinstance(pair, list) for pair in value):
-        raise ValueError(f"{name!r} must be a list of [name, value] pairs")
     try:
-        return tuple((_text(name, key), _text(name, text)) for key, text in value)
-    except ValueError as error:
-        raise ValueError(f"{name!r} must be a list of [name, value] pairs") from error
+        pairs = tuple([(key, text) for key, text in value if type(key) is type(text) is str])  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        pairs = ()
+    if not isinstance(value, list) or len(pairs) != len(value):
+        raise ValueError(f"{name!r} must be a list of [name, value] pairs")
+    return pairs
 
 
 def _numbers(name: str, value: object) -> tuple[int, ...]:

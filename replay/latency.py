@@ -11,6 +11,7 @@ from perfscan.errors import InputError
 from perfscan.replay.exchanges import Exchange, exchanges
 from perfscan.replay.items import request_matches
 from perfscan.replay.model import Event, Failure, LatencyRule, Recording, Response
+from perfscan.replay.secret_places import normalise_secrets
 
 Z95 = 1.6448536269514722
 """The 95th percentile of the standard normal distribution."""
@@ -85,7 +86,7 @@ def _moved(
 def _missing(recording: Recording, call: Exchange) -> InputError:
     return InputError(
         f"the recording has no latencies, and the scenario gives none for "
-        f"{call.request.method} {call.url.partition('?')[0][:200]}",
+        f"{call.request.method} {normalise_secrets(call.url).partition('?')[0][:200]}",
         where=str(recording.path) if recording.path else None,
         remedy="add latency: {'*': {p50_ms: 80, p95_ms: 300}}, say, to the scenario",
     )

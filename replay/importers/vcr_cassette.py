@@ -30,7 +30,7 @@ def detect(head: bytes) -> bool:
 
 def read(raw: bytes, path: Path) -> Recording:
     """Read the cassette ``raw``; raises InputError with the interaction that is not usable."""
-    document = Place(load(raw, path), f"{path}: ")
+    document = Place(load(raw, path), f"{path}:")
     found = document if isinstance(document.value, list) else document["interactions"]
     if not found.value:
         raise InputError(
@@ -42,7 +42,7 @@ def read(raw: bytes, path: Path) -> Recording:
 def _interactions(found: Place) -> Iterator[tuple[Interaction, str]]:
     for place in found.items():
         request, response = place["request"], place["response"]
-        uri = request["uri"] if request["uri"].value else request["url"]
+        uri = request["uri"] if request["uri"].value is not None else request["url"]
         status = response["status"]
         of_httpx = response["status_code"].value is not None
         code = response["status_code"] if of_httpx else status["code"]

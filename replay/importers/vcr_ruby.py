@@ -28,7 +28,7 @@ def detect(head: bytes) -> bool:
 
 def read(raw: bytes, path: Path) -> Recording:
     """Read the cassette ``raw``; raises InputError with the interaction that is not usable."""
-    document = Place(load(raw, path), f"{path}: ")
+    document = Place(load(raw, path), f"{path}:")
     found = document["http_interactions"]
     if not found.value:
         raise InputError(

@@ -106,3 +106,30 @@ def test_long_names_lose_their_middle() -> None:
     assert shortened("abcdefghij", 5) == "ab…ij"
     assert shortened("abcde", 5) == "abcde"
     assert "\x1b" not in shortened("a\x1b[31mb", 20)
+
+
+GOREPLAY = HAR.parents[1] / "goreplay" / "requests.gor"
+
+
+def test_convert_writes_archives_without_secrets(tmp_path: Path) -> None:
+    target = tmp_path / "t.har"
+    assert execute(["traffic", "convert", str(HAR), "-o", str(target)]) == 0
+    assert KEY not in target.read_text()
+    assert len(read_recording(target).events) == len(read_recording(HAR).events)
+    plain = tmp_path / "copy"
+    assert execute(["traffic", "redact", str(HAR), "-o", str(plain), "--to", "jsonl"]) == 0
+    assert read_recording(plain).format == "perfscan JSONL"
+
+
+def test_show_tells_the_format_and_what_came_to_the_bot(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert execute(["traffic", "show", str(GOREPLAY)]) == 0
+    out = capsys.readouterr().out
+    assert "format: GoReplay capture" in out
+    assert "3 requests to the bot" in out
+    assert "POST bot.example/webhook/telegram" in out
+    assert execute(["traffic", "show", str(GOREPLAY), "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [load["requests"] for load in document["inbound"]] == [1, 1, 1]
+    assert document["requests"] == 0

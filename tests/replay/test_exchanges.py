@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from perfscan.replay.exchanges import exchanges, url_of, websockets
+from perfscan.replay.exchanges import exchanges, turned, url_of, websockets
 from perfscan.replay.model import (
     Close,
     Message,
@@ -67,3 +67,32 @@ def test_a_session_has_its_messages_with_their_index_and_its_end() -> None:
 )
 def test_url_of(scheme: Scheme, host: str, port: int, target: str, expected: str) -> None:
     assert url_of(Open(1, 0, scheme, host, port), target) == expected
+
+
+def test_a_turned_recording_is_what_the_other_party_saw() -> None:
+    other = turned(RECORDING)
+    assert exchanges(other) == ()
+    assert [one.request.target for one in exchanges(other, inbound=True)] == [
+        one.request.target for one in exchanges(RECORDING)
+    ]
+    (session,) = websockets(other, inbound=True)
+    assert [one.direction for one in session.messages] == ["received", "sent"]
+    assert session.close is not None
+    assert session.close.by == "upstream"
+    assert turned(other) == RECORDING
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "query"),
+    [
+        ("/a/b?c=d?e#f", "/a/b", "c=d?e"),
+        ("/", "/", ""),
+        ("", "", ""),
+        ("http://[/x?y", "/x", "y"),
+        ("?only=query", "", "only=query"),
+    ],
+)
+def test_any_target_has_a_path_and_a_query(target: str, path: str, query: str) -> None:
+    recording = Recording(RecordingHeader(), (HTTPS, Request(1, 1, 1, "GET", target)))
+    (exchange,) = exchanges(recording)
+    assert (exchange.path, exchange.query) == (path, query)
