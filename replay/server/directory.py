@@ -16,7 +16,7 @@ from perfscan.replay.server.nearest import describe, nearest
 from perfscan.replay.server.stations import Observe, Station
 from perfscan.replay.server.streams import Greeting, plan_stream
 from perfscan.replay.server.subscriptions import address_units
-from perfscan.replay.server.timeline import Pace, StreamPlayer
+from perfscan.replay.server.timeline import StreamPlayer
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Tuning:
     """How the recorded streams are played."""
 
     rules: MatchRules
-    pace: Pace
+    speed: float = 1.0
     seed: int = 0
     until_ns: int | None = None
     solo: bool = False
@@ -74,6 +74,7 @@ class Directory:
                 self._topics[key.host, unit].append(key)
             if not tuning.solo:
                 self._shared[key] = self._station(draft)
+                draft.let_go()
 
     @property
     def started(self) -> int:
@@ -125,7 +126,7 @@ class Directory:
     def _station(self, draft: Draft, alone: int | None = None) -> Station:
         plan = plan_stream(draft, alone)
         tuning = self._tuning
-        player = StreamPlayer(plan, tuning.pace, tuning.until_ns, tuning.delays(plan.url))
+        player = StreamPlayer(plan, tuning.speed, tuning.until_ns, tuning.delays(plan.url))
         return Station(player, self._alarm, self._observe)
 
     def _find(self, key: Key, *, any_host: bool) -> list[Key]:

@@ -1,6 +1,6 @@
 """Reads the WebSocket traffic of a recording once, in time order: columns instead of messages.
 
-Some 50 bytes are kept of a message; its frame goes to a :class:`Reel` on disk.
+Some 30 bytes are kept of a message; its frame goes to a :class:`Reel` on disk.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class Rows:
     def __init__(self, reel: Reel) -> None:
         self.reel = reel
         self.at_ns = array("q")
-        self.message = array("q")
+        self.message = array("i")
         """Index among the recording's events, or :data:`PING`."""
         self.begin = array("q")
-        self.end = array("q")
+        self.size = array("I")
         """Where the frame stands on the reel."""
         self.begins = bytearray()
         """1 where the message begins an item."""
@@ -58,15 +58,19 @@ class Rows:
         self.at_ns.append(at_ns)
         self.message.append(message)
         self.begin.append(self.reel.add(frame))
-        self.end.append(self.reel.end)
+        self.size.append(len(frame))
         self.begins.append(begins)
+
+    def read(self, row: int) -> bytes:
+        """Return the frame of a row."""
+        return self.reel.read(self.begin[row], self.begin[row] + self.size[row])
 
     def take(self, places: array[int]) -> Rows:
         """Return some of the rows."""
         taken = Rows(self.reel)
-        for name in ("at_ns", "message", "begin", "end"):
+        for name in ("at_ns", "message", "begin", "size"):
             column = getattr(self, name)
-            setattr(taken, name, array("q", map(column.__getitem__, places)))
+            setattr(taken, name, array(column.typecode, map(column.__getitem__, places)))
         taken.begins = bytearray(map(self.begins.__getitem__, places))
         return taken
 
@@ -121,6 +125,16 @@ class Draft:
         case, data = transcript.case(message.data)
         frame = frame_of(data, message.frames)
         self._add(number, case, message, frame, index, begins=is_item or self._begins is None)
+
+    def let_go(self) -> None:
+        """Forget what is needed to plan streams; the sessions stay."""
+        self.rows = Rows(self.rows.reel)
+        self.session, self.case, self.text, self.heard = (
+            array("i"),
+            array("i"),
+            array("q"),
+            bytearray(),
+        )
 
     def _add(
         self,

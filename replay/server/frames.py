@@ -111,7 +111,9 @@ def agree_on_compression(offered: str, recorded: str) -> tuple[str, PerMessageDe
                 agreed, decoder = factory.process_request_params(parameters, [])
             except NegotiationError:
                 continue  # another offer of the client may do
-            if isinstance(decoder, PerMessageDeflate):
+            if isinstance(decoder, PerMessageDeflate) and (
+                decoder.local_max_window_bits >= WINDOW_BITS
+            ):
                 return build_extension([(name, agreed)]), decoder
     except InvalidHeader:
         pass

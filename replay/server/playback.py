@@ -112,7 +112,7 @@ class Playback:
         self.directory = Directory(
             recording,
             Tuning(
-                *(settings.rules, self.pace, settings.seed, settings.until_ns, settings.mock),
+                *(settings.rules, settings.speed, settings.seed, settings.until_ns, settings.mock),
                 delays=partial(
                     message_delays, settings.emulated.faults, settings.seed, patience_ns
                 ),

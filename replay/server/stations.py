@@ -49,7 +49,8 @@ class Portion:
     """Those of which it holds what is wanted, perhaps none of them."""
     data: bytes
     messages: array[int]
-    due_ns: array[int]
+    sent_ns: array[int]
+    """When each of the messages is sent, on the recording's clock."""
 
 
 class Station:
@@ -69,7 +70,7 @@ class Station:
     @property
     def started(self) -> bool:
         """Whether the stream's clock runs."""
-        return self._player.started_ns is not None
+        return self._player.clock is not None
 
     def join(self, listener: Listener) -> None:
         """Let a client hear what comes from now on."""
@@ -111,34 +112,34 @@ class Station:
         return self._portions[key]
 
     def _read(self, rows: range, wanted: Wanted, *, deflated: bool) -> Portion:
-        plan, player = self.plan, self._player
-        begin, end = plan.rows.begin, plan.rows.end
+        plan, sent_ns = self.plan, self._player.sent_ns
+        begin, size = plan.rows.begin, plan.rows.size
         stop = bisect_left(begin, begin[rows.start] + PORTION, rows.start + 1, rows.stop)
         rows = range(rows.start, stop)
         first = begin[rows.start]
-        data = plan.rows.reel.read(first, end[stop - 1])
-        gapless = begin[rows.start + 1 : stop] == end[rows.start : stop - 1]
+        data = plan.rows.reel.read(first, begin[stop - 1] + size[stop - 1])
+        gapless = len(data) == sum(size[rows.start : stop])
         if wanted is None and gapless and not deflated and not plan.has_pings:
             chosen = slice(rows.start, stop)
-            return Portion(rows, data, plan.rows.message[chosen], player.due_ns[chosen])
+            return Portion(rows, data, plan.rows.message[chosen], sent_ns[chosen])
         places = [row for row in rows if wanted is None or plan.gate[row] in wanted]
-        frames = [data[begin[row] - first : end[row] - first] for row in places]
+        frames = [data[begin[row] - first : begin[row] - first + size[row]] for row in places]
         if deflated:
             frames = list(map(self._deflate, frames))
         noted = [row for row in places if plan.rows.message[row] != PING]
         return Portion(
             rows,
             b"".join(frames),
-            array("q", map(plan.rows.message.__getitem__, noted)),
-            array("q", map(player.due_ns.__getitem__, noted)),
+            array("i", map(plan.rows.message.__getitem__, noted)),
+            array("q", map(sent_ns.__getitem__, noted)),
         )
 
     def noted(self, portion: Portion, connection: int, at_ns: int) -> Pushes | None:
         """Return what is to be observed once a portion was written to a client."""
-        start_ns = self._player.started_ns
-        if start_ns is None or not portion.messages:
+        clock = self._player.clock
+        if clock is None or not portion.messages:
             return None
-        return Pushes(connection, at_ns, start_ns, portion.messages, portion.due_ns)
+        return Pushes(connection, at_ns, clock, portion.messages, portion.sent_ns)
 
     def _arm(self) -> None:
         due_ns = self._player.next_due_ns()

@@ -224,5 +224,4 @@ def _greetings(draft: Draft, number: int) -> Iterator[Greeting]:
         return
     rows = draft.rows
     for row in draft.greetings[number]:
-        frame = rows.reel.read(rows.begin[row], rows.end[row])
-        yield Greeting(rows.at_ns[row] - session.opened_ns, frame)
+        yield Greeting(rows.at_ns[row] - session.opened_ns, rows.read(row))

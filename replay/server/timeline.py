@@ -8,6 +8,7 @@ from array import array
 from bisect import bisect_right
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from operator import add
 
@@ -71,43 +72,52 @@ def _recorded_costs(recording: Recording) -> dict[str, list[int]]:
     return costs
 
 
+@dataclass(frozen=True, slots=True)
+class StreamClock:
+    """Turns recorded times of a stream into those of the run."""
+
+    start_ns: int
+    """When the stream began to play."""
+    recorded_ns: int
+    """Which recorded time that was."""
+    speed: float
+
+    def due_ns(self, at_ns: int) -> int:
+        """Return when something is due that was recorded at ``at_ns``."""
+        return self.start_ns + Pace(self.speed)(max(0, at_ns - self.recorded_ns))
+
+
 class StreamPlayer:
     """The position of one recorded stream. Once started it does not wait for anybody."""
 
     def __init__(
         self,
         plan: StreamPlan,
-        pace: Pace,
+        speed: float,
         until_ns: int | None = None,
         delays_ns: Iterable[int] | None = None,
     ) -> None:
         self.plan = plan
-        self.started_ns: int | None = None
-        times: Iterable[int] = (max(0, at - plan.recorded_ns) for at in plan.rows.at_ns)
+        self.clock: StreamClock | None = None
+        """None until the stream begins."""
+        self.sent_ns = plan.rows.at_ns
+        """For each row when it is sent, on the recording's clock."""
         if delays_ns is not None:  # what comes late holds up all that follows
-            times = accumulate(map(add, times, delays_ns), max)
-        self.due_ns = array("q", map(pace, times))
-        """For each row, nanoseconds after the start."""
-        self.end = len(self.due_ns)
+            self.sent_ns = array("q", accumulate(map(add, plan.rows.at_ns, delays_ns), max))
+        self._speed = speed
+        last_ns = None if until_ns is None else plan.recorded_ns + until_ns
+        self.end = len(plan.rows) if last_ns is None else bisect_right(plan.rows.at_ns, last_ns)
         """Rows from here on are not played."""
         self._position = 0
         self._hangups = deque(
-            (
-                bisect_right(plan.rows.at_ns, hangup.at_ns),
-                pace(max(0, hangup.at_ns - plan.recorded_ns)),
-                hangup,
-            )
-            for hangup in plan.hangups
-            if until_ns is None or hangup.at_ns - plan.recorded_ns <= until_ns
+            hangup for hangup in plan.hangups if last_ns is None or hangup.at_ns <= last_ns
         )
-        if until_ns is not None:
-            self.end = bisect_right(plan.rows.at_ns, plan.recorded_ns + until_ns)
 
     def start(self, now_ns: int) -> bool:
         """Let the stream's clock run from now on; False where it does already."""
-        if self.started_ns is not None:
+        if self.clock is not None:
             return False
-        self.started_ns = now_ns
+        self.clock = StreamClock(now_ns, self.plan.recorded_ns, self._speed)
         return True
 
     @property
@@ -117,19 +127,19 @@ class StreamPlayer:
 
     def next_due_ns(self) -> int | None:
         """Return when the next event is due; None before the start and after the last."""
-        due = [self.due_ns[self._position]] if self._position < self.end else []
-        due += [due_ns for _, due_ns, _ in itertools.islice(self._hangups, 1)]
-        return self.started_ns + min(due) if due and self.started_ns is not None else None
+        coming = [self.sent_ns[self._position]] if self.left else []
+        coming += [hangup.at_ns for hangup in itertools.islice(self._hangups, 1)]
+        return self.clock.due_ns(min(coming)) if coming and self.clock is not None else None
 
     def take_due(self, now_ns: int) -> Iterator[range | Hangup]:
         """Yield the rows that are due by now and the hang-ups between them, and move on."""
-        if self.started_ns is None:
+        if self.clock is None:
             return
-        now_ns -= self.started_ns
-        until = bisect_right(self.due_ns, now_ns, self._position, self.end)
-        while self._hangups and self._hangups[0][1] <= now_ns:
-            row, _, hangup = self._hangups.popleft()
-            yield from self._advance(min(row, until))
+        due_ns = self.clock.due_ns
+        until = bisect_right(self.sent_ns, now_ns, self._position, self.end, key=due_ns)
+        while self._hangups and due_ns(self._hangups[0].at_ns) <= now_ns:
+            hangup = self._hangups.popleft()
+            yield from self._advance(min(bisect_right(self.plan.rows.at_ns, hangup.at_ns), until))
             yield hangup
         yield from self._advance(until)
 

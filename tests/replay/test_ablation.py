@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from replay_scenario import SCENARIO
 
 from perfscan.errors import InputError
 from perfscan.replay.ablation import ablation, chosen_switches, variants

@@ -24,7 +24,6 @@ from perfscan.replay.server.draft import websocket_key
 from perfscan.replay.server.frames import parts_of
 from perfscan.replay.server.pushes import Pushes
 from perfscan.replay.server.stations import Station
-from perfscan.replay.server.timeline import Pace
 
 
 class FakeAlarm(Alarm):
@@ -126,5 +125,5 @@ def air(
     def observe(event: Observed | Pushes) -> None:
         seen.extend(event if isinstance(event, Pushes) else [event])
 
-    tuning = Tuning(rules, Pace(1), solo=solo)
+    tuning = Tuning(rules, solo=solo)
     return Air(Directory(recording, tuning, alarm, observe), alarm, seen, recording)

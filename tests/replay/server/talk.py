@@ -86,8 +86,7 @@ def key(value: dict[str, object]) -> str:
 
 
 def frame_at(stream: StreamPlan, row: int) -> bytes:
-    rows = stream.rows
-    return rows.reel.read(rows.begin[row], rows.end[row])
+    return stream.rows.read(row)
 
 
 def pushed(stream: StreamPlan) -> list[tuple[int, object]]:

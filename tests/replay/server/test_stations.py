@@ -101,7 +101,7 @@ def test_clients_that_want_the_same_share_a_portion() -> None:
     assert station.portion(range(2), station.wanted(second), deflated=False) is whole
     packed = station.portion(range(2), None, deflated=True)
     assert all(head & 0x40 for head, _ in parts_of(packed.data))
-    assert packed.messages == whole.messages == array("q", [3, 4])
+    assert packed.messages == whole.messages == array("i", [3, 4])
 
 
 def test_pings_are_sent_and_not_counted() -> None:

@@ -75,7 +75,7 @@ def player(
         *("wss://a/", 100 * MS, True, rows, array("i", [0] * len(rows)), (frozenset(),)),
         *(tuple(Hangup(at * MS, None, "") for at in hangups), frozenset()),
     )
-    return StreamPlayer(plan, Pace(speed), None if until_ms is None else until_ms * MS)
+    return StreamPlayer(plan, speed, None if until_ms is None else until_ms * MS)
 
 
 def test_nothing_is_due_before_the_start() -> None:
