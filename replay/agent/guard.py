@@ -1,7 +1,9 @@
 """The guard of a replay without a network namespace: an audit hook that refuses ways out.
 
-It sees everything that goes through Python's own socket and process functions, in every thread. It
-does not see C extensions with sockets of their own, which is why the namespace comes first.
+It sees everything that goes through Python's own socket and process functions, in every thread,
+and uvloop through its loop class. Programs that are not Python are not started at all. It does not
+see what else opens sockets outside of Python: C extensions (pycurl, gRPC, database drivers),
+``ctypes``, and a process that is asked through a Unix socket. So the namespace comes first.
 """
 
 from __future__ import annotations

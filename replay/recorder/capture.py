@@ -30,6 +30,7 @@ class Capture:
         self.counts: Counter[str] = Counter()
         """How many events of each kind were written, by lower-case kind."""
         self.hosts: set[str] = set()
+        """To which the bot connected."""
         self.failures: Counter[str] = Counter()
         self.opaque = 0
         """Bodies whose content coding cannot be undone here."""
@@ -82,7 +83,7 @@ class Capture:
     def _count(self, event: Event) -> None:
         self.counts[type(event).__name__.lower()] += 1
         if isinstance(event, Open):
-            self.hosts.add(event.host)
+            self.hosts |= set() if event.inbound else {event.host}
         elif isinstance(event, Failure):
             self.failures[event.detail] += 1
         elif isinstance(event, Message):

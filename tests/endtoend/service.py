@@ -44,6 +44,15 @@ async def pieces(request: web.Request) -> web.StreamResponse:
     return response
 
 
+async def events(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    for index in range(1000):
+        await response.write(b"data: %d\n\n" % index)
+        await asyncio.sleep(0.02)
+    return response
+
+
 async def nothing(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
@@ -88,6 +97,7 @@ async def main(folder: Path) -> None:
     app = web.Application()
     app.router.add_route("*", "/packed", packed)
     app.router.add_get("/pieces", pieces)
+    app.router.add_get("/events", events)
     app.router.add_get("/nothing", nothing)
     app.router.add_get("/broken", broken)
     app.router.add_get("/ticks", ticks)

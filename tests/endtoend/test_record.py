@@ -22,7 +22,7 @@ from endtoend.recorded import API, SECRET, Record, Service, prepare
 from endtoend.toy import heed_interrupts
 
 from perfscan.replay.exchanges import exchanges, websockets
-from perfscan.replay.model import Close, Failure, Message, Open
+from perfscan.replay.model import Close, Failure, Message, Open, Ping
 from perfscan.replay.recording import read_recording
 
 pytestmark = pytest.mark.endtoend
@@ -364,6 +364,49 @@ def test_bodies_of_every_kind_are_stored_as_the_bot_sees_them(record: Record) ->
     assert len(pieces.pieces) == 3
     assert all(later - before > 5e6 for (before, _), (later, _) in pairwise(pieces.pieces))
     assert not packed.pieces
+
+
+def test_an_event_stream_is_kept_as_far_as_the_bot_heard_it(record: Record) -> None:
+    done = record(
+        """
+        import urllib.request
+        with urllib.request.urlopen("https://api.example.test/events") as stream:
+            print([stream.readline() for _ in range(5)][4].decode())
+        """
+    )
+    assert done.stdout.split() == ["data:", "2"]
+    (found,) = done.requests
+    assert found.response is not None
+    assert found.response.body.startswith(b"data: 0\n\ndata: 1\n\ndata: 2\n\n")
+    assert len(found.response.pieces) >= 3
+    assert sum(size for _, size in found.response.pieces) == len(found.response.body)
+    assert ("Content-Length", str(len(found.response.body))) in found.response.headers
+    (close,) = (event for event in done.recording.events if isinstance(event, Close))
+    assert close.by == "bot"
+    assert "warning" not in done.stderr
+    assert not done.recording.truncated
+
+
+def test_fragments_and_pings_of_both_sides_are_recorded(record: Record) -> None:
+    done = record(
+        """
+        import json, websockets.sync.client
+        url = "wss://stream.example.test/ticks?n=1&every=0.5"
+        with websockets.sync.client.connect(url, ping_interval=None, compression=None) as stream:
+            stream.send(['{"id": 1,', '"method": "x"}'])
+            stream.ping(b"token=secret-in-a-ping").wait()
+            for _ in range(3):
+                stream.recv()
+        """
+    )
+    assert done.status == 0, done.stderr
+    (session,) = websockets(done.recording)
+    assert session.messages[0].data == '{"id": 1,"method": "x"}'
+    assert session.messages[0].frames[:2] == (9, 14)
+    pings = [event for event in done.recording.events if isinstance(event, Ping)]
+    (own,) = (ping for ping in pings if ping.direction == "sent")
+    assert own.data.startswith(b"token=REDACTED-token-")
+    assert any(ping.direction == "received" for ping in pings)  # the service's heartbeat
 
 
 def test_what_breaks_is_recorded_and_told(record: Record) -> None:

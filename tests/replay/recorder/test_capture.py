@@ -28,9 +28,10 @@ def test_events_are_on_disk_at_once_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     taken = capture(path, API_KEY="very-secret-value")
     taken.add(Open(1, 0, "https", "api.example.com", 443))
+    taken.add(Open(2, 0, "http", "users.come.here", 9000, inbound=True))
     taken.add(Message(1, 1, "received", "very-secret-value", heard=False))
     taken.add(Failure(1, 2, "reset"))
-    assert len(read_recording(path).events) == 3
+    assert len(read_recording(path).events) == 4
     taken.opaque = 2
     taken.finish()
     recording = read_recording(path)
@@ -42,7 +43,7 @@ def test_events_are_on_disk_at_once_and_counted(tmp_path: Path) -> None:
         "1 of the messages arrived while the bot was away or busy (heard=false)",
     )
     assert taken.hosts == {"api.example.com"}
-    assert (taken.counts["open"], taken.failures["reset"]) == (1, 1)
+    assert (taken.counts["open"], taken.failures["reset"]) == (2, 1)
 
 
 def test_after_a_refusal_the_file_is_gone_and_stays_gone(tmp_path: Path) -> None:
