@@ -255,7 +255,9 @@ def replay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
     authority = Authority.create(folder / "ca")
     with (
         open_network(toy_recording(), folder / "network") as network,
-        ServerProcess(scenario, network, authority, folder, speed=1, seed=1, until_s=None),
+        ServerProcess(
+            scenario, scenario.recording, network, authority, folder, speed=1, seed=1, until_s=None
+        ),
     ):
         environment = bot_environment(
             {"PATH": os.environ["PATH"]},
