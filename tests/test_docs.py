@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 import runpy
 from pathlib import Path
+from typing import get_args
 
 from perfscan.cli.main import execute
+from perfscan.replay.faults import read_faults
+from perfscan.replay.model import FaultKind
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -33,6 +36,13 @@ def test_every_command_of_the_readme_exists() -> None:
 
 
 KNOWN = {"analyze", "rules", "record", "traffic", "bench", "report", "demo"}
+
+
+def test_every_fault_is_explained_and_every_example_can_be_used() -> None:
+    page = (ROOT / "docs" / "faults.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)
+    explained = read_faults(spec.replace("HOST", "api.example.com") for spec in rows)
+    assert {fault.kind for fault in explained} == set(get_args(FaultKind))
 
 
 def test_links_lead_somewhere() -> None:

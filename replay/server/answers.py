@@ -215,6 +215,7 @@ def join_batch(asked: Asked, parts: Sequence[Answer]) -> Answer:
         body_ns=max(part.body_ns for part in parts),
         closes=any(part.closes for part in parts),
         broke=first.broke,
+        encoding=first.encoding,
         miss=missed[0] if missed else None,
     )
 
