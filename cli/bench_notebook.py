@@ -134,7 +134,8 @@ class Notebook:
         if not switches:
             return None
         kept = switches if finished else ()
-        return ablation(self._variants, kept, self._scenario, self._order.seed)
+        disturbed, seed = bool(self._faults), self._order.seed
+        return ablation(self._variants, kept, self._scenario, seed, disturbed=disturbed)
 
 
 def _outside(scenario: Scenario) -> tuple[str, ...]:

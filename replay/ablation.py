@@ -77,9 +77,16 @@ def _switched(side: Implementation, off: frozenset[str]) -> Implementation:
 
 
 def ablation(
-    runs: Mapping[str, Sequence[Run]], switches: Sequence[str], scenario: Yardstick, seed: int = 0
+    runs: Mapping[str, Sequence[Run]],
+    switches: Sequence[str],
+    scenario: Yardstick,
+    seed: int = 0,
+    *,
+    disturbed: bool = False,
 ) -> Ablation:
     """Say what each switch brought, from the runs of every variant; a run's pair is its round.
+
+    ``disturbed`` says that faults were injected.
 
     The primary metric is judged as in a comparison, corrected for the number of switches (Holm).
     """
@@ -109,7 +116,10 @@ def ablation(
                 judged.get(("without", name)),
                 judged.get(("alone", name)),
                 _others(series["without", name], scenario, seed),
-                same_work=all(equivalence(pairs[kind, name]).same for kind in ("without", "alone")),
+                same_work=all(
+                    equivalence(pairs[kind, name], disturbed=disturbed).same
+                    for kind in ("without", "alone")
+                ),
             )
             for name in switches
         ),

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 from endtoend.serving import MS, Seen, get, recording, run, serving
+from websockets.asyncio.client import connect
 
 from perfscan.replay.certificates import Authority
 from perfscan.replay.model import (
@@ -19,6 +20,7 @@ from perfscan.replay.model import (
     Event,
     Failure,
     MatchRules,
+    Message,
     Open,
     Request,
     Response,
@@ -112,6 +114,26 @@ def test_recorded_time_is_taken(fast: bool) -> None:
     assert second.end_ns - second.at_ns >= 40 * MS - MS
     for served in seen.of(Served):
         assert served.at_ns >= served.due_ns - MS
+
+
+def test_a_new_websocket_costs_what_it_cost_in_the_recording() -> None:
+    upgrade = (("Upgrade", "websocket"),)
+    traffic = recording(
+        Open(1, 0, "http", "api.example", 80, 40 * MS, 20 * MS),
+        Request(1, 1, 60 * MS, "GET", "/ws", upgrade),
+        Response(1, 1, 70 * MS, 70 * MS, 101, upgrade),
+        Message(1, 80 * MS, "received", "tick"),
+    )
+
+    async def main() -> Seen:
+        async with serving(traffic) as (port, seen, _):
+            async with connect("ws://api.example/ws", host="127.0.0.1", port=port):
+                pass
+            return seen
+
+    seen = run(main())
+    (opened,), (served,) = seen.of(Open), seen.of(Served)
+    assert served.due_ns - opened.at_ns >= 70 * MS
 
 
 def test_speed_divides_recorded_time() -> None:
