@@ -7,6 +7,7 @@ import socket
 from collections.abc import Awaitable, Callable
 
 FAREWELL_S = 2.0
+PAUSE_S = 0.05
 
 
 class Listener:
@@ -25,7 +26,11 @@ class Listener:
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            accepted, _ = await loop.sock_accept(self._listener)
+            try:
+                accepted, _ = await loop.sock_accept(self._listener)
+            except OSError:  # out of descriptors, or the client has gone already
+                await asyncio.sleep(PAUSE_S)
+                continue
             accepted.setblocking(False)
             # asyncio leaves this out for listeners made without a protocol number, and Nagle's
             # algorithm then holds answers back for 40 ms.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import secrets
 import shutil
 import signal
@@ -164,6 +165,7 @@ async def _run(
             f"cannot start {command[0]!r}: {error.strerror}",
             remedy="give a command that exists after --",
         ) from error
+    _raise_limit_of_descriptors()
     received: list[int] = []
 
     def forward(number: int) -> None:
@@ -180,6 +182,12 @@ async def _run(
         for number in FORWARDED:
             loop.remove_signal_handler(number)
     return (code if code >= 0 else 128 - code), bool(received)
+
+
+def _raise_limit_of_descriptors() -> None:
+    """Allow for two connections per connection of the bot, which has its own limit already."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _wait(bot: asyncio.subprocess.Process, capture: Capture) -> int:

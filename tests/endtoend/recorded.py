@@ -72,13 +72,15 @@ def record_bot(
     *options: str,
     stdin: str = "",
     arguments: tuple[str, ...] = (),
-    **environment: str,
+    limit: int | None = None,
 ) -> Recorded:
-    """Record a bot given as source to its end."""
+    """Record a bot given as source to its end; with ``limit`` on open files at first."""
     command = prepare(folder, service, source, *options, arguments=arguments)
+    if limit:
+        command = ["sh", "-c", f'ulimit -S -n {limit}; exec "$@"', "sh", *command]
     done = subprocess.run(
         command,
-        env={**os.environ, "SERVICE_TOKEN": SECRET, **environment},
+        env={**os.environ, "SERVICE_TOKEN": SECRET},
         input=stdin,
         capture_output=True,
         text=True,

@@ -409,6 +409,28 @@ def test_fragments_and_pings_of_both_sides_are_recorded(record: Record) -> None:
     assert any(ping.direction == "received" for ping in pings)  # the service's heartbeat
 
 
+def test_many_connections_at_once_are_recorded(record: Record) -> None:
+    done = record(
+        """
+        import asyncio, resource
+        print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        async def main():
+            opened = [await asyncio.open_connection("api.example.test", 80) for _ in range(300)]
+            for number, (_, writer) in enumerate(opened):
+                writer.write(b"GET /%d HTTP/1.1\\r\\nHost: api.example.test\\r\\n\\r\\n" % number)
+            answers = [await reader.readline() for reader, _ in opened]
+            print(len(answers), set(answers))
+            for _, writer in opened:
+                writer.close()
+        asyncio.run(main())
+        """,
+        limit=400,
+    )
+    assert done.stdout == "400\n300 {b'HTTP/1.1 200 OK\\r\\n'}\n", done.stderr
+    assert len(done.requests) == 300
+    assert len({found.open.connection for found in done.requests}) == 300
+
+
 def test_what_breaks_is_recorded_and_told(record: Record) -> None:
     done = record(
         """
