@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perfscan import __version__
+from perfscan.cli.bench_scan import scan_sides
 from perfscan.replay import namespace
 from perfscan.replay.ablation import ablation
 from perfscan.replay.calibration import quote_calibration
@@ -174,22 +171,3 @@ def describe_method(order: Order, lanes: int, *, pinned: bool) -> dict[str, Any]
         "guard": "network namespace" if isolated else "hook in the interpreter",
         "agent": "event loops watched" if order.vitals else "guard only",
     }
-
-
-def scan_sides(scenario: Scenario) -> dict[str, Any]:
-    """Return the findings of both sides, each as ``perfscan.findings/1``."""
-    return {
-        side.name: scan_folder(side.directory) for side in (scenario.original, scenario.optimized)
-    }
-
-
-def scan_folder(folder: Path) -> dict[str, Any]:
-    """Scan a folder and return its findings as ``perfscan.findings/1``."""
-    from perfscan.analyzers.engine import analyze
-    from perfscan.reports.findings_json import render
-
-    started, folder = time.perf_counter(), folder.resolve()
-    analysis = analyze([folder], root=folder)
-    findings = render(analysis, version=__version__, seconds=time.perf_counter() - started)
-    document: dict[str, Any] = json.loads(findings)
-    return document

@@ -76,6 +76,19 @@ def status_of(result: Any, inconclusive: str | None) -> Status:
     return Status.FINDINGS if missed or worse else Status.OK
 
 
+def kept_folder(keep: Path) -> Path:
+    """Return the folder in which the user wants to keep the files of the runs."""
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot keep runs here: {error.strerror}", where=str(keep)) from error
+    if any(keep.iterdir()):
+        raise InputError(
+            "this folder holds something already", where=str(keep), remedy="name a new one"
+        )
+    return keep.resolve()
+
+
 def next_free(path: Path) -> Path:
     """Return ``path``, or ``run-2.json``, ``run-3.json`` ... so that no earlier result is lost."""
     number, free = 1, path

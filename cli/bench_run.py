@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from perfscan.cli.bench_notebook import Notebook, describe_method
+from perfscan.cli.bench_output import kept_folder
 from perfscan.cli.progress import Progress
 from perfscan.errors import InputError
 from perfscan.replay import namespace, spinners
@@ -18,7 +19,15 @@ from perfscan.replay.doubts import BUSY_BEFORE
 from perfscan.replay.faults import read_faults
 from perfscan.replay.latency import with_latency
 from perfscan.replay.load import multiply, with_load
-from perfscan.replay.model import Implementation, Recording, Result, Run, Scenario, Side
+from perfscan.replay.model import (
+    ComputeScenario,
+    Implementation,
+    Recording,
+    Result,
+    Run,
+    Scenario,
+    Side,
+)
 from perfscan.replay.network import open_network
 from perfscan.replay.placement import available_cpus, placement
 from perfscan.replay.processes import busy_share
@@ -26,7 +35,7 @@ from perfscan.replay.recording import read_recording, write_recording
 from perfscan.replay.result import read_result
 from perfscan.replay.resume import demand_same, finished_pairs
 from perfscan.replay.runner import WARM_UP_S, Plan, run_bench
-from perfscan.replay.scenario import read_scenario
+from perfscan.replay.scenario import read_bench
 from perfscan.replay.schedule import SIDES, Slot, pair_batches, round_batches
 from perfscan.replay.scratch import scratch_folder
 from perfscan.replay.services import Templates, prepare_services
@@ -70,13 +79,20 @@ class Order:
 
 
 def run(
-    order: Order, scenario: Scenario | None = None, commits: tuple[str, str] | None = None
+    order: Order,
+    scenario: Scenario | ComputeScenario | None = None,
+    commits: tuple[str, str] | None = None,
 ) -> Result:
     """Carry out ``order``. The result is on disk after every run, also when interrupted.
 
     ``scenario`` stands in for the one that the order names, of which it holds two ``commits``.
     """
-    scenario = _with_after(scenario or read_scenario(order.scenario), order.after)
+    scenario = scenario or read_bench(order.scenario)
+    if isinstance(scenario, ComputeScenario):
+        from perfscan.cli.bench_compute import run_compute
+
+        return run_compute(order, scenario)
+    scenario = _with_after(scenario, order.after)
     emulated = scenario.emulated.with_faults(read_faults(order.faults))
     scenario = replace(scenario, emulated=emulated)
     if order.ablate is not None:
@@ -192,7 +208,7 @@ def _take_over(order: Order, saved: Result, notebook: Notebook) -> tuple[Run, ..
 
 
 def _setup(order: Order, scenario: Scenario, recording: Recording, scratch: Path) -> Setup:
-    folder = _kept(order.keep) if order.keep else scratch
+    folder = kept_folder(order.keep) if order.keep else scratch
     sides: Mapping[Side, Implementation] = {
         "original": scenario.original,
         "optimized": scenario.optimized,
@@ -240,19 +256,6 @@ def _warnings(recording: Recording, scenario: Scenario) -> list[str]:
     if reason := namespace.unavailable():
         found.append(f"warning: no network namespace ({reason}); only the hook guards the bots")
     return found
-
-
-def _kept(keep: Path) -> Path:
-    """Return the folder in which the user wants to keep the files of the runs."""
-    try:
-        keep.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot keep runs here: {error.strerror}", where=str(keep)) from error
-    if any(keep.iterdir()):
-        raise InputError(
-            "this folder holds something already", where=str(keep), remedy="name a new one"
-        )
-    return keep.resolve()
 
 
 def _templates(scenario: Scenario, recording: Recording, folder: Path, order: Order) -> Templates:

@@ -90,6 +90,5 @@ class Progress:
             for side in ("original", "optimized")
         }
         going = " · ".join(f"{side} {count} effects" for side, count in effects.items())
-        return (
-            f"{self._landed}/{self._runs} runs, {len(now)} under way · {going} · {left:.0f} s left"
-        )
+        under_way = f", {len(now)} under way · {going}" if now else ""
+        return f"{self._landed}/{self._runs} runs{under_way} · {left:.0f} s left"

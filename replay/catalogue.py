@@ -71,6 +71,8 @@ METRICS: dict[str, Metric] = {
     "rss_growth_mb_per_min": Metric("Memory growth per minute", "MB", role="cost"),
     "cpu_s": Metric("CPU time", "s", role="cost"),
     "startup_s": Metric("Start to first request", "s", role="cost"),
+    "import_s": Metric("Import", "s", role="cost"),
+    "first_call_ms": Metric("First call", "ms", role="cost"),
     "descriptors_max": Metric("Most open descriptors", "count", role="cost"),
     "threads_max": Metric("Most threads", "count", role="cost"),
     "processes_max": Metric("Most processes", "count", role="cost"),
@@ -89,6 +91,12 @@ METRICS: dict[str, Metric] = {
     "load_end": Metric("Load at the end of the run", "count", role="schedule"),
 }
 
+
+_OF_CALLS = {
+    "call_ms": Metric("Time per call", "ms"),
+    "peak_alloc_mb": Metric("Peak memory of a call", "MB", role="cost"),
+}
+"""Metrics of functions, each given for every number of rows: ``call_ms.1000``."""
 
 _PER_ITEM = "_per_item"
 TOTALS = (
@@ -111,5 +119,10 @@ def describe(name: str) -> Metric:
         total = name.removesuffix(_PER_ITEM)
         about = describe(total)
         return replace(about, label=f"{about.label} / item", counted=False, total=total)
+    prefix, _, rows = name.partition(".")
+    if prefix in _OF_CALLS and (rows == "all" or rows.isdigit()):
+        about = _OF_CALLS[prefix]
+        size = f"{int(rows):,}" if rows.isdigit() else rows
+        return replace(about, label=f"{about.label}, {size} rows")
     own = Metric(name.replace("_", " ").capitalize(), "count", role="traffic", counted=True)
     return METRICS.get(name, own)

@@ -20,6 +20,7 @@ from perfscan.replay.model import (
     Claim,
     ClaimResult,
     Comparison,
+    ComputeScenario,
     Difference,
     Doubt,
     Equivalence,
@@ -175,6 +176,32 @@ def describe_scenario(scenario: Scenario) -> dict[str, Any]:
         "critical_path": [list(stage) for stage in scenario.critical_path],
         "implementations": {
             side.name: _describe_implementation(side)
+            for side in (scenario.original, scenario.optimized)
+        },
+    }
+
+
+def describe_compute(scenario: ComputeScenario) -> dict[str, Any]:
+    """Return what a result keeps of a scenario that compares functions."""
+    return {
+        "kind": "compute",
+        "name": scenario.name,
+        "title": scenario.title,
+        "path": scenario.path.as_posix(),
+        "primary": scenario.primary,
+        "threshold": scenario.threshold,
+        "simulated": scenario.simulated,
+        "sizes": list(scenario.sizes),
+        "tolerance": scenario.tolerance,
+        "repeat_s": scenario.repeat_s,
+        "targets": dict(scenario.targets),
+        "implementations": {
+            side.name: {
+                "function": side.function,
+                "arguments": dict(side.arguments),
+                "directory": side.directory.name,
+                "environment": sorted(side.environment),
+            }
             for side in (scenario.original, scenario.optimized)
         },
     }

@@ -8,10 +8,14 @@ from typing import Any
 
 from perfscan.quantities import count, percent
 from perfscan.replay.model import Result
+from perfscan.reports.run_compute import compares_functions, compute_limits, compute_method
+from perfscan.reports.run_words import statistics_sentence
 
 
 def method(result: Result) -> list[str]:
     """Return sentences on the design and the statistics."""
+    if compares_functions(result):
+        return compute_method(result)
     how = result.method
     side_by_side = int(how.get("lanes") or 1) > 1
     order = (
@@ -34,10 +38,7 @@ def method(result: Result) -> list[str]:
         "Latency counts from the intended time of the stimulus to the last byte of the effect's "
         "request, so time in a queue is included; an effect that a service refused and that was "
         f"sent again counts once; later than {items.get('deadline_s', 60):g} s is missed.",
-        "Statistics: the unit is the pair, never the item. Median of the log ratios; exact "
-        "order-statistic interval up to 12 pairs, seeded bootstrap above. Improved or regressed "
-        f"needs an interval without 1, a change over {_threshold(result)} and over the noise, both "
-        "slots, and outside the primary metric Holm's correction.",
+        statistics_sentence(result),
         *_faults(how),
         "Noise: each run divided by its neighbour of the same side, the last of one pair and the "
         "first of the next.",
@@ -135,6 +136,8 @@ def machine(result: Result) -> list[str]:
 
 def limits(result: Result) -> list[str]:
     """Return sentences on what the figures do not say."""
+    if compares_functions(result):
+        return compute_limits(result)
     recording = result.recording
     lines = [
         f"Limits: one recording ({count(float(recording.get('items') or 0))} items, "
@@ -153,7 +156,9 @@ def reproduce(result: Result) -> list[str]:
     how = result.method
     words = ["perfscan", "bench", "replay", str(result.scenario.get("path", "scenario.yaml"))]
     words += ["--pairs", str(how.get("pairs") or result.comparison.pairs)]
-    words += ["--lanes", str(how.get("lanes") or 1), "--seed", str(how.get("seed") or 0)]
+    if not compares_functions(result):
+        words += ["--lanes", str(how.get("lanes") or 1)]
+    words += ["--seed", str(how.get("seed") or 0)]
     if float(how.get("speed") or 1.0) != 1.0:
         words += ["--speed", f"{float(how['speed']):g}"]
     if float(how.get("load") or 1.0) != 1.0:
@@ -175,10 +180,6 @@ def reproduce(result: Result) -> list[str]:
         shlex.join([*words, "-o", "run.json"]),
         "perfscan report build run.json --format markdown -o report.md",
     ]
-
-
-def _threshold(result: Result) -> str:
-    return percent(float(result.scenario.get("threshold") or 0.05))
 
 
 def _of(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -193,7 +193,7 @@ def checks(result: Result) -> list[Check]:
     both = [] if result.method.get("only") else [_same_work(result), _pairs(result)]
     return [
         *both,
-        _matching(result),
+        *_matching(result),
         *_noise(result),
         *_schedule(result),
         _guard(result),
@@ -222,17 +222,15 @@ def _pairs(result: Result) -> Check:
     return Check("Pairs", done >= max(wanted, 1), text)
 
 
-def _matching(result: Result) -> Check:
+def _matching(result: Result) -> list[Check]:
+    if result.scenario.get("kind") == "compute":
+        return []
     missed = sum(len(run.misses) for run in result.runs)
     if not missed:
-        return Check("Matching", True, "every request was answered from the recording")
+        return [Check("Matching", True, "every request was answered from the recording")]
     runs = sum(bool(run.misses) for run in result.runs)
-    return Check(
-        "Matching",
-        False,
-        f"{count(missed)} {plural('request', missed)} in {count(runs)} {plural('run', runs)} "
-        "had no recorded answer",
-    )
+    text = f"{count(missed)} {plural('request', missed)} in {count(runs)} {plural('run', runs)}"
+    return [Check("Matching", False, f"{text} had no recorded answer")]
 
 
 def _noise(result: Result) -> list[Check]:
@@ -280,6 +278,17 @@ def verdict_word(metric: MetricComparison) -> str:
     if metric.target_met is None:
         return metric.verdict
     return f"{metric.verdict}, target {metric.target_met}"
+
+
+def statistics_sentence(result: Result) -> str:
+    """Say how a verdict comes about."""
+    threshold = percent(float(result.scenario.get("threshold") or 0.05))
+    return (
+        "Statistics: the unit is the pair, never the item. Median of the log ratios; exact "
+        "order-statistic interval up to 12 pairs, seeded bootstrap above. Improved or regressed "
+        f"needs an interval without 1, a change over {threshold} and over the noise, both "
+        "slots, and outside the primary metric Holm's correction."
+    )
 
 
 def plural(word: str, number: float) -> str:

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -41,17 +40,17 @@ class ComputeSetup:
     python: str = sys.executable
 
 
-def run_compute_trial(slot: Slot, setup: ComputeSetup, interrupted: threading.Event) -> Run:
+def run_compute_trial(slot: Slot, setup: ComputeSetup) -> Run:
     """Make one run. A function that fails gives a Run that is not ok.
 
     Metrics: ``call_ms.N`` (median over the calls with N rows), ``peak_alloc_mb.N``,
-    ``first_call_ms`` (the very first call: it compiles and fills caches), ``import_s``, ``cpu_s``
-    and ``peak_rss_mb`` of the process.
+    ``first_call_ms`` (the very first call: it compiles and fills caches), ``import_s``, and
+    ``peak_rss_mb`` of the process.
     """
-    folder = setup.folder / f"{slot.side}-{slot.pair}"
+    folder = setup.folder / slot.folder
     results = folder / "results"
     results.mkdir(parents=True, exist_ok=True)
-    problem, usage = _run_worker(slot.side, setup, folder, results, interrupted)
+    problem, usage = _run_worker(slot.side, setup, folder, results)
     answer = _answer(folder / "answer.json")
     problem = problem or answer.get("problem", "")
     log = (folder / "log").read_text("utf-8", "replace").splitlines()[-LOG_LINES:]
@@ -74,7 +73,7 @@ def size_name(size: int) -> str:
 
 
 def _run_worker(
-    side: Side, setup: ComputeSetup, folder: Path, results: Path, interrupted: threading.Event
+    side: Side, setup: ComputeSetup, folder: Path, results: Path
 ) -> tuple[str, dict[str, float]]:
     """Return why the run failed, or an empty string, and what the process used."""
     scenario = setup.scenario
@@ -97,17 +96,14 @@ def _run_worker(
         process = stack.enter_context(_started(command, callee, setup.prepared[side], folder))
         try:
             tree = ProcessTree(process.pid)
-            while process.poll() is None and not interrupted.is_set():
+            while process.poll() is None:
                 tree.sample()
                 time.sleep(POLL_S)
         finally:
-            stop(process, patience_s=0.0 if interrupted.is_set() else 1.0)
-    if interrupted.is_set():
-        return "interrupted", {}
+            stop(process, patience_s=0.0)
     if process.returncode not in (0, 1):
         return f"the function's process ended early ({describe_end(process.returncode)})", {}
-    used = tree.metrics()
-    return "", {name: used[name] for name in ("cpu_s", "peak_rss_mb")}
+    return "", {"peak_rss_mb": tree.metrics()["peak_rss_mb"]}
 
 
 def _started(

@@ -75,7 +75,7 @@ def compute_metrics(sizes: tuple[int, ...]) -> tuple[str, ...]:
     return (
         *(f"call_ms.{size}" for size in rows),
         *(f"peak_alloc_mb.{size}" for size in rows),
-        *("first_call_ms", "import_s", "cpu_s", "peak_rss_mb"),
+        *("first_call_ms", "import_s", "peak_rss_mb"),
     )
 
 
