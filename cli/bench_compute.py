@@ -19,7 +19,7 @@ from perfscan.replay.compare import compare
 from perfscan.replay.compute.bench import run_compute_bench
 from perfscan.replay.compute.data import read_data, rows
 from perfscan.replay.compute.trial import ComputeSetup
-from perfscan.replay.doubts import Circumstances
+from perfscan.replay.doubts import BUSY_BEFORE, Circumstances
 from perfscan.replay.model import ComputeScenario, Result, Run
 from perfscan.replay.placement import available_cpus
 from perfscan.replay.processes import busy_share, machine_load, shares
@@ -60,11 +60,11 @@ def run_compute(order: Order, scenario: ComputeScenario) -> Result:
                 quiet=order.quiet,
             )
         )
-        notebook.busy_before = busy_share()
+        notebook.busy_before = busy = busy_share()
         before = machine_load()
-        cpus = available_cpus()
-        spins = order.spin and spinners.possible()
-        spun = stack.enter_context(spinners.spinning(cpus) if spins else nullcontext())
+        spins = busy <= BUSY_BEFORE if order.spin is None else order.spin
+        spinning = spinners.spinning(available_cpus())
+        spun = stack.enter_context(spinning if spins and spinners.possible() else nullcontext())
 
         def land(run: Run) -> None:
             notebook.save(run)
@@ -84,6 +84,8 @@ def _refuse_what_is_for_bots(order: Order) -> None:
         "--resume": order.resume,
         "--ablate": order.ablate is not None,
         "--speed": order.speed != 1.0,
+        "--load": order.load != 1.0,
+        "--fault": order.faults,
         "--lanes": (order.lanes or 1) > 1,
     }
     for option, value in given.items():

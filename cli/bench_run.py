@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from perfscan.cli.bench_notebook import Notebook, describe_method
 from perfscan.cli.bench_output import kept_folder
@@ -44,6 +45,7 @@ from perfscan.replay.work import stimuli
 from perfscan.replay.workspace import prepare
 
 START_AND_STOP_S = 4.0
+AnyScenario = TypeVar("AnyScenario", Scenario, ComputeScenario)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def run(
     if isinstance(scenario, ComputeScenario):
         from perfscan.cli.bench_compute import run_compute
 
-        return run_compute(order, scenario)
+        return run_compute(order, _with_after(scenario, order.after))
     scenario = _with_after(scenario, order.after)
     emulated = scenario.emulated.with_faults(read_faults(order.faults))
     scenario = replace(scenario, emulated=emulated)
@@ -274,7 +276,7 @@ def _templates(scenario: Scenario, recording: Recording, folder: Path, order: Or
         )
 
 
-def one_side_twice(scenario: Scenario, side: str) -> Scenario:
+def one_side_twice(scenario: AnyScenario, side: str) -> AnyScenario:
     """Return the scenario with ``side`` on both sides."""
     both = scenario.original if side == "original" else scenario.optimized
     return replace(
@@ -284,7 +286,7 @@ def one_side_twice(scenario: Scenario, side: str) -> Scenario:
     )
 
 
-def _with_after(scenario: Scenario, after: str) -> Scenario:
+def _with_after(scenario: AnyScenario, after: str) -> AnyScenario:
     """Let ``after`` name the side that runs as the changed one."""
     if after == "optimized":
         return scenario

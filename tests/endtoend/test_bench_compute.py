@@ -152,3 +152,9 @@ def mean_of_windows(prices, period):
     done, _ = bench.run("--pairs", "1")
     assert done.status == 3
     assert "OSError" in done.err
+
+
+def test_a_function_compared_with_itself_is_not_faster(bench: Bench) -> None:
+    done, run = bench.run("--quick", "--after", "original")
+    assert run["verdict"] in ("no change found", "inconclusive"), run["comparison"]
+    assert done.status in (0, 3)
