@@ -137,13 +137,13 @@ def serve(
     from perfscan.replay.exchanges import outbound, turned
     from perfscan.replay.faults import read_faults
     from perfscan.replay.model import Emulated
-    from perfscan.replay.recording import read_recording
+    from perfscan.replay.recording_store import open_recording
     from perfscan.replay.server.mock import play_mock
     from perfscan.replay.server.playback import Settings
 
     if speed <= 0:
         raise InputError("the speed must be above 0", where="--speed", remedy="give 1 or 10, say")
-    recording = read_recording(file)
+    recording = open_recording(file)
     _refuse_empty(recording, file)
     if not outbound(recording):
         recording = turned(recording)

@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from perfscan.errors import InputError
-from perfscan.replay.model import Miss, Observed, Recording, Served
+from perfscan.replay.event_loop import new_event_loop
+from perfscan.replay.model import Miss, Recording, Served
+from perfscan.replay.server.answers import Answer
 from perfscan.replay.server.playback import Settings
-from perfscan.replay.server.turn import observing
+from perfscan.replay.server.turn import Seen, Turn
 from perfscan.replay.server.upstream import Upstream
 
 Say = Callable[[str], None]
@@ -29,21 +31,22 @@ def play_mock(recording: Recording, port: int, settings: Settings, say: Say) -> 
         raise InputError(
             f"cannot listen on port {port}: {error.strerror}", remedy="choose another --port"
         ) from error
-    with listener:
-        return asyncio.run(_play(recording, listener, replace(settings, mock=True), say))
+    with listener, asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(_play(recording, listener, replace(settings, mock=True), say))
 
 
 async def _play(
     recording: Recording, listener: socket.socket, settings: Settings, say: Say
 ) -> Mapping[str, float]:
-    def tell(event: Observed) -> None:
-        if isinstance(event, Served) and event.miss is not None:
-            say(_describe(event.miss))
+    def tell(seen: Seen) -> None:
+        told = seen.answer if isinstance(seen, Turn) else seen
+        if isinstance(told, Answer | Served) and told.miss is not None:
+            say(_describe(told.miss))
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    upstream = Upstream(recording, settings, report=observing(tell))
+    upstream = Upstream(recording, settings, report=tell)
     upstream.listen(listener, port=None, tls=False)
     say(f"listening on http://127.0.0.1:{listener.getsockname()[1]} (Ctrl-C ends it)")
     await stop.wait()
