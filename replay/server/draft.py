@@ -159,12 +159,9 @@ def read_drafts(recording: Recording, rules: MatchRules, begins: Begins) -> Mapp
     opens: dict[int, Open] = {}
     requests: dict[int, Request] = {}
     talks: dict[int, tuple[Draft, int]] = {}
-    for index, event in select(recording, Open, Request, Response, Message, Ping, Close):
+    for _, event in select(recording, Open, Request, Response):
         connection = event.connection
-        if isinstance(event, Message | Ping | Close):
-            if connection in talks:
-                _note(*talks[connection], index, event)
-        elif isinstance(event, Open):
+        if isinstance(event, Open):
             if not event.inbound:
                 opens[connection] = event
         elif isinstance(event, Request):
@@ -176,6 +173,10 @@ def read_drafts(recording: Recording, rules: MatchRules, begins: Begins) -> Mapp
             draft = drafts.get(key) or drafts.setdefault(key, Draft(key, rules, begins))
             draft.open(session)
             talks[connection] = draft, len(draft.sessions) - 1
+    # Only now, since what came while the bot was away stands before the handshake of its return.
+    for index, event in select(recording, Message, Ping, Close):
+        if event.connection in talks:
+            _note(*talks[event.connection], index, event)
     return drafts
 
 

@@ -162,6 +162,13 @@ def test_what_a_held_stream_noted_belongs_to_the_story_wherever_it_stands() -> N
     assert stream.greetings == ((), ())
 
 
+def test_what_was_noted_under_a_connection_before_its_handshake_is_not_lost() -> None:
+    first = session(1, 0, (10, SENT, subscribe()), (20, RECEIVED, acknowledge(7)))
+    again = session(2, 100, (110, SENT, subscribe()), (120, RECEIVED, acknowledge(7)))
+    noted = Message(2, 60 * MS, "received", json.dumps(notice("n60")), heard=False)
+    assert [at for at, _ in pushed(plan(first, [*again, noted]))] == [60]
+
+
 def test_topics_at_the_same_time_are_different_stories() -> None:
     other = subscribe("slotSubscribe")
     stream = plan(
