@@ -35,9 +35,10 @@ def method(result: Result) -> list[str]:
         + (f"; {load:g} times the recorded items" if load != 1 else "")
         + "; streams run at their recorded times and wait for nobody; "
         f"seed {how.get('seed', 0)}.",
-        "Latency counts from the intended time of the stimulus to the last byte of the effect's "
-        "request, so time in a queue is included; an effect that a service refused and that was "
-        f"sent again counts once; later than {items.get('deadline_s', 60):g} s is missed.",
+        "Latency counts from the intended time of the stimulus (of a cycle, from its first "
+        "request) to the last byte of its effect, so time in a queue is included; an effect that "
+        "a service refused and that was sent again counts once; later than "
+        f"{items.get('deadline_s', 60):g} s is missed.",
         statistics_sentence(result),
         *_faults(how),
         "Noise: each run divided by its neighbour of the same side, the last of one pair and the "

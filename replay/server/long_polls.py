@@ -108,7 +108,6 @@ class UpdateQueue:
 class _Address:
     """One recorded long poll: its queue and what an answer looks like."""
 
-    url: str
     queue: UpdateQueue
     recorded_ns: int
     reason: str
@@ -133,7 +132,7 @@ class LongPolls:
         self._addresses = {
             url: found
             for url, calls in grouped.items()
-            if (found := _read(url, calls, rule, pace, until_ns, quickest)) is not None
+            if (found := _read(calls, rule, pace, until_ns, quickest)) is not None
         }
         self._owner = {
             number: one.queue for one in self._addresses.values() for number in one.queue.untold
@@ -184,7 +183,8 @@ class LongPolls:
             handed=tuple(zip(numbers, handing.dues_ns, strict=True)),
             polled=True,
         )
-        return answer, StreamStart(url, request.at_ns, found.recorded_ns) if first else None
+        stream = self._rule.poll.partition(" ")[2]  # one clock, whatever the token
+        return answer, StreamStart(stream, request.at_ns, found.recorded_ns) if first else None
 
 
 def _address(url: str) -> str:
@@ -193,7 +193,6 @@ def _address(url: str) -> str:
 
 
 def _read(
-    url: str,
     calls: Sequence[Exchange],
     rule: UpdateStimulus,
     pace: Pace,
@@ -223,7 +222,7 @@ def _read(
     response, base_ns = model[0].response, quickest.get(model[0].open.host, 0)
     headers = tuple(pair for pair in response.headers if pair[0].lower() not in _FRAMING)
     queue = UpdateQueue(updates.values(), base_ns, pace)
-    return _Address(url, queue, recorded_ns, response.reason, headers, model[1])
+    return _Address(queue, recorded_ns, response.reason, headers, model[1])
 
 
 def _quickest_ns(recording: Recording) -> dict[str, int]:

@@ -1,0 +1,121 @@
+"""Where one cycle of a bot ends and the next one begins."""
+
+from __future__ import annotations
+
+import pytest
+
+from perfscan.replay.exchanges import exchanges
+from perfscan.replay.model import (
+    CycleEffect,
+    CycleStimulus,
+    Event,
+    Observation,
+    Open,
+    Recording,
+    RecordingHeader,
+    Request,
+    Response,
+)
+from perfscan.replay.stimuli.cycles import Cycles, cycles_of
+
+MS = 1_000_000
+API = "https://api.test"
+
+
+def asked(*calls: tuple[int, str] | tuple[int, str, int]) -> Recording:
+    """Requests of ``(at ms, request, milliseconds until the answer = 10)``; 0 for no answer."""
+    events: list[Event] = [Open(1, 0, "https", "api.test", 443)]
+    for number, (at, request, *after) in enumerate(calls):
+        method, target = request.split(" ")
+        events.append(Request(number, 1, at * MS, method, target))
+        done_ns = (at + (after[0] if after else 10)) * MS
+        if after != [0]:
+            events.append(Response(number, 1, done_ns, done_ns, 200))
+    return Recording(RecordingHeader(), tuple(sorted(events, key=lambda event: event.at_ns)))
+
+
+def spans(
+    recorded: Recording, begins: CycleStimulus, effect: CycleEffect
+) -> list[tuple[int, int | None]]:
+    return [
+        (one.begun_ns // MS, None if one.ended_ns is None else one.ended_ns // MS)
+        for one in cycles_of(exchanges(recorded), begins, effect)
+    ]
+
+
+LIST = CycleStimulus((f"GET {API}/list",))
+ORDER = CycleEffect((f"POST {API}/order",))
+
+
+def test_a_cycle_begins_after_the_effect_of_the_last_one() -> None:
+    recorded = asked(
+        (0, "GET /list"), (20, "POST /order"), (40, "POST /order"),
+        (100, "GET /list"), (120, "POST /order"),
+    )  # fmt: skip
+
+    assert spans(recorded, LIST, ORDER) == [(0, 50), (100, 130)]
+
+
+def test_asking_again_within_a_cycle_begins_none() -> None:
+    recorded = asked((0, "GET /list"), (20, "GET /list"), (40, "POST /order"), (60, "GET /list"))
+
+    assert spans(recorded, LIST, ORDER) == [(0, 50), (60, None)]
+
+
+def test_any_of_several_requests_may_come_first() -> None:
+    begins = CycleStimulus((f"GET {API}/list", f"GET {API}/time"))
+    recorded = asked(
+        (0, "GET /time"), (1, "GET /list"), (20, "POST /order"),
+        (50, "GET /list"), (51, "GET /time"), (70, "POST /order"),
+    )  # fmt: skip
+
+    assert spans(recorded, begins, ORDER) == [(0, 30), (50, 80)]
+
+
+def test_a_pause_parts_cycles_that_ask_for_the_same_many_times() -> None:
+    begins = CycleStimulus((f"GET {API}/*",), pause_s=0.1)
+    effect = CycleEffect((f"GET {API}/*",))
+    recorded = asked(
+        (0, "GET /a"), (12, "GET /b"), (24, "GET /c"),
+        (200, "GET /b"), (212, "GET /a", 150), (230, "GET /c"), (500, "GET /a"),
+    )  # fmt: skip
+
+    assert spans(recorded, begins, effect) == [(0, 34), (200, 362), (500, 510)]
+
+
+def test_no_pause_while_a_request_is_under_way() -> None:
+    begins = CycleStimulus((f"GET {API}/*",), pause_s=0.1)
+    recorded = asked((0, "GET /a", 500), (300, "GET /b"))
+
+    assert spans(recorded, begins, CycleEffect((f"GET {API}/*",))) == [(0, 500)]
+
+
+def test_a_refused_effect_ends_nothing() -> None:
+    recorded = asked((0, "GET /list"), (20, "POST /order", 0), (100, "GET /list"))
+
+    assert spans(recorded, LIST, ORDER) == [(0, None)]
+
+
+@pytest.mark.parametrize(("cycles", "found"), [(None, 3), (2, 2), (9, 3)])
+def test_only_so_many_cycles_count(cycles: int | None, found: int) -> None:
+    rounds = [
+        call
+        for number in range(3)
+        for call in ((100 * number, "GET /list"), (100 * number + 20, "POST /order"))
+    ]
+    kind = Cycles(CycleStimulus(LIST.cycle, cycles=cycles), ORDER)
+
+    assert [one.key for one in kind.found(asked(*rounds))] == ["1", "2", "3"][:found]
+
+
+def test_a_cycle_that_a_run_did_not_begin_was_due_at_the_recorded_rate() -> None:
+    recorded = asked(
+        (0, "GET /list"), (20, "POST /order"), (100, "GET /list"), (120, "POST /order")
+    )
+    run = Observation(asked((1000, "GET /list"), (1020, "POST /order")).events)
+    kind = Cycles(LIST, ORDER)
+
+    assert kind.played(recorded, run) == {1: 1000 * MS, 2: 1100 * MS}
+    assert set(kind.reached(recorded, run)) == {1, 2}
+    cut = Observation(run.events, until_ns=50 * MS)
+    assert set(kind.played(recorded, cut)) == {1}
