@@ -43,13 +43,15 @@ class Entrance:
 
 
 class Inbound:
-    """One entrance; ``port`` is the one that users connect to."""
+    """One entrance; ``url`` is what users connect to."""
 
     def __init__(self, capture: Capture, listener: socket.socket, bot_port: int) -> None:
         self._capture = capture
-        self._bot_port = bot_port
+        self.bot_port = bot_port
         self._listener = Listener(listener, self._serve)
-        self.port = self._listener.port
+        address = listener.getsockname()[0]
+        host = f"[{address}]" if ":" in address else address
+        self.url = f"http://{host}:{self._listener.port}"
 
     async def close(self) -> None:
         """Stop listening and end what is still open."""
@@ -70,12 +72,14 @@ class Inbound:
             return
         head, sent = first
         host, _ = split_host(header(head.headers, "host"))
-        opened = Open(user.number, user.at_ns, "http", host or "localhost", self.port, inbound=True)
+        opened = Open(
+            user.number, user.at_ns, "http", host or "localhost", self._listener.port, inbound=True
+        )
         try:
-            bot, _ = await connect("localhost", self._bot_port)
+            bot, _ = await connect("localhost", self.bot_port)
         except OSError as error:
             reason = error.strerror or str(error)
-            relay.refused(opened, f"the bot does not answer on port {self._bot_port}: {reason}")
+            relay.refused(opened, f"the bot does not answer on port {self.bot_port}: {reason}")
             return
         reader, writer = await asyncio.open_connection(sock=bot, limit=1 << 20)
         await relay.run(opened, reader, writer, sent)

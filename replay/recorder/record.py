@@ -31,6 +31,8 @@ from perfscan.replay.redirection import bot_environment, write_bundle
 from perfscan.replay.scratch import scratch_folder
 
 DEFAULT_PORTS = (80, 443, 8080, 8443, 9443)
+ADDRESSES = "addresses.jsonl"
+"""File in which the agent tells which addresses the bot connected to by number."""
 FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 HOLD_NOTE = "streams were held while the bot was away; its returns cost what the first opening did"
 
@@ -100,22 +102,13 @@ async def _record(plan: Plan, say: Callable[[str], None]) -> Outcome:
             held = None
             if plan.hold_pause_s is not None:
                 held = HeldStreams(capture, dialer, plan.hold_pause_s)
-            addresses = Addresses(folder / "addresses.jsonl")
+            addresses = Addresses(folder / ADDRESSES)
             tap = Tap(capture, dialer, authority, addresses, held)
             inbound = [Inbound(capture, listener, port) for listener, port in doors]
-            for door, (listener, port) in zip(inbound, doors, strict=True):
-                address = listener.getsockname()[0]
-                say(f"users of the bot's port {port} connect to http://{address}:{door.port}")
+            for door in inbound:
+                say(f"users of the bot's port {door.bot_port} connect to {door.url}")
             try:
-                environment = bot_environment(
-                    plan.environment,
-                    mode="record",
-                    ca_bundle=bundle,
-                    hosts=(),
-                    ports=dict.fromkeys(plan.ports, tap.port),
-                    report=folder / "addresses.jsonl",
-                    include_local=plan.include_local,
-                )
+                environment = _environment(plan, tap.port, folder, bundle)
                 status, stopped = await _run(plan.command, environment, capture)
             finally:
                 await asyncio.gather(tap.close(), *(door.close() for door in inbound))
@@ -132,6 +125,18 @@ async def _record(plan: Plan, say: Callable[[str], None]) -> Outcome:
         redactor.counts.total() if redactor else 0,
         held.undelivered if held else 0,
         addresses.missed,
+    )
+
+
+def _environment(plan: Plan, port: int, folder: Path, bundle: Path) -> dict[str, str]:
+    return bot_environment(
+        plan.environment,
+        mode="record",
+        ca_bundle=bundle,
+        hosts=(),
+        ports=dict.fromkeys(plan.ports, port),
+        report=folder / ADDRESSES,
+        include_local=plan.include_local,
     )
 
 
