@@ -115,8 +115,9 @@ def _bootstrap(ordered: Sequence[float], seed: int) -> tuple[float, float]:
     """Return the percentile interval of the median over resamples of ``ordered`` values.
 
     The median of a resample depends on the ranks in its middle alone, so ranks are drawn once for
-    a number of values and serve every metric: 100 times faster than resampling each metric, and
-    with nothing left to compile (``benchmarks/replay/bootstrap.py`` sets it beside numba).
+    a number of values and serve every metric. Side by side that took a 37th of the time of
+    resampling each metric in numpy, a loop compiled by numba three quarters of it, after as long
+    as 560 metrics take for compiling (``benchmarks/replay/bootstrap.py``).
     """
     import numpy as np  # only long benches come here
 
