@@ -53,8 +53,11 @@ def wait_for(port: int, request: bytes) -> None:
     """Return once a server answers."""
     until_s = time.monotonic() + START_LIMIT_S
     while time.monotonic() < until_s:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)) as sock:
-            sock.settimeout(START_LIMIT_S)
+        address = "127.0.0.1", port
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(address, timeout=START_LIMIT_S) as sock,
+        ):
             sock.sendall(request)
             if sock.recv(1):
                 return

@@ -34,7 +34,7 @@ async def fetch(session: aiohttp.ClientSession, address: str) -> None:
 
 async def listen(session: aiohttp.ClientSession, address: str) -> None:
     """Read what is pushed."""
-    async with session.ws_connect(f"ws://{address}/live") as socket:
+    async with session.ws_connect(f"ws://{address}/live", heartbeat=20) as socket:
         async for _ in socket:
             pass
 

@@ -12,7 +12,7 @@ async def listen(port: int, host: str, path: str) -> int:
     """Return how many messages came before the server closed."""
     async with (
         aiohttp.ClientSession(headers={"Host": host}) as session,
-        session.ws_connect(f"ws://127.0.0.1:{port}{path}") as socket,
+        session.ws_connect(f"ws://127.0.0.1:{port}{path}", heartbeat=20) as socket,
     ):
         return sum([1 async for _ in socket])
 
