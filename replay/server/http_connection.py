@@ -339,6 +339,8 @@ class HttpConnection(asyncio.Protocol):
             if turn.ended_ns is None and playback.emulation is not None:
                 turn.ended_ns = delivery.begun_ns
                 playback.emulation.give_up(self)
+            if self._ending:  # nobody is there any more
+                self.abort()
             return False
         turn.begun_ns = None if turn.answer.damage else delivery.begun_ns
         self._finish(turn, playback.active(), delivery.script.size)

@@ -8,6 +8,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,35 @@ def test_a_recorded_failure_is_what_a_failing_service_says() -> None:
     with upstream(traffic, faults("status=500:100%")) as served:
         answer = requests.get(f"{served.address}/a", headers=HEADERS, timeout=2)
     assert (answer.status_code, answer.json()) == (500, {"sorry": 1})
+
+
+def test_all_at_once_is_survived_by_the_server(caplog: pytest.LogCaptureFixture) -> None:
+    """Pipelined, so that what is behind a broken answer is met as well."""
+    specs = ["loss=5%", "jitter=5ms", "slow-body=50kB/s:20%", f"outage={HOST}:100ms-150ms"]
+    specs += [f"{kind}=15%" for kind in ("reset", "stall", "malformed")] + ["status=503:15%"]
+    request = b"".join(
+        b"GET /%s HTTP/1.1\r\nHost: api.example\r\n\r\n" % name for name in (b"a", b"b")
+    )
+
+    def ask(port: int) -> bytes:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", port), timeout=0.4) as client,
+        ):
+            client.sendall(request * 3)
+            client.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: client.recv(65536), b""))
+        return b""
+
+    with upstream(PLAIN, faults(*specs)) as served, ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, [served.port] * 80))
+        deadline = time.monotonic() + 10
+        while (status := served.now())["in_flight"] and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert BODY in b"".join(answers)
+    assert status["faults"] > 0
+    assert (status["misses"], status["in_flight"]) == (0, 0)
+    assert caplog.records == []
 
 
 def test_added_latency_and_jitter() -> None:

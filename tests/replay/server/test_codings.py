@@ -57,3 +57,15 @@ def test_every_piece_can_be_read_when_it_has_come(body: bytes, sizes: list[int])
             at += size
             assert read == body[:at]
         assert reader.eof
+
+
+def test_zstd_pieces_can_be_read_when_they_have_come() -> None:
+    zstandard = pytest.importorskip("zstandard")
+    reader, pieces = zstandard.ZstdDecompressor().decompressobj(), encode("zstd", b"abcdef", (2, 4))
+    assert [reader.decompress(piece) for piece in pieces] == [b"ab", b"cdef"]
+
+
+def test_brotli_pieces_can_be_read_when_they_have_come() -> None:
+    brotli = pytest.importorskip("brotli")
+    reader, pieces = brotli.Decompressor(), encode("br", b"abcdef", (2, 4))
+    assert [reader.process(piece) for piece in pieces] == [b"ab", b"cdef"]
