@@ -131,10 +131,18 @@ def _success(result: Result) -> str:
     before, after = _share(work.original), _share(work.optimized)
     if before is None or after is None:
         return ""
-    same = "What reached the optimized side it did, once and unchanged"
+    same = _unchanged(result)
+    same = same[0].upper() + same[1:]
     if percent(before) == percent(after):
         return f"{same}; both handled {percent(after)} of the items."
     return f"{same}; it handled {percent(after)} of the items, the original {percent(before)}."
+
+
+def _unchanged(result: Result) -> str:
+    """Say what was found the same; under injected faults a side may have missed what it heard."""
+    if result.method.get("faults"):
+        return "what the optimized side did under the injected faults it did once and unchanged"
+    return "what reached the optimized side it did, once and unchanged"
 
 
 def _share(work: SideWork) -> float | None:
@@ -206,8 +214,7 @@ def _same_work(result: Result) -> Check:
         return Check("Same work", False, "no pair of runs was completed")
     if not work.same:
         return Check("Same work", False, "missing, doubled or changed effects, listed below")
-    text = f"{count(work.items)} items per run; what reached the optimized side it did, once and "
-    text += "unchanged"
+    text = f"{count(work.items)} items per run; {_unchanged(result)}"
     faults = [one for one in work.differences if one.side == "original"]
     if faults:
         text += f" (the original had {len(faults)} faults of its own)"

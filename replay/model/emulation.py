@@ -115,5 +115,5 @@ class Emulated:
         return bool(self.faults or self.limits)
 
     def with_faults(self, more: tuple[Fault, ...]) -> Emulated:
-        """Return the same with further faults."""
-        return replace(self, faults=(*self.faults, *more))
+        """Return the same with further faults; one that is there already stays one."""
+        return replace(self, faults=tuple(dict.fromkeys((*self.faults, *more))))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from perfscan.errors import InputError
 from perfscan.replay.faults import read_faults
-from perfscan.replay.model import Fault
+from perfscan.replay.model import Emulated, Fault
 
 S = 10**9
 
@@ -51,6 +51,14 @@ def test_several_at_once() -> None:
     assert [fault.spec for fault in read_faults(["loss=5%, latency=1s", "stall=1%"])] == [
         *("loss=5%", "latency=1s", "stall=1%")
     ]
+
+
+def test_a_fault_that_is_asked_for_twice_is_one() -> None:
+    scenario = Emulated(faults=read_faults(["loss=5%"]))
+    more = scenario.with_faults(read_faults(["stall=1%", "loss=5%"]))
+    assert [fault.spec for fault in more.faults] == ["loss=5%", "stall=1%"]
+    assert more
+    assert not Emulated()
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,16 @@ def test_what_was_special_is_told(faster: Result) -> None:
     assert "A B B A" in " ".join(method(faster))
 
 
+def test_injected_faults_are_told_and_repeated(faster: Result) -> None:
+    disturbed = replace(faster, method={**faster.method, "faults": ["loss=5%", "stall=1%@a.b"]})
+
+    assert "--fault loss=5% --fault stall=1%@a.b" in reproduce(disturbed)[0]
+    assert any(
+        "Faults, injected on purpose: loss=5%, stall=1%@a.b." in x for x in method(disturbed)
+    )
+    assert not any("Faults" in line for line in method(faster))
+
+
 def test_limits_name_what_is_simulated_and_not_recorded(faster: Result) -> None:
     assert any(line.startswith("Simulated: The services") for line in limits(faster))
     bare = replace(faster, scenario={}, recording={"latency": "not recorded"})

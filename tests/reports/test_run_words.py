@@ -45,6 +45,14 @@ def test_the_headline_comes_with_interval_and_success(faster: Result) -> None:
     assert "Cost: peak memory 26 % more." in text
 
 
+def test_under_faults_nobody_says_that_all_was_done(faster: Result) -> None:
+    disturbed = replace(faster, method={**faster.method, "faults": ["loss=5%"]})
+    text = " ".join(verdict_sentences(disturbed))
+
+    assert "What the optimized side did under the injected faults it did once" in text
+    assert "under the injected faults" in next(one.text for one in checks(disturbed))
+
+
 def test_no_speed_is_told_of_different_work(unequal: Result) -> None:
     text = f"{title(unequal)} {' '.join(verdict_sentences(unequal))}"
 
