@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import accumulate
 from statistics import fmean
 
@@ -22,6 +22,7 @@ from perfscan.replay.model import (
     Run,
     Scenario,
     Served,
+    UpdateStimulus,
 )
 from perfscan.replay.schedule import Slot
 from perfscan.replay.work import expected_items as _expected
@@ -66,7 +67,7 @@ def measure(
     metrics = {
         **item_metrics(items),
         "duplicates": sum(item.state == "duplicated" for item in items),
-        **traffic_metrics(observation, calls, recording),
+        **traffic_metrics(observation, calls, recording, _polls(calls, scenario)),
         **inbound_metrics(observation),
         **_own_counts(calls, scenario.counts),
         **process,
@@ -153,13 +154,29 @@ def _latencies(items: Sequence[Item]) -> dict[str, float]:
     }
 
 
+def _polls(calls: Sequence[Exchange], scenario: Scenario) -> frozenset[int]:
+    """Return the exchanges that are long polls, which wait because nothing has happened yet."""
+    rule = scenario.items.stimulus
+    if not isinstance(rule, UpdateStimulus):
+        return frozenset()
+    return frozenset(
+        call.request.exchange
+        for call in calls
+        if request_matches(rule.poll, call.request.method, call.url)
+    )
+
+
 def traffic_metrics(
-    observation: Observation, calls: Sequence[Exchange], recording: Recording
+    observation: Observation,
+    calls: Sequence[Exchange],
+    recording: Recording,
+    polls: Collection[int] = (),
 ) -> dict[str, float]:
     """Count requests, connections and payload as the bot caused them.
 
     WebSocket handshakes are counted apart from requests. The first request on a connection waits
     from the connection's opening, as the bot did. Payload is bodies and messages, without heads.
+    What long ``polls`` waited for is no latency of a service.
     """
     requests = [call for call in calls if not call.is_websocket]
     firsts: dict[int, int] = {}
@@ -167,7 +184,7 @@ def traffic_metrics(
         firsts.setdefault(call.open.connection, call.request.exchange)
     waits = []
     for call in requests:
-        if call.response is not None:
+        if call.response is not None and call.request.exchange not in polls:
             first = firsts[call.open.connection] == call.request.exchange
             begun_ns = call.open.at_ns if first else call.request.at_ns
             waits.append((call.response.end_ns - begun_ns) / 1e6)

@@ -231,3 +231,20 @@ def test_totals_are_also_given_per_item_handled() -> None:
     assert found["cpu_ms_per_item"] == pytest.approx(100)
     assert per_item_metrics(totals, 0, ["own"]) == {}
     assert "blocked_ms_per_item" not in per_item_metrics({"bytes_in": 1.0}, 3, [])
+
+
+def test_what_a_long_poll_waits_for_is_no_latency() -> None:
+    opened = Open(1, 0, "https", "api.telegram.org", 443)
+    events = [
+        opened,
+        Request(1, 1, 0, "POST", "/bot1/getUpdates"),
+        Response(1, 1, 30_000 * MS, 30_000 * MS, 200),
+        Request(2, 1, 30_000 * MS, "POST", "/bot1/sendMessage"),
+        Response(2, 1, 30_020 * MS, 30_020 * MS, 200),
+    ]
+    seen = Observation(tuple(events))
+
+    with_polls = traffic_metrics(seen, exchanges(seen), RECORDED, {1})
+
+    assert with_polls["upstream_latency_ms.p50"] == 20
+    assert with_polls["upstream_requests"] == 2
