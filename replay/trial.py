@@ -264,6 +264,7 @@ def _start_driver(
         origin_ns=server.origin_ns,
         speed=setup.speed,
         until_s=setup.until_s,
+        cpus=setup.placement.server if setup.placement else (),
     )
     return stack.enter_context(driver)
 

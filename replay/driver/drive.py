@@ -6,6 +6,7 @@ The configuration is a JSON object::
      "ports": {"8000": 8080},           recorded ports and where this bot listens; default: the same
      "origin_ns": n,                    time 0 of the run on the system's monotonic clock
      "journal": "driver.jsonl",         what the bot's users see
+     "cpus": [0],                       processors to stay on; optional
      "speed": 1.0, "until_s": null}
 
 Prints ``{"ready": true}``, then a status line four times a second. Ends on SIGTERM and SIGINT.
@@ -17,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -58,7 +60,10 @@ class Order:
 def read_order(path: Path) -> Order:
     """Read a configuration file. Raises InputError."""
     try:
-        return _order(json.loads(path.read_text("utf-8")))
+        config = json.loads(path.read_text("utf-8"))
+        if config.get("cpus"):
+            os.sched_setaffinity(0, config["cpus"])  # before any thread begins
+        return _order(config)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"not a configuration of the driver: {error!r}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from perfscan.replay.child_process import ChildProcess
@@ -36,6 +37,7 @@ class DriverProcess(ChildProcess):
         origin_ns: int,
         speed: float,
         until_s: float | None,
+        cpus: Sequence[int] = (),
     ) -> None:
         self.ports = tuple(side.listens or port for port in ports)
         config = {
@@ -45,6 +47,7 @@ class DriverProcess(ChildProcess):
             "journal": str(folder / JOURNAL),
             "speed": speed,
             "until_s": until_s,
+            "cpus": list(cpus),
         }
         file = folder / "drive.json"
         file.write_text(json.dumps(config), "utf-8")
