@@ -29,7 +29,7 @@ class Listener:
             try:
                 accepted, _ = await loop.sock_accept(self._listener)
             except OSError:  # out of descriptors, or the client has gone already
-                await asyncio.sleep(PAUSE_S)
+                await asyncio.sleep(PAUSE_S)  # perfscan: ignore[PS602] this is our own kernel
                 continue
             accepted.setblocking(False)
             # asyncio leaves this out for listeners made without a protocol number, and Nagle's
