@@ -8,9 +8,6 @@ answered by :meth:`HttpConnection._send`, the one place where answers are writte
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
-import struct
 from collections import deque
 from functools import partial
 from typing import cast
@@ -21,6 +18,7 @@ from perfscan.replay.server.delivery import Delivery
 from perfscan.replay.server.emulation import UNDISTURBED
 from perfscan.replay.server.playback import Playback
 from perfscan.replay.server.recognition import Heard, Recognition
+from perfscan.replay.server.resets import reset_on_close
 from perfscan.replay.server.scripts import Wanted, script
 from perfscan.replay.server.timeline import answer_due
 from perfscan.replay.server.turn import Turn
@@ -139,10 +137,7 @@ class HttpConnection(asyncio.Protocol):
 
     def reset(self) -> None:
         """Cut the connection so that the client sees it reset."""
-        with contextlib.suppress(OSError):  # it is gone already
-            linger = struct.pack("ii", 1, 0)
-            own_socket = self._transport.get_extra_info("socket")
-            own_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        reset_on_close(self._transport)
         self.abort()
 
     @property
