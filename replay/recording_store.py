@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import tempfile
 from array import array
-from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -52,22 +51,38 @@ def open_recording(path: Path) -> Recording:
     What is not plain JSON Lines is unpacked or converted once, into a file that has no name and
     goes with the process.
     """
-    with ExitStack() as files:
-        file = files.enter_context(_open(path))
-        unpacked = files.enter_context(tempfile.TemporaryFile())
-        if unpack(file, unpacked, path):
-            file = unpacked
-        file.seek(0)
+    with _open(path) as given, tempfile.TemporaryFile() as spare:
+        try:
+            file = _plain(given, path, spare)
+        except OSError as error:
+            raise no_room(error) from error
         first = file.readline()
-        if not is_header(loads_line(first)):
-            file = files.enter_context(tempfile.TemporaryFile())
-            file.writelines(recording_lines(read_recording(path)))
-            file.seek(0)
-            first = file.readline()
         events = StoredEvents(file, path)
         header = read_header(json.loads(first), path)
         header, truncated = _index(file, path, header, events)
     return Recording(header, events, path, truncated=truncated)
+
+
+def _plain(file: IO[bytes], path: Path, spare: IO[bytes]) -> IO[bytes]:
+    """Return a file of JSON lines from its beginning: this one, or ``spare`` with what it holds."""
+    plain = spare if unpack(file, spare, path) else file
+    plain.seek(0)
+    if not is_header(loads_line(plain.readline())):
+        plain = spare
+        plain.seek(0)
+        plain.truncate()
+        plain.writelines(recording_lines(read_recording(path)))
+    plain.seek(0)
+    return plain
+
+
+def no_room(error: OSError) -> InputError:
+    """Return the error for temporary files that cannot be written."""
+    return InputError(
+        f"temporary files cannot be written: {error.strerror}",
+        where=tempfile.gettempdir(),
+        remedy="make room there, or set TMPDIR to a folder that has more",
+    )
 
 
 def _open(path: Path) -> IO[bytes]:

@@ -6,6 +6,8 @@ import os
 import tempfile
 import weakref
 
+from perfscan.replay.recording_store import no_room
+
 FLUSHED_AT = 1 << 20
 
 
@@ -13,7 +15,7 @@ class Reel:
     """A temporary file without a name that grows at its end; kept pages are the system's, not ours.
 
     Unlike a spool it can be read over the boundaries of what was added: whoever adds remembers
-    where that begins and ends.
+    where that begins and ends. Raises InputError where the disk is full.
     """
 
     def __init__(self) -> None:
@@ -40,6 +42,10 @@ class Reel:
         return os.pread(self._descriptor, end - begin, begin)
 
     def _flush(self) -> None:
-        while self._unwritten:
-            written = os.pwrite(self._descriptor, self._unwritten, self.end - len(self._unwritten))
-            del self._unwritten[:written]
+        try:
+            while self._unwritten:
+                begin = self.end - len(self._unwritten)
+                written = os.pwrite(self._descriptor, self._unwritten, begin)
+                del self._unwritten[:written]
+        except OSError as error:
+            raise no_room(error) from error

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import errno
+import os
 import random
+from typing import NoReturn
 
 import pytest
 
+from perfscan.errors import InputError
 from perfscan.replay.server.spool import Spool
 
 
@@ -31,3 +35,14 @@ def test_large_pieces_are_written_and_read_whole() -> None:
     places = [spool.add(bytes([number]) * 3_000_000) for number in range(3)]
     assert [spool.read(place)[-1] for place in places] == [0, 1, 2]
     assert {len(spool.read(place)) for place in places} == {3_000_000}
+
+
+def test_a_full_disk_is_an_error_that_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    spool = Spool()
+    place = spool.add(b"x")
+    with pytest.raises(InputError, match="No space left on device"):
+        spool.read(place)
