@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from perfscan.replay.effects.kind import Effect, compared
-from perfscan.replay.exchanges import websockets
+from perfscan.replay.exchanges import exchanges, websockets
 from perfscan.replay.items import json_of, read_key, text_of, values_at
-from perfscan.replay.model import DRIVEN, MessageEffect, Observation, Recording
+from perfscan.replay.model import DRIVEN, Close, MessageEffect, Observation, Recording
 from perfscan.replay.stimuli import Stimulus
 from perfscan.replay.stimuli.inbound import clients, for_client
 
@@ -33,11 +33,14 @@ class Messages:
         """Return what each recorded client got, by key."""
         numbers = clients(recording, self._rule.message)
         found: dict[str, list[Effect]] = defaultdict(list)
+        parts: dict[str | bytes, list[tuple[str, str]]] = {}  # the same goes to many clients
         for session in websockets(traffic, inbound=True):
             number = numbers.get(session.open.connection % DRIVEN)
             for message in session.messages if number else ():
                 if message.direction == "sent":
-                    for value, values in self._parts(message.data):
+                    if message.data not in parts:
+                        parts[message.data] = list(self._parts(message.data))
+                    for value, values in parts[message.data]:
                         key = for_client(value, number or 0)
                         found[key].append(Effect(key, message.at_ns, values))
         return dict(found)
@@ -45,15 +48,20 @@ class Messages:
     def away(
         self, recording: Recording, observation: Observation, due: Mapping[str, int]
     ) -> Collection[str]:
-        """Return the keys whose client was not connected yet, or any more."""
+        """Return the keys whose client was not connected yet, or had left by itself.
+
+        A client that the bot turned away, or cut off, was there: that it hears nothing is a miss.
+        """
         numbers = clients(recording, self._rule.message)
+        left = {
+            event.connection: event.at_ns
+            for event in observation.events
+            if isinstance(event, Close) and event.by == "upstream"
+        }
         there = {
-            f" (client {numbers[session.open.connection % DRIVEN]})": (
-                session.response.at_ns,
-                session.close.at_ns if session.close else None,
-            )
-            for session in websockets(observation, inbound=True)
-            if session.open.connection % DRIVEN in numbers
+            for_client("", numbers[line % DRIVEN]): (call.response.at_ns, left.get(line))
+            for call in exchanges(observation, inbound=True)
+            if (line := call.open.connection) % DRIVEN in numbers and call.response is not None
         }
         away = set()
         for key, due_ns in due.items():

@@ -283,15 +283,25 @@ def test_a_push_is_an_item_for_each_client_that_was_told() -> None:
     assert items["t1 (client 2)"].latency_ms == 20.0
 
 
-def test_a_client_that_was_not_connected_was_away() -> None:
+@pytest.mark.parametrize(("by", "away"), [("upstream", True), ("bot", False)])
+def test_a_client_that_was_not_connected_was_away(by: Any, away: bool) -> None:
     items = judged(
         TOLD, ItemRules(PUSH, TELL), ON_AIR, *watching(1, 1150), *pushed(), *watching(2),
-        Close(2 + DRIVEN, 1050 * MS, "bot"),
+        Close(2 + DRIVEN, 1050 * MS, by),
     )  # fmt: skip
 
     assert {key: item.away for key, item in items.items()} == {
-        "t1 (client 1)": True, "t1 (client 2)": True, "t2 (client 1)": False,
+        "t1 (client 1)": True, "t1 (client 2)": away, "t2 (client 1)": False,
     }  # fmt: skip
+
+
+def test_a_client_that_was_turned_away_was_there() -> None:
+    refused = exchange(2 + DRIVEN, 2 + DRIVEN, 0, "GET /ws", status=403)
+    opened = Open(2 + DRIVEN, 0, "http", "127.0.0.1", 8000, inbound=True)
+    items = judged(TOLD, ItemRules(PUSH, TELL), ON_AIR, opened, *refused, *pushed())
+
+    assert (items["t1 (client 2)"].state, items["t1 (client 2)"].away) == ("missed", False)
+    assert items["t1 (client 1)"].away is True
 
 
 def test_a_batched_message_ends_several_items_and_states_may_repeat() -> None:
