@@ -6,7 +6,7 @@ Some 30 bytes are kept of a message; its frame goes to a :class:`Reel` on disk.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from perfscan.replay.exchanges import WebSocketSession
@@ -91,6 +91,9 @@ class Draft:
         self.sessions: list[Transcript] = []
         self.cases: dict[Case, int] = {}
         self.common: dict[str, str] = {}
+        self.ids: dict[str, str] = {}
+        """Id of a subscription (JSON) for all sessions to the subscription; ``common`` is the way
+        back."""
         self.greetings: list[array[int]] = []
         """For each session the rows that may greet."""
         self.topical = False
@@ -101,7 +104,9 @@ class Draft:
 
     def open(self, session: WebSocketSession) -> Transcript:
         """Begin a session."""
-        transcript = Transcript(session, self.units, self._rules, self._vocabulary, self.common)
+        transcript = Transcript(
+            session, self.units, self._rules, self._vocabulary, self.common, self.ids
+        )
         self.sessions.append(transcript)
         self.greetings.append(array("q"))
         return transcript
@@ -122,7 +127,7 @@ class Draft:
             self.greetings[number].append(len(self.rows))
         if not self.topical and len(self.rows) < PROBED:
             self.topical = any(recurs(unit, message.data) for unit in self.units)
-        case, data = transcript.case(message.data)
+        case, data = transcript.case(message.data, heard=message.heard)
         frame = frame_of(data, message.frames)
         self._add(number, case, message, frame, index, begins=is_item or self._begins is None)
 
@@ -156,9 +161,23 @@ class Draft:
 def read_drafts(recording: Recording, rules: MatchRules, begins: Begins) -> Mapping[Key, Draft]:
     """Return what the recording holds of each WebSocket address that the bot connected to."""
     drafts: dict[Key, Draft] = {}
+    talks: dict[int, tuple[Draft, int]] = {}
+    # A recorder that held a stream notes what it heard before the bot had opened its connection.
+    for session in _sessions(recording):
+        key = websocket_key(host_key(session.open), session.request.target, rules)
+        draft = drafts.get(key) or drafts.setdefault(key, Draft(key, rules, begins))
+        draft.open(session)
+        talks[session.open.connection] = draft, len(draft.sessions) - 1
+    for index, event in select(recording, Message, Ping, Close):
+        if event.connection in talks:
+            _note(*talks[event.connection], index, event)
+    return drafts
+
+
+def _sessions(recording: Recording) -> Iterator[WebSocketSession]:
+    """Yield the WebSockets that the bot opened, without their messages."""
     opens: dict[int, Open] = {}
     requests: dict[int, Request] = {}
-    talks: dict[int, tuple[Draft, int]] = {}
     for _, event in select(recording, Open, Request, Response):
         connection = event.connection
         if isinstance(event, Open):
@@ -168,16 +187,7 @@ def read_drafts(recording: Recording, rules: MatchRules, begins: Begins) -> Mapp
             requests[connection] = event
         elif event.status == 101 and connection in opens and connection in requests:
             request = requests.pop(connection)
-            session = WebSocketSession(opens[connection], request, event, (), (), None)
-            key = websocket_key(host_key(session.open), request.target, rules)
-            draft = drafts.get(key) or drafts.setdefault(key, Draft(key, rules, begins))
-            draft.open(session)
-            talks[connection] = draft, len(draft.sessions) - 1
-    # Only now, since what came while the bot was away stands before the handshake of its return.
-    for index, event in select(recording, Message, Ping, Close):
-        if event.connection in talks:
-            _note(*talks[event.connection], index, event)
-    return drafts
+            yield WebSocketSession(opens[connection], request, event, (), (), None)
 
 
 def _note(draft: Draft, number: int, index: int, event: Message | Ping | Close) -> None:

@@ -99,7 +99,7 @@ def plan_stream(draft: Draft, alone: int | None = None) -> StreamPlan:
         hangups=tuple(_hangups(told)),
         known=frozenset(unit for session in told for unit in session.units),
         answers=_answers(told),
-        ids={own: unit for unit, own in draft.common.items()},
+        ids=draft.ids,
         greetings=tuple(
             tuple(_greetings(draft, number))
             for number in (range(len(draft.sessions)) if alone is None else [alone])

@@ -57,7 +57,7 @@ class Vocabulary:
 
     def __init__(self, rules: MatchRules) -> None:
         self._paths = [rule.message for rule in rules.topics]
-        self._units: set[str] = set()
+        self.units: set[str] = set()
         self._whole: set[str] = set()
         self._parts: set[str] = set()
         self._inside: list[str] = []
@@ -65,10 +65,10 @@ class Vocabulary:
 
     def learn(self, units: Iterable[str]) -> None:
         """Add the words of what was subscribed to."""
-        new = set(units) - self._units
+        new = set(units) - self.units
         if not new:
             return
-        self._units |= new
+        self.units |= new
         for unit in new:
             words = _words_of(unit)
             self._whole |= words.whole
@@ -78,7 +78,7 @@ class Vocabulary:
 
     def signature(self, data: str | bytes) -> Signature:
         """Return the known words among the values of a JSON text."""
-        if isinstance(data, bytes) or not self._units:
+        if isinstance(data, bytes) or not self.units:
             return frozenset()
         if self._paths and (declared := self._declared(data)):
             return declared

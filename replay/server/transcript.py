@@ -61,7 +61,8 @@ class Transcript:
     """What is known of one session while its messages are read, in their order.
 
     ``common`` holds for each subscription the one id (as JSON) under which it is played: a service
-    gives a new id on every connection, a client that stays connected knows only one.
+    gives a new id on every connection, a client that stays connected knows only one. ``ids`` is
+    the way back.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Transcript:
         rules: MatchRules,
         vocabulary: Vocabulary,
         common: dict[str, str],
+        ids: dict[str, str],
     ) -> None:
         self.session = session
         self.opened_ns = session.response.at_ns
@@ -84,6 +86,7 @@ class Transcript:
         self._rules = rules
         self._vocabulary = vocabulary
         self._common = common
+        self._ids = ids
         self._assigned: dict[str, str] = {}
         self._waiting: dict[str, list[Asked]] = defaultdict(list)
         self._unanswered: list[Asked] = []
@@ -119,7 +122,7 @@ class Transcript:
                 self._vocabulary.learn(ask.units)
                 self.subscribed.update(dict.fromkeys(ask.units))
                 self._active |= frozenset(ask.units)
-            ended = {self._unit_of(name) for name in ask.named}
+            ended = {self._ids.get(name, "") for name in ask.named}
             self._active -= ended.union(ask.leaves)
 
     def greets(self, message: Message) -> bool:
@@ -142,25 +145,29 @@ class Transcript:
                 return True
         return by_word and bool(self._unanswered) and self._answer_by_word(message, data)
 
-    def case(self, data: str | bytes) -> tuple[Case, str | bytes]:
-        """Return to whom a pushed message belongs, and its text under the common id."""
-        if self._assigned and isinstance(data, str):
+    def case(self, data: str | bytes, *, heard: bool = True) -> tuple[Case, str | bytes]:
+        """Return to whom a pushed message belongs, and its text under the common id.
+
+        One that was not ``heard`` came on a stream that the recorder held, so it belongs to what
+        was subscribed to before this session.
+        """
+        if self._ids and isinstance(data, str):
             match = _FIRST.match(data) or _SUBSCRIPTION.search(data)
-            unit = self._assigned.get(match[1]) if match else None
-            if match and unit is not None:
+            # A stream that a recorder held keeps its id also before the bot subscribes again.
+            unit = self._assigned.get(match[1]) or self._ids.get(match[1]) if match else None
+            if match and unit:
                 common = self._common[unit]
                 if match[1] != common:
                     data = data[: match.start(1)] + common + data[match.end(1) :]
                 return Case(frozenset([unit])), data
         active = self._active or frozenset(self.subscribed) or self._said
+        if not active and not heard:
+            active = frozenset(self._vocabulary.units)
         if len(active) < 2:
             return Case(active), data
         return Case(active, self._vocabulary.signature(data)), data
 
     # --- Answers ----------------------------------------------------------------------------------
-
-    def _unit_of(self, common_id: str) -> str:
-        return next((unit for unit, known in self._common.items() if known == common_id), "")
 
     def _awaited(self, payload: object) -> bool:
         return isinstance(payload, dict) and _id_of(payload) in self._waiting
@@ -204,10 +211,11 @@ class Transcript:
         name, own = _assigned_id(payload) if ask.subscribes and about else ("", "")
         if own:
             self._assigned[own] = about
-            taken = self._common.values()
-            common = own if own not in taken else str(MADE_UP_ID + len(self._common))
+            if about not in self._common:
+                common = own if own not in self._ids else str(MADE_UP_ID + len(self._common))
+                self._common[about], self._ids[common] = common, about
             cut = around(text, (name,))
-            text = self._common.setdefault(about, common).join(cut) if cut else text
+            text = self._common[about].join(cut) if cut else text
         before, after = (around(text, (ask.id_key,)) if ask.id_key else None) or (text, None)
         delay_ns = max(0, at_ns - asked.at_ns)
         asked.answers.append(Acknowledgement(delay_ns, before, after, unit))

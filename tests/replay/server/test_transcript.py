@@ -22,7 +22,7 @@ class Read:
             (),
             None,
         )
-        self.transcript = Transcript(session, (), RULES, Vocabulary(RULES), {})
+        self.transcript = Transcript(session, (), RULES, Vocabulary(RULES), {}, {})
         self.pushed: list[tuple[Case, object]] = []
         for number, (arrow, value) in enumerate(lines, start=1):
             data = value if isinstance(value, str | bytes) else json.dumps(value)
