@@ -43,7 +43,7 @@ bench: $(VENV)/.demo ## The full before/after measurement of the bundled bot
 bench-analyze: $(VENV)/.demo ## How long scans take, beside other tools; writes the README's table
 	$(BIN)/python benchmarks/analyze.py --tools $(VENV)-bench --readme README.md $(PROJECTS)
 
-bench-replay: $(VENV)/.demo ## What the replay engine must hold, each as a ratio in one run
+bench-replay: $(VENV)/.test ## What the replay engine must hold, each as a ratio in one run
 	$(BIN)/python benchmarks/replay $(SECTIONS)
 
 docs: $(VENV)/.demo ## Write the generated parts of the documents
