@@ -49,6 +49,7 @@ bench-replay: $(VENV)/.test ## What the replay engine must hold, each as a ratio
 docs: $(VENV)/.demo ## Write the generated parts of the documents
 	$(BIN)/python tools/rule_docs.py
 	$(BIN)/python tools/precision_docs.py
+	$(BIN)/python tools/scenario_docs.py
 
 format: $(VENV)/.check ## Format and fix what can be fixed
 	$(BIN)/ruff format .

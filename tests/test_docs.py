@@ -27,6 +27,11 @@ def test_the_judged_samples_are_shown() -> None:
     assert tool["page"](text) == text, "run: make docs"
 
 
+def test_the_manual_of_scenarios_is_shown() -> None:
+    tool = runpy.run_path(str(ROOT / "tools" / "scenario_docs.py"))
+    assert tool["PAGE"].read_text("utf-8") == tool["page"](), "run: make docs"
+
+
 def test_every_command_of_the_readme_exists() -> None:
     named = set(re.findall(r"perfscan ((?:bench|traffic|report) \w+|[a-z]+)\b", README))
     commands = {name for name in named if name.split()[0] in KNOWN}
