@@ -135,6 +135,7 @@ def compare(
         primary=scenario.primary,
         threshold=scenario.threshold,
         decided=primary,
+        slots_agree=all(_slots_agree(one) for one in series if one.name == scenario.primary),
     )
     return Comparison(
         pairs=len(pairs),
@@ -145,6 +146,14 @@ def compare(
         doubts=found,
         verdict=overall(metrics, primary, found, same_work=work.same),
     )
+
+
+def _slots_agree(one: Series) -> bool:
+    """Tell whether a change, where there is one, shows whichever side ran first."""
+    if one.found is None or len(one.pairs) < MIN_PAIRS:
+        return True
+    inside = one.found.interval.low <= 0 <= one.found.interval.high
+    return inside or one.found.slots_agree
 
 
 def overall(

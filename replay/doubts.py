@@ -21,6 +21,14 @@ CROWDED = 0.7
 """Share of busy processors from which runs side by side slow each other down."""
 
 
+_SLOTS_DISAGREE = Doubt(
+    "SlotsDisagree",
+    "the primary metric changed in one order of the two runs and not in the other, so the place "
+    "in the pair moves it more than the code does",
+    "stop what slows the second run of a pair, such as a throttled or shared processor",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """Under which conditions the runs were made."""
@@ -58,9 +66,11 @@ def doubts(
     primary: str,
     threshold: float,
     decided: MetricComparison | None = None,
+    slots_agree: bool = True,
 ) -> tuple[Doubt, ...]:
     """Collect all doubts, those that void the figures first.
 
+    ``slots_agree`` is False where the primary metric changed, but only in one order of the runs.
     ``pairs`` is the number of complete pairs, ``decided`` the comparison of the primary metric.
     """
     found = [
@@ -72,6 +82,7 @@ def doubts(
         *_about_runs(runs),
         *_about_schedule(runs, primary, threshold),
         *_about_noise(noise.get(primary), decided, threshold),
+        *([] if slots_agree else [_SLOTS_DISAGREE]),
         *_about_circumstances(circumstances),
     ]
     return tuple(sorted(found, key=lambda doubt: not doubt.voids))
@@ -133,13 +144,25 @@ def _about_schedule(runs: Sequence[Run], primary: str, threshold: float) -> Iter
         return
     budget = threshold * min(values)
     if max(late) > budget:
+        pairs = _pairs_over(runs, budget)
         yield Doubt(
             "LateServer",
-            f"the replay was up to {quantity(max(late), 'ms')} late (p99 of the worst run, "
-            f"{quantity(median(late), 'ms')} in the median run); "
+            f"in {pairs} the replay was up to {quantity(max(late), 'ms')} late "
+            f"(p99 of the worst run, {quantity(median(late), 'ms')} in the median run); "
             f"{quantity(budget, 'ms')} can move the primary metric by the threshold",
             "run on a machine with an idle processor for the server, or with --lanes 1",
         )
+
+
+def _pairs_over(runs: Sequence[Run], budget_ms: float) -> str:
+    """Count the pairs of which either run was late, since that flaws both."""
+    of = {run.pair for run in runs if run.ok}
+    late = {
+        run.pair
+        for run in runs
+        if run.ok and run.metrics.get("schedule_lateness_ms.p99", 0.0) > budget_ms
+    }
+    return f"{len(late)} of {len(of)} pairs" if len(of) > 1 else "the only pair"
 
 
 def _about_noise(

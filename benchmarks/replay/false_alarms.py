@@ -16,7 +16,7 @@ from perfscan.replay.scenario import read_scenario
 
 TITLE = "False alarms: a small bot against itself, benches formed from its real pairs of runs"
 GOAL = 0.05
-PAIRS, QUICK_PAIRS = 72, 20
+PAIRS, QUICK_PAIRS = 40, 20
 COMPARISONS = 200
 
 

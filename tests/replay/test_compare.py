@@ -4,6 +4,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -22,6 +23,7 @@ from perfscan.replay.model import (
     Run,
     Scenario,
     Side,
+    Verdict,
 )
 
 SIDE = Implementation("original", ("python",), Path())
@@ -109,6 +111,39 @@ def test_slower_and_mixed() -> None:
     dear = bench(0.2, before={"cpu_s": 1.0}, after={"cpu_s": 3.0})
     assert metric(compare(dear, SCENARIO), "cpu_s").verdict == "regressed"
     assert compare(dear, SCENARIO).verdict == "faster", "a cost is told, not held against it"
+
+
+def test_every_verdict_can_be_reached() -> None:
+    noisy = [replace(one, items=()) for one in bench(0.2)]
+    verdicts = [
+        compare(bench(0.2), SCENARIO).verdict,
+        compare(bench(2.0), SCENARIO).verdict,
+        compare(
+            bench(0.2, before={"throughput_items_per_s": 9.0}, after={"throughput_items_per_s": 3}),
+            SCENARIO,
+        ).verdict,
+        compare(bench(1.0), replace(SCENARIO, threshold=0.2)).verdict,
+        compare(noisy, SCENARIO).verdict,
+        compare(drop(bench(0.2), "optimized", 1), SCENARIO).verdict,
+    ]
+    assert verdicts == list(get_args(Verdict))
+
+
+def test_a_change_in_one_order_only_is_doubted_and_not_called_one() -> None:
+    # Ten of twelve pairs run the optimized side second, where it takes half as long again.
+    runs = []
+    for pair in range(12):
+        second = pair % 6 != 0
+        slot = int(second)
+        fast, slow = run("original", pair, 1000.0), run("optimized", pair, 1500.0)
+        slow = slow if second else run("optimized", pair, 990.0)
+        runs += [replace(fast, slot=1 - slot), replace(slow, slot=slot)]
+    found = compare(runs, SCENARIO)
+
+    assert metric(found).ci_low is not None
+    assert metric(found).verdict == "unclear"
+    assert found.verdict == "inconclusive"
+    assert "SlotsDisagree" in [doubt.code for doubt in found.doubts]
 
 
 def test_too_few_pairs_decide_nothing_but_equal_counts() -> None:

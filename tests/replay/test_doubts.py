@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -97,6 +98,13 @@ def test_interrupted_runs_are_no_crashes() -> None:
 def test_lateness_matters_by_what_it_could_move() -> None:
     assert collect([run(late_ms=24.0)]) == {}
     assert set(collect([run(late_ms=26.0)])) == {"LateServer"}
+
+
+def test_lateness_counts_the_pairs_it_flaws() -> None:
+    late, good = run(late_ms=90.0), run()
+    found = collect([late, replace(good, side="optimized"), replace(good, pair=3)])
+
+    assert found["LateServer"].what.startswith("in 1 of 2 pairs the replay was up to 90.0 ms late")
 
 
 def test_escapes_name_each_host_once() -> None:
