@@ -32,15 +32,16 @@ def test_the_manual_of_scenarios_is_shown() -> None:
     assert tool["PAGE"].read_text("utf-8") == tool["page"](), "run: make docs"
 
 
-def test_every_command_of_the_readme_exists() -> None:
-    named = set(re.findall(r"perfscan ((?:bench|traffic|report) \w+|[a-z]+)\b", README))
+def test_every_command_of_the_documents_exists() -> None:
+    pages = [README, *(page.read_text("utf-8") for page in sorted((ROOT / "docs").glob("*.md")))]
+    named = set(re.findall(r"perfscan ((?:bench|traffic|report) \w+|[a-z]+)\b", "\n".join(pages)))
     commands = {name for name in named if name.split()[0] in KNOWN}
     assert {"analyze", "bench replay", "record", "traffic show", "report build"} <= commands
     for name in commands:
         assert execute([*name.split(), "--help"]) == 0, name
 
 
-KNOWN = {"analyze", "rules", "record", "traffic", "bench", "report", "demo"}
+KNOWN = {"analyze", "rules", "record", "traffic", "bench", "report", "demo", "init", "schema"}
 
 
 def test_every_fault_is_explained_and_every_example_can_be_used() -> None:
@@ -51,5 +52,6 @@ def test_every_fault_is_explained_and_every_example_can_be_used() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).exists(), target
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

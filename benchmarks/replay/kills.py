@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from rows import Row
 
@@ -28,7 +28,7 @@ def measure(quick: bool) -> Iterator[Row]:
             stdout=subprocess.DEVNULL,
             check=False,
         )
-        suite = ElementTree.parse(report).getroot().find("testsuite")
+        suite = ET.parse(report).getroot().find("testsuite")
     if suite is None:
         yield Row("kills that lost or left something", "no answer from pytest", "none", False)
         return
