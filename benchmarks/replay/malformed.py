@@ -20,7 +20,7 @@ KINDS = {
     "scenarios": "test_scenario_damage.py",
 }
 EXAMPLES, QUICK = 400, 60
-_EXAMPLES = re.compile(r"(\d+) passing examples")
+_EXAMPLES = re.compile(r"(\d+) passing,")
 
 
 def measure(quick: bool) -> Iterator[Row]:
