@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from replay.server.air import Client, air, session
-from replay.server.talk import MS, RULES
+from wire.air import Client, air, session
+from wire.talk import MS, RULES
 
 from perfscan.replay.keys import Key
 from perfscan.replay.server.draft import websocket_key

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from replay.server.wire_talk import exchange, get, line
+from wire.wire_talk import exchange, get, line
 
 from perfscan.replay.model import Close, Event, Failure, MatchRules, Open, Request, Response, Served
 from perfscan.replay.server.http_connection import QUEUE_LIMIT

@@ -3,8 +3,8 @@ from __future__ import annotations
 from array import array
 
 import pytest
-from replay.server.air import Client, air, session
-from replay.server.talk import MS
+from wire.air import Client, air, session
+from wire.talk import MS
 
 from perfscan.replay.model import Close, Message, Ping, Pushed, StreamStart
 from perfscan.replay.server import stations

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from replay.server.talk import (
+from wire.talk import (
     MS,
     RECEIVED,
     RULES,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from replay.server.talk import RULES
+from wire.talk import RULES
 
 from perfscan.replay.keys import Key
 from perfscan.replay.model import MatchRules, TopicRule

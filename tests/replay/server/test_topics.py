@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from replay.server.talk import RECEIVED, RULES, SENT, gates, plan, session
+from wire.talk import RECEIVED, RULES, SENT, gates, plan, session
 
 from perfscan.replay.model import MatchRules, TopicRule
 from perfscan.replay.server.subscriptions import read_asks

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from replay.server.talk import RULES, key
+from wire.talk import RULES, key
 
 from perfscan.replay.exchanges import WebSocketSession
 from perfscan.replay.model import Message, Open, Request, Response

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from replay.server.air import FakeAlarm
-from replay.server.talk import RECEIVED, SENT, acknowledge, notice, recorded, session, subscribe
 from websockets.frames import Frame, Opcode
+from wire.air import FakeAlarm
+from wire.talk import RECEIVED, SENT, acknowledge, notice, recorded, session, subscribe
 
 from perfscan.replay.model import Failure, Message, Party, Request
 from perfscan.replay.server.frames import parts_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from replay.server.air import FakeAlarm
+from wire.air import FakeAlarm
 
 from perfscan.replay.model import (
     Event,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from replay.server.talk import MS, RULES
+from wire.talk import MS, RULES
 
 from perfscan.replay.model import (
     Event,
