@@ -13,6 +13,7 @@ from jsonpath import compile as compile_path
 from jsonpath.exceptions import JSONPathError
 
 from perfscan.errors import InputError
+from perfscan.replay.json_text import json_of, loads
 from perfscan.replay.model import KeyRule, Request, RequestEffect
 
 _QUERY = re.compile(r"[?#]")
@@ -71,8 +72,8 @@ def effect_payload(request: Request) -> Any:
     if not text:
         return dict(parse_qsl(query_of(request.target), keep_blank_values=True))
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return loads(text)
+    except ValueError:
         pass
     form = any(
         name.lower() == "content-type" and "x-www-form-urlencoded" in value.lower()
@@ -116,14 +117,6 @@ def read_key(rule: KeyRule, payload: Any) -> str | None:
 def text_of(data: str | bytes) -> str:
     """Return a message or body as text, what is not UTF-8 replaced."""
     return data if isinstance(data, str) else data.decode("utf-8", "replace")
-
-
-def json_of(text: str | bytes) -> Any:
-    """Return the value of a JSON text, None where it is none."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
 
 
 @cache

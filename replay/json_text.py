@@ -1,15 +1,52 @@
-"""Cuts JSON text at a value without writing the rest of it anew: numbers keep their digits."""
+"""Reads JSON of others without falling over it; cuts its text without writing the rest anew."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 _DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"[\s,]*")
 _MARK = "\ue000value to be replaced\ue000"
+_DEEPEST = 64
+"""Levels of JSON that are gone through; a JSONPath gives up at 100."""
+
+
+def loads(text: str | bytes) -> Any:
+    """Return the value of a JSON text.
+
+    Raises ValueError for other text, and for values nested so deep that nobody can go through them.
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+    if _is_deep(value):
+        raise ValueError("nested too deep")
+    return value
+
+
+def json_of(text: str | bytes) -> Any:
+    """Return the value of a JSON text, None where it is none (:func:`loads`)."""
+    try:
+        return loads(text)
+    except ValueError:
+        return None
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(_DEEPEST):
+        level = [one for outer in level for one in _inside(outer) if isinstance(one, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def around(text: str, path: Sequence[str]) -> tuple[str, str] | None:
@@ -18,10 +55,11 @@ def around(text: str, path: Sequence[str]) -> tuple[str, str] | None:
     for match in name.finditer(text):
         try:
             _, end = _DECODER.raw_decode(text, match.end())
-        except ValueError:  # the name stood inside a string
+            before, after = text[: match.end()], text[end:]
+            marked = json.loads(f'{before}"{_MARK}"{after}')
+        except (ValueError, RecursionError):  # the name stood inside a string
             continue
-        before, after = text[: match.end()], text[end:]
-        if _at(_loads(f'{before}"{_MARK}"{after}'), path) == _MARK:
+        if _at(marked, path) == _MARK:
             return before, after
     return None
 
@@ -50,10 +88,3 @@ def _at(value: Any, path: Sequence[str]) -> Any:
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return value
-
-
-def _loads(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None

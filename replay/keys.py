@@ -20,6 +20,7 @@ from perfscan.replay.items import (
     request_parts,
     without_query,
 )
+from perfscan.replay.json_text import loads
 from perfscan.replay.model import Headers, MatchRules, Open, Request, RequestEffect
 from perfscan.replay.redaction import is_public_identifier, normalise_secrets
 
@@ -159,8 +160,8 @@ def message_key(data: str | bytes, rules: MatchRules) -> str:
         return f"binary {hashlib.sha256(data).hexdigest()}"
     text = normalise_secrets(data)
     try:
-        payload = json.loads(text)
-    except (ValueError, RecursionError):
+        payload = loads(text)
+    except ValueError:
         return text
     if isinstance(payload, dict):
         payload = {name: value for name, value in payload.items() if name != "id"}
@@ -211,8 +212,8 @@ def _payload(kind: str, body: bytes) -> Any:
     if "x-www-form-urlencoded" in kind:
         return _form(parse_qsl(text, keep_blank_values=True))
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return loads(text)
+    except ValueError:
         return text
 
 

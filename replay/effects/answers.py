@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from perfscan.replay.effects.kind import Effect, compared
 from perfscan.replay.exchanges import exchanges
-from perfscan.replay.items import json_of, text_of
+from perfscan.replay.items import text_of
+from perfscan.replay.json_text import json_of
 from perfscan.replay.model import (
     DRIVEN,
     AnswerEffect,

@@ -8,7 +8,8 @@ from typing import Any
 
 from perfscan.replay.effects.kind import Effect, compared
 from perfscan.replay.exchanges import exchanges, websockets
-from perfscan.replay.items import json_of, read_key, text_of, values_at
+from perfscan.replay.items import read_key, text_of, values_at
+from perfscan.replay.json_text import json_of
 from perfscan.replay.model import DRIVEN, Close, MessageEffect, Observation, Recording
 from perfscan.replay.stimuli import Stimulus
 from perfscan.replay.stimuli.inbound import clients, for_client

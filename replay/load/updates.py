@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from perfscan.replay.items import json_of, locations
+from perfscan.replay.items import locations
+from perfscan.replay.json_text import json_of
 from perfscan.replay.model import Event, Response, UpdateStimulus
 from perfscan.replay.stimuli.updates import updates_in
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from perfscan.errors import InputError
-from perfscan.replay.items import json_of
+from perfscan.replay.json_text import json_of
 from perfscan.replay.load.values import Exchanging, Stand, matches, texts
 from perfscan.replay.model import Event, Recording, Request, Response, Scenario
 

@@ -256,7 +256,7 @@ def _bodies(asked: Asked, body: bytes) -> Iterator[tuple[bytes, Cut] | None]:
     try:
         text = body.decode()
         parts = {_id_of(part): part for part in elements(text)} if asked.is_batch else None
-    except ValueError:
+    except (ValueError, RecursionError):
         yield from ((body, None) for _ in asked.calls)
         return
     for call in asked.calls:

@@ -15,7 +15,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from perfscan.replay.exchanges import Exchange, exchanges
-from perfscan.replay.items import effect_payload, json_of, locations, query_of, request_matches
+from perfscan.replay.items import effect_payload, locations, query_of, request_matches
+from perfscan.replay.json_text import json_of
 from perfscan.replay.model import (
     Headers,
     Recording,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from typing import Any
 
+from perfscan.replay.json_text import loads
 from perfscan.replay.keys import Key
 
 LIMIT = 3
@@ -80,8 +80,8 @@ def _address_distance(one: Key, other: Key) -> tuple[bool, int, bool]:
 
 def _payload(body: str) -> Any:
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return loads(body)
+    except ValueError:
         return body
 
 

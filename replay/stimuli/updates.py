@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from perfscan.replay.exchanges import Exchange, exchanges
-from perfscan.replay.items import holds, json_of, read_key, request_matches, values_at
+from perfscan.replay.items import holds, read_key, request_matches, values_at
+from perfscan.replay.json_text import json_of
 from perfscan.replay.model import Handed, Observation, Recording, UpdateStimulus
 from perfscan.replay.stimuli.kind import Clock, Stimulus
 

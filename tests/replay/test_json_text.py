@@ -64,3 +64,15 @@ def test_elements_of_an_array(values: list[object], indent: int | None) -> None:
 def test_other_text_has_no_elements(text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         json_text.elements(text)
+
+
+@pytest.mark.parametrize("levels", [65, 150, 985, 100_000])
+def test_what_is_nested_too_deep_is_no_json(levels: int) -> None:
+    for opening, closing in (("[", "]"), ('{"a":', "}")):
+        assert json_text.json_of(opening * levels + "1" + closing * levels) is None
+    assert json_text.json_of("[" * 64 + "]" * 64) is not None
+
+
+def test_no_nesting_breaks_the_search_for_a_value() -> None:
+    deep = "[" * 100_000 + "]" * 100_000
+    assert json_text.around(f'{{"id":1,"result":{deep}}}', ("id",)) is None
