@@ -51,12 +51,11 @@ class ChildProcess:
             )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        deadline = time.monotonic() + self._start_limit_s
-        while not self._ready.wait(0.05):
-            problem = self.problem()
-            if problem or time.monotonic() > deadline:
-                self.close()
-                raise NotMeasurableError(problem or f"{self._what} did not start")
+        try:
+            self._wait_until_ready()
+        except BaseException:  # Ctrl-C, too
+            self.close()
+            raise
         return self
 
     def __exit__(
@@ -66,6 +65,13 @@ class ChildProcess:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + self._start_limit_s
+        while not self._ready.wait(0.05):
+            problem = self.problem()
+            if problem or time.monotonic() > deadline:
+                raise NotMeasurableError(problem or f"{self._what} did not start")
 
     def close(self) -> None:
         """End it, which writes the rest of its journal, and wait for it."""

@@ -67,7 +67,11 @@ def _host_limits(node: YamlNode) -> HostLimits:
 
 def _rate_limit(fields: dict[str, YamlNode]) -> RateLimit:
     rate = _rate(fields["rate"])
-    burst = read_positive(fields["burst"]) if "burst" in fields else rate.amount
+    burst = read_positive(fields["burst"]) if "burst" in fields else max(1, rate.amount)
+    if burst < 1:
+        raise fields["burst"].mistake(
+            f"no request is ever allowed: it takes 1, the burst is {burst:g}", "raise burst"
+        )
     weights = {}
     for pattern, node in read_entries(fields.get("weights")).items():
         weights[check_request(pattern, node)] = weight = read_positive(node)

@@ -6,8 +6,10 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
 
-_KEPT = 512
-"""Bodies whose compressed form is kept."""
+from perfscan.replay.server.bounded import Bounded
+
+KEPT_BYTES = 16 * 1024 * 1024
+"""Bodies and their compressed forms that stay in memory."""
 Step = Callable[[bytes], bytes]
 Coder = tuple[Step, Callable[[], bytes], Callable[[], bytes]]
 """Compresses some bytes; ends a piece, so that the client can read all of it; ends the body."""
@@ -24,15 +26,26 @@ def agreed(encoding: str, accepted: str) -> str:
     return wanted if available(wanted) else ""
 
 
-@lru_cache(maxsize=_KEPT)
 def encode(encoding: str, body: bytes, sizes: Sequence[int] = ()) -> tuple[bytes, ...]:
     """Return ``body`` in ``encoding``, cut so that each piece can be decoded when it has come.
 
-    ``sizes`` are bytes of ``body``, which they add up to; empty for one piece. The result is kept.
+    ``sizes`` are bytes of ``body``, which they add up to; empty for one piece. The result is kept for a while.
     """
+    about = encoding, body, tuple(sizes)
+    pieces = _ENCODED.get(about)
+    if pieces is None:
+        pieces = _encode(encoding, body, sizes)
+        _ENCODED.put(about, pieces, len(body) + sum(map(len, pieces)))
+    return pieces
+
+
+def _encode(encoding: str, body: bytes, sizes: Sequence[int]) -> tuple[bytes, ...]:
     compress, end_piece, end = _CODERS[encoding]()
     *firsts, last = _cut(body, sizes or (len(body),))
     return (*(compress(piece) + end_piece() for piece in firsts), compress(last) + end())
+
+
+_ENCODED: Bounded[tuple[str, bytes, Sequence[int]], tuple[bytes, ...]] = Bounded(KEPT_BYTES)
 
 
 @cache
@@ -65,7 +78,7 @@ def _accepts(accepted: str, wanted: str) -> bool:
 
 
 def _zlib(window: int) -> Coder:
-    coder = zlib.compressobj(wbits=window)
+    coder = zlib.compressobj(level=1, wbits=window)  # as nginx does by default, and quickly
     return coder.compress, lambda: coder.flush(zlib.Z_SYNC_FLUSH), coder.flush
 
 

@@ -16,13 +16,10 @@ class Delivery:
 
     def take(self, now_ns: int) -> bytes:
         """Return what is due by now and was not taken yet."""
-        due = []
-        for after_ns, data in self.script.parts[self._written :]:
-            if self.begun_ns + after_ns > now_ns:
-                break
-            due.append(data)
-        self._written += len(due)
-        return b"".join(due)
+        parts, first = self.script.parts, self._written
+        while not self.complete and self.begun_ns + parts[self._written][0] <= now_ns:
+            self._written += 1
+        return b"".join(data for _, data in parts[first : self._written])
 
     @property
     def complete(self) -> bool:

@@ -169,14 +169,12 @@ class Emulation:
         return Encounter(None, met, headers, gate, at_ns)
 
     def _refused(self, gate: Gate, heard: Heard, connection: int, at_ns: int) -> Answer | None:
-        welcome = connection not in self._unwelcome
-        if not welcome or (heard.websocket and not gate.connect_websocket(connection)):
-            if gate.full_status is None:
-                return replace(_harmed(Met(damage=Damage("reset"))), outcome="refused")
-            return refusing("refused", heard.host, Refusal(gate.full_status), closes=True)
+        if connection in self._unwelcome:
+            return _turned_away(gate, heard.host)
         exceeded = gate.request(at_ns, Address(heard.method, heard.host, heard.target))
         if exceeded is None:
-            return None
+            full = heard.websocket and not gate.connect_websocket(connection)
+            return _turned_away(gate, heard.host) if full else None
         refusal = replace(exceeded.limit.refusal, status=exceeded.status)
         answer = refusing("refused", heard.host, refusal, self._pace(exceeded.wait_ns) / 1e9)
         used = gate.headers(at_ns, Address(heard.method, heard.host, heard.target))
@@ -226,6 +224,13 @@ def _gates(limits: tuple[HostLimits, ...]) -> dict[str, Gate]:
 def _thing(heard: Heard) -> str:
     """Return what makes two requests the same, for counting."""
     return " ".join(repr(call.key) for call in heard.asked.calls)
+
+
+def _turned_away(gate: Gate, host: str) -> Answer:
+    """Return what a connection or WebSocket too many gets."""
+    if gate.full_status is None:
+        return replace(_harmed(Met(damage=Damage("reset"))), outcome="refused")
+    return refusing("refused", host, Refusal(gate.full_status), closes=True)
 
 
 def _harmed(met: Met) -> Answer:

@@ -97,10 +97,10 @@ class HttpConnection(asyncio.Protocol):
             self._read(data)
 
     def eof_received(self) -> bool:
-        """Let what is asked for be answered also when the bot sends no more."""
+        """Let what is asked for be answered also when the bot sends no more; TLS cannot."""
         self._ending = True
         expected = bool(self._queue) and self._queue[0].ended_ns is None  # it did not stall
-        return expected and self._websocket is None
+        return expected and self._websocket is None and self._recognition.scheme == "http"
 
     def pause_writing(self) -> None:
         """Let a stream wait for a client that does not keep up."""
@@ -182,6 +182,8 @@ class HttpConnection(asyncio.Protocol):
         while reader.after_upgrade is not None and self._websocket is None:
             if not self._decline_upgrade():
                 return
+        if heard:
+            self._head_bytes = 0
         self._check_unfinished(0 if heard else len(data))
 
     def _take(self, heard: Heard) -> None:

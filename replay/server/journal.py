@@ -87,14 +87,13 @@ class Journal:
     """Keeps what is observed and writes it little by little, so that no timer waits for long."""
 
     def __init__(self, path: Path, speed: float, until_ns: int | None) -> None:
+        self._path = path
         self._waiting: deque[Seen] = deque()
         self._encoder = msgspec.json.Encoder()
         try:
             self._file: IO[bytes] = path.open("wb", buffering=0)
         except OSError as error:
-            raise InputError(
-                f"cannot be written: {error.strerror}", where=str(path), remedy="give another path"
-            ) from error
+            raise _unwritable(path, error) from error
         self._write([{"schema": SCHEMA, "speed": speed, "until_ns": until_ns}])
 
     def add(self, seen: Seen) -> None:
@@ -104,10 +103,11 @@ class Journal:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is waiting: never more than a few lines."""
+        """Write what is waiting: never more than a few lines. Raises InputError without room."""
         if self._waiting:
-            self._write([_line(seen) for seen in self._waiting])
+            lines = [_line(seen) for seen in self._waiting]
             self._waiting.clear()
+            self._write(lines)
 
     def close(self) -> None:
         """Write the rest; safe to call twice."""
@@ -120,7 +120,20 @@ class Journal:
             data = self._encoder.encode_lines(lines)
         except UnicodeEncodeError:  # half of a surrogate pair: only the escaped form holds it
             data = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-        self._file.write(data)
+        left = memoryview(data)
+        try:
+            while left:  # the system may take less than it is given
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    return InputError(
+        f"cannot be written: {error.strerror}",
+        where=str(path),
+        remedy="make room there, or give another path",
+    )
 
 
 def read_observation(path: Path) -> Observation:

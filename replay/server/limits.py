@@ -131,7 +131,7 @@ class Gate:
     def __init__(self, limits: Sequence[HostLimits]) -> None:
         self._throttles = [Throttle(one.rate) for one in limits if one.rate]
         self._new = [
-            TokenBucket(one.new_connections, one.new_connections.amount)
+            TokenBucket(one.new_connections, max(1, one.new_connections.amount))
             for one in limits
             if one.new_connections
         ]
