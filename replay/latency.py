@@ -23,9 +23,10 @@ def with_latency(recording: Recording, rules: Sequence[LatencyRule], seed: int) 
     """Return ``recording`` with service times drawn for the requests that ``rules`` name.
 
     The first rule that fits decides. Both sides of a comparison draw the same: the n-th request
-    that a rule decides has the n-th draw for ``seed``. The events of the result are in memory, since
-    new times put them in another order; recordings without times are cassettes, which are small.
-    Raises InputError where a recording without times has a request that no rule fits.
+    that a rule decides has the n-th draw for ``seed``. Events that
+    get times are all held in memory, since that changes their order; what comes without times is
+    cassettes, which are small. Raises InputError where a recording without times has a request
+    that no rule fits.
     """
     timed = recording.header.latency == "recorded"
     if timed and not rules:

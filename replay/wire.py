@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httptools
+from websockets.exceptions import InvalidHeader
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Opcode
 from websockets.headers import parse_extension
@@ -19,6 +20,7 @@ from websockets.protocol import OPEN, Protocol, Side
 
 from perfscan.replay.model import Headers
 
+_WINDOW_BITS = frozenset(map(str, range(8, 16)))
 PIECE_NS = 1_000_000
 """What arrives within this time of a piece's beginning belongs to the piece."""
 
@@ -279,6 +281,7 @@ class MessageReader:
     """Reassembles the WebSocket messages that one party sends."""
 
     def __init__(self, sender: Side, extensions: str = "") -> None:
+        """Read with the extensions of the handshake's answer; raises WireError for broken ones."""
         self._protocol = Protocol(
             Side.CLIENT if sender is Side.SERVER else Side.SERVER, state=OPEN, max_size=None
         )
@@ -294,13 +297,11 @@ class MessageReader:
         """Return what ``data`` completes; raises WireError."""
         self._protocol.receive_data(data)
         self.replies = b"".join(self._protocol.data_to_send())
-        found = [one for frame in self._frames() for one in self._completed(frame)]
+        frames = self._protocol.events_received()
+        found = [one for frame in frames for one in self._completed(frame)]
         if self._protocol.parser_exc is not None:
             raise WireError(f"not WebSocket: {self._protocol.parser_exc}")
         return found
-
-    def _frames(self) -> Iterator[Any]:
-        yield from self._protocol.events_received()
 
     def _completed(self, frame: Any) -> Iterator[WireMessage | WirePing]:
         if frame.opcode is Opcode.CLOSE:
@@ -327,9 +328,15 @@ def _joined(parts: list[bytes], *, text: bool) -> WireMessage:
 def _deflate(sender: Side, extensions: str) -> list[Any]:
     """Return the decoder for what ``sender`` compresses, as agreed in the handshake's answer."""
     name = "server" if sender is Side.SERVER else "client"
-    for extension, parameters in parse_extension(extensions) if extensions else ():
+    try:
+        agreed = parse_extension(extensions) if extensions else ()
+    except InvalidHeader as error:
+        raise WireError(f"not WebSocket extensions: {extensions[:100]!r}") from error
+    for extension, parameters in agreed:
         if extension == "permessage-deflate":
             given = dict(parameters)
-            bits = int(given.get(f"{name}_max_window_bits") or 15)
-            return [PerMessageDeflate(f"{name}_no_context_takeover" in given, True, bits, 15)]
+            bits = given.get(f"{name}_max_window_bits") or "15"
+            if bits not in _WINDOW_BITS:
+                raise WireError(f"not a window of permessage-deflate: {bits[:100]!r}")
+            return [PerMessageDeflate(f"{name}_no_context_takeover" in given, True, int(bits), 15)]
     return []

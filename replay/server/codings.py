@@ -29,7 +29,8 @@ def agreed(encoding: str, accepted: str) -> str:
 def encode(encoding: str, body: bytes, sizes: Sequence[int] = ()) -> tuple[bytes, ...]:
     """Return ``body`` in ``encoding``, cut so that each piece can be decoded when it has come.
 
-    ``sizes`` are bytes of ``body``, which they add up to; empty for one piece. The result is kept for a while.
+    ``sizes`` are bytes of ``body``, which they add up to; empty for one piece. The
+    result is kept for a while.
     """
     about = encoding, body, tuple(sizes)
     pieces = _ENCODED.get(about)

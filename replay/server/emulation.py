@@ -175,7 +175,9 @@ class Emulation:
         if exceeded is None:
             full = heard.websocket and not gate.connect_websocket(connection)
             return _turned_away(gate, heard.host) if full else None
-        refusal = replace(exceeded.limit.refusal, status=exceeded.status)
+        refusal = exceeded.limit.refusal
+        own_s = refusal.retry_after_s and refusal.retry_after_s / self._pace.speed
+        refusal = replace(refusal, status=exceeded.status, retry_after_s=own_s)
         answer = refusing("refused", heard.host, refusal, self._pace(exceeded.wait_ns) / 1e9)
         used = gate.headers(at_ns, Address(heard.method, heard.host, heard.target))
         return replace(answer, headers=_with(answer.headers, used))

@@ -78,7 +78,7 @@ def read_order(path: Path) -> Order:
         if config.get("cpus"):
             os.sched_setaffinity(0, config["cpus"])  # before any thread begins
         return _order(config)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"not a configuration of the server: {error!r}",
             where=str(path),

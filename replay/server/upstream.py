@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from perfscan.errors import InputError
 from perfscan.replay.certificates import LOCAL_NAMES, Authority
@@ -22,6 +23,8 @@ from perfscan.replay.server.turn import Seen
 
 HANDSHAKE_LIMIT_S = 20.0
 ACCEPTED_AT_ONCE = 64
+ACCEPT_AGAIN_NS = 100_000_000
+"""So long no connection is accepted after one could not be."""
 FAREWELL_TURNS = 10
 """Turns of the event loop; a TLS connection takes two or three to end."""
 
@@ -74,7 +77,7 @@ class Upstream:
         recognition = self._playback.recognition("https" if tls else "http", port)
         door = Listening(sock, recognition, tls)
         self._doors.append(door)
-        self._loop.add_reader(sock.fileno(), self._accept, door)
+        self._open(door)
 
     def status(self) -> dict[str, float]:
         """Return counts of what has happened and is still to come, and how the server keeps up."""
@@ -99,14 +102,20 @@ class Upstream:
                 await asyncio.sleep(0)
         self._alarm.close()
 
+    def _open(self, door: Listening) -> None:
+        self._loop.add_reader(door.sock.fileno(), self._accept, door)
+
     def _accept(self, door: Listening) -> None:
         for _ in range(ACCEPTED_AT_ONCE):
             try:
                 connected, _ = door.sock.accept()
             except BlockingIOError:
                 return
-            except OSError as error:  # out of descriptors, or the client has gone already
-                self._report(Failure(0, self._alarm.now(), f"cannot accept: {error.strerror}"))
+            except OSError as error:  # out of descriptors, mostly
+                now_ns = self._alarm.now()
+                self._report(Failure(0, now_ns, f"cannot accept: {error.strerror}"))
+                self._loop.remove_reader(door.sock.fileno())  # else it would call at once again
+                self._alarm.at(now_ns + ACCEPT_AGAIN_NS, partial(self._open, door))
                 return
             connected.setblocking(False)
             task = self._loop.create_task(self._serve(connected, door, self._alarm.now()))

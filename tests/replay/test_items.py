@@ -135,3 +135,9 @@ def test_locations_are_keys_and_indices() -> None:
     payload = {"a": [{"b": 1}, {"c": 2}, {"b": 3}]}
     assert items.locations("$.a[*].b", payload) == [("a", 0, "b"), ("a", 2, "b")]
     assert items.locations("$.a", "text") == []
+
+
+def test_a_payload_that_is_nested_too_deep_has_no_key() -> None:
+    rule = RequestEffect("POST https://h/", KeyRule("$..id"))
+    body = b'{"a":' * 200 + b"1" + b"}" * 200
+    assert items.effect_key(rule, Request(0, 0, 0, "POST", "/", (), body)) is None

@@ -225,3 +225,11 @@ def test_other_json_is_one_request(body: object) -> None:
 )
 def test_hosts_carry_unusual_ports(host: str, port: int, expected: str) -> None:
     assert host_and_port(host, port, 443) == expected
+
+
+@pytest.mark.parametrize("levels", [150, 985, 100_000])
+def test_a_body_that_is_nested_too_deep_is_text(levels: int) -> None:
+    body = b'{"a":' * levels + b"1" + b"}" * levels
+    rules = MatchRules(ignore_body=("$..x",))
+    assert key("/", body, rules) == key("/", body, rules) != key("/", body + b" ", rules)
+    assert message_key(body.decode(), rules) == body.decode()

@@ -51,10 +51,12 @@ def test_a_rate_with_all_that_belongs_to_it(yaml: Path) -> None:
 def test_connections_and_defaults(yaml: Path) -> None:
     text = """
 - {host: a, rate: 30/s}
+- {host: slow, rate: 0.5/s}
 - {host: b, connections: 3, new_connections: 300/5m, websockets: 2, concurrency: 4, when_full: 503}
 """
     assert read_limits(node(yaml, text)) == (
         HostLimits("a", rate=RateLimit(Rate(30, S), 30)),
+        HostLimits("slow", rate=RateLimit(Rate(0.5, S), 1)),
         HostLimits("b", None, 3, Rate(300, 300 * S), 2, 503, 4),
     )
     assert read_limits(None) == ()
@@ -69,6 +71,7 @@ def test_connections_and_defaults(yaml: Path) -> None:
         ("{host: 'http://a/', rate: 1/s}", "not a host"),
         ("{host: a, rate: 100}", "write 1200/1m"),
         ("{host: a, rate: 10/s, burst: 0}", "more than 0"),
+        ("{host: a, rate: 10/s, burst: 0.5}", "no request is ever allowed"),
         ("{host: a, rate: 1/s, weights: {GET x: 1}}", "not a request pattern"),
         (f"{{host: a, rate: 1/s, weights: {{GET {URL}: 2}}}}", "never allowed"),
         ("{host: a, rate: 1/s, exceeded: {status: 200}}", "from 400"),

@@ -248,3 +248,11 @@ def test_compressed_messages_are_read_with_the_senders_parameters(
 def test_bytes_that_are_not_websocket_are_an_error() -> None:
     with pytest.raises(WireError, match="not WebSocket"):
         MessageReader(Side.SERVER).feed(b"\xff\xff\xff\xff")
+
+
+@pytest.mark.parametrize("bits", ["7", "16", "x", "99999999999999999999"])
+def test_extensions_that_nobody_can_speak_are_an_error(bits: str) -> None:
+    with pytest.raises(WireError, match="window"):
+        MessageReader(Side.SERVER, f"permessage-deflate; server_max_window_bits={bits}")
+    with pytest.raises(WireError, match="extensions"):
+        MessageReader(Side.SERVER, "@@;;")

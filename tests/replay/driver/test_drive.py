@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -50,3 +51,14 @@ def test_wrong_use_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
     assert "usage" in capsys.readouterr().err
     assert main([str(tmp_path / "none.json")]) == 2
     assert "not a configuration" in capsys.readouterr().err
+
+
+def test_the_process_stays_on_its_processors(
+    tmp_path: Path, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pinned: list[tuple[int, list[int]]] = []
+    monkeypatch.setattr(os, "sched_setaffinity", lambda *where: pinned.append(where), raising=False)
+    read_order(written(tmp_path, config | {"cpus": []}))
+    assert pinned == [], "an empty list leaves it where it is"
+    read_order(written(tmp_path, config | {"cpus": [0, 3]}))
+    assert pinned == [(0, [0, 3])]

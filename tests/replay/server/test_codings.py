@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perfscan.replay.server import codings
+from perfscan.replay.server.bounded import Bounded
 from perfscan.replay.server.codings import agreed, available, encode
 
 
@@ -69,3 +72,13 @@ def test_brotli_pieces_can_be_read_when_they_have_come() -> None:
     brotli = pytest.importorskip("brotli")
     reader, pieces = brotli.Decompressor(), encode("br", b"abcdef", (2, 4))
     assert [reader.process(piece) for piece in pieces] == [b"ab", b"cdef"]
+
+
+def test_bodies_that_were_coded_do_not_stay_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = Bounded[Any, Any](10_000)
+    monkeypatch.setattr(codings, "_ENCODED", small)
+    first = encode("gzip", b"a" * 3000)
+    assert encode("gzip", b"a" * 3000) is first
+    for letter in (b"b", b"c", b"d"):
+        encode("gzip", letter * 3000)
+    assert encode("gzip", b"a" * 3000) is not first

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from perfscan.replay.faults import read_faults
 from perfscan.replay.keys import read_request
-from perfscan.replay.model import Emulated, HostLimits, MatchRules, Rate, RateLimit
+from perfscan.replay.model import Emulated, HostLimits, MatchRules, Rate, RateLimit, Refusal
 from perfscan.replay.server.alarm import Alarm
 from perfscan.replay.server.answers import Answer
 from perfscan.replay.server.emulation import UNDISTURBED, Emulation
@@ -176,3 +176,29 @@ def test_who_is_never_answered_is_sent_away_in_the_end() -> None:
     assert visitor.resets == 0
     clock.run_until(60 * S)
     assert visitor.resets == 1
+
+
+def test_fewer_connections_than_one_an_interval_are_still_some() -> None:
+    rare = emulation(limits=(HostLimits("h", new_connections=Rate(0.5, S)),))
+    for number, at_s, welcome in ((1, 0, True), (2, 1, False), (3, 2, True)):
+        rare.join(Visitor(number), "h", at_s * S)
+        assert (rare.meet(heard(), number, at_s * S).instead is None) is welcome
+
+
+def test_a_handshake_that_the_rate_refuses_is_no_open_websocket() -> None:
+    limits = (HostLimits("h", rate=RateLimit(Rate(1, S), 1), websockets=1),)
+    one = emulation(limits=limits)
+    assert one.meet(heard(), 1, 0).instead is None
+    refused = one.meet(heard(websocket=True), 1, 0).instead
+    assert refused is not None
+    assert refused.status == 429
+    assert one.meet(heard(websocket=True), 2, S).instead is None
+
+
+def test_the_scenario_s_own_wait_passes_as_fast_as_the_run() -> None:
+    limit = RateLimit(Rate(1, 100 * S), 1, refusal=Refusal(429, 30))
+    fast = emulation(limits=(HostLimits("h", rate=limit),), speed=10.0)
+    fast.meet(heard(), 1, 0)
+    refused = fast.meet(heard(), 1, 0).instead
+    assert refused is not None
+    assert dict(refused.headers)["Retry-After"] == "3"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +136,29 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written"):
         Journal(tmp_path / "no" / "journal.jsonl", 1.0, None)
+
+
+def test_a_journal_without_room_says_so(tmp_path: Path) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no full device")
+    link = tmp_path / "journal.jsonl"
+    link.symlink_to(full)
+    with pytest.raises(InputError, match="No space left") as caught:
+        Journal(link, 1.0, None)
+    assert caught.value.where == str(link)
+
+
+def test_what_the_system_takes_little_by_little_is_written_whole(tmp_path: Path) -> None:
+    class Reluctant(io.FileIO):
+        def write(self, data: Any) -> int:
+            return super().write(memoryview(data)[:7])
+
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path, 1.0, None)
+    journal._file.close()
+    journal._file = Reluctant(path, "ab")
+    for event in EVENTS:
+        journal.add(event)
+    journal.close()
+    assert len(read_observation(path).events) == len(EVENTS)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def config(tmp_path: Path) -> dict[str, Any]:
     return {"recording": str(traffic), "listeners": []}
 
 
-def order(folder: Path, config: Mapping[str, Any]) -> Order:
+def order(folder: Path, config: Any) -> Order:
     path = folder / "serve.json"
     path.write_text(json.dumps(config), "utf-8")
     return read_order(path)
@@ -75,3 +76,24 @@ def test_a_defect_ends_the_server(
 
     with pytest.raises(LookupError, match="nobody expected"):
         asyncio.run(asyncio.wait_for(serve(order(tmp_path, config), say), 10))
+
+
+def test_the_process_stays_on_its_processors(
+    tmp_path: Path, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pinned: list[tuple[int, list[int]]] = []
+    monkeypatch.setattr(os, "sched_setaffinity", lambda *where: pinned.append(where), raising=False)
+    order(tmp_path, config | {"cpus": []})
+    assert pinned == [], "an empty list leaves it where it is"
+    order(tmp_path, config | {"cpus": [0, 3]})
+    assert pinned == [(0, [0, 3])]
+
+
+def test_processors_that_are_not_there_are_an_error(tmp_path: Path, config: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="not a configuration"):
+        order(tmp_path, config | {"cpus": [100_000]})
+
+
+def test_what_is_no_object_is_no_configuration(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a configuration"):
+        order(tmp_path, [])
