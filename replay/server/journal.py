@@ -94,7 +94,11 @@ class Journal:
             self._file: IO[bytes] = path.open("wb", buffering=0)
         except OSError as error:
             raise _unwritable(path, error) from error
-        self._write([{"schema": SCHEMA, "speed": speed, "until_ns": until_ns}])
+        try:
+            self._write([{"schema": SCHEMA, "speed": speed, "until_ns": until_ns}])
+        except InputError:
+            self._file.close()
+            raise
 
     def add(self, seen: Seen) -> None:
         """Keep one report; every now and then a few are written."""
