@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +13,9 @@ from perfscan.cli.status import Status
 from perfscan.errors import MissingExtraError, NotMeasurableError
 
 if TYPE_CHECKING:
+    from perfscan.cli.bench_run import Order
     from perfscan.replay.calibration import Calibration, SizeCalibration
+    from perfscan.replay.model import Side
 
 GOAL = 0.05
 
@@ -46,6 +49,7 @@ def calibrate(
     Example: perfscan bench calibrate scenario.yaml --pairs 20
     """
     try:
+        from perfscan.cli.bench_run import Order
         from perfscan.replay.calibration import FILE, dump_calibration
     except ModuleNotFoundError as error:
         raise MissingExtraError("perfscan bench calibrate", "bench") from error
@@ -53,34 +57,9 @@ def calibrate(
 
     chosen = side_of(side) or "original"
     target = output or scenario.parent / FILE
-    found = _measure(scenario, chosen, pairs, comparisons, lanes, until, seed, quiet)
-    text = dump_calibration(found)
-    write_text(target, text)
-    typer.echo(text if as_json else _table(found), nl=not as_json)
-    typer.echo(f"wrote {target}", err=True)
-    raise typer.Exit(Status.OK if _within_goal(found) else Status.INCONCLUSIVE)
-
-
-def _measure(
-    path: Path,
-    side: str,
-    pairs: int,
-    comparisons: int,
-    lanes: int | None,
-    until: float | None,
-    seed: int,
-    quiet: bool,
-) -> Calibration:
-    from tempfile import TemporaryDirectory
-
-    from perfscan.cli.bench_run import Order, one_side_twice, run
-    from perfscan.replay.calibration import Calibration, calibrate
-    from perfscan.replay.scenario import read_scenario
-
-    scenario = one_side_twice(read_scenario(path), side)
     with TemporaryDirectory(prefix="perfscan-calibrate-") as folder:
         order = Order(
-            scenario=path,
+            scenario=scenario,
             output=Path(folder) / "run.json",
             pairs=pairs,
             lanes=lanes,
@@ -89,7 +68,23 @@ def _measure(
             scan=False,
             quiet=quiet,
         )
-        result = run(order, scenario)
+        found = _measure(order, chosen, comparisons)
+    text = dump_calibration(found)
+    written = write_text(target, text)
+    typer.echo(text if as_json else _table(found), nl=not as_json)
+    for name in written:
+        typer.echo(f"wrote {name}", err=True)
+    raise typer.Exit(Status.OK if _within_goal(found) else Status.INCONCLUSIVE)
+
+
+def _measure(order: Order, side: Side, comparisons: int) -> Calibration:
+    from perfscan.cli.bench_run import one_side_twice, run
+    from perfscan.replay.calibration import Calibration, calibrate
+    from perfscan.replay.manner import manner
+    from perfscan.replay.scenario import read_scenario
+
+    scenario = one_side_twice(read_scenario(order.scenario), side)
+    result = run(order, scenario)
     if result.interrupted:
         raise KeyboardInterrupt
     if result.comparison.pairs < 6:
@@ -110,10 +105,11 @@ def _measure(
         recording=str(result.recording["sha256"]),
         machine=str(seen["machine"]),
         cpus=seen["cpus"],
-        side="original" if side == "original" else "optimized",
+        side=side,
         pairs=result.comparison.pairs,
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        sizes=calibrate(result.runs, scenario, comparisons=comparisons, seed=seed),
+        sizes=calibrate(result.runs, scenario, comparisons=comparisons, seed=order.seed),
+        manner=manner(result.method),
     )
 
 
@@ -143,7 +139,6 @@ def _table(found: Calibration) -> str:
         ("right", "right", "right", "right", "right"),
         rows,
     )
-    smallest = _smallest(found)
     return "\n".join(
         [
             f"{found.scenario}: the {found.side} side against itself, {found.pairs} pairs",
@@ -159,8 +154,7 @@ def _table(found: Calibration) -> str:
                 rest="",
             ),
             "",
-            f"Smallest change seen with {found.sizes[-1].pairs} pairs, every metric:",
-            *smallest,
+            *_smallest(found),
         ]
     )
 
@@ -173,9 +167,12 @@ def _smallest(found: Calibration) -> list[str]:
     from perfscan.quantities import percent
     from perfscan.reports.table import plain_table
 
-    last = found.sizes[-1]
+    largest = [size for size in found.sizes if size.comparisons][-1]
     rows = [
-        (name, percent(last.noise[name]) if name in last.noise else "-", percent(share))
-        for name, share in sorted(last.detectable.items())
+        (name, percent(largest.noise[name]) if name in largest.noise else "-", percent(share))
+        for name, share in sorted(largest.detectable.items())
+        if "_all_ms" not in name and "_per_item" not in name
     ]
-    return plain_table(("metric", "noise", "smallest change"), ("left", "right", "right"), rows)
+    head = f"Smallest change seen with {largest.pairs} pairs, every metric:"
+    table = plain_table(("metric", "noise", "smallest change"), ("left", "right", "right"), rows)
+    return [head, *table]

@@ -130,7 +130,6 @@ class _Notebook:
         circumstances = Circumstances(
             isolated=isolated,
             interrupted=interrupted,
-            cpus=self._environment["cpus"],
             busy_before=self.busy_before,
             cpu_busy=measured.get("cpu_busy"),
             cpu_steal=measured.get("cpu_steal"),
@@ -146,6 +145,7 @@ class _Notebook:
                 "lanes": 1,
                 "seed": order.seed,
                 "guard": "network namespace" if isolated else "none",
+                "interpreter": str(order.python) if order.python else None,
                 **measured,
             },
             runs=runs,

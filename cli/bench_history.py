@@ -54,7 +54,8 @@ def history(
         entries = opened.entries(key, name, wanted_side or "optimized")
         if not entries:
             raise InputError(
-                f"no bench of {scenario} with {name}", remedy=_known(opened, key, scenario)
+                f"no bench of {scenario} with {name} of the {side} side",
+                remedy=_known(opened, key, scenario),
             )
     series = _latest_series(entries)
     typer.echo(_render(series, _changes(series), name, side, form))
@@ -63,9 +64,9 @@ def history(
 def _primary(scenario: Path | str) -> str:
     if isinstance(scenario, str):
         return "item_latency_ms.p95"
-    from perfscan.replay.scenario import read_scenario
+    from perfscan.replay.scenario import read_bench
 
-    return read_scenario(scenario).primary
+    return read_bench(scenario).primary
 
 
 def _known(opened: History, key: Path | str, name: str) -> str:
@@ -76,11 +77,9 @@ def _known(opened: History, key: Path | str, name: str) -> str:
 
 
 def _latest_series(entries: Sequence[Entry]) -> list[Entry]:
-    """Keep what can be compared: the recording and the machine of the newest bench."""
-    newest = entries[-1]
-    return [
-        one for one in entries if (one.recording, one.machine) == (newest.recording, newest.machine)
-    ]
+    """Keep what can be compared with the newest bench: same recording, manner and machine."""
+    keys = [(one.recording, one.manner, one.machine) for one in entries]
+    return [one for one, key in zip(entries, keys, strict=True) if key == keys[-1]]
 
 
 def _changes(series: Sequence[Entry]) -> tuple[ChangePoint, ...]:
@@ -105,7 +104,7 @@ def _render(
         }
         return json.dumps(document, indent=1, ensure_ascii=False)
     from perfscan.quantities import change, quantity
-    from perfscan.reports.table import plain_table
+    from perfscan.reports.table import plain_table, wrapped
 
     at = {one.index: one for one in changes}
     rows = [
@@ -120,13 +119,13 @@ def _render(
         for index, one in enumerate(series)
     ]
     newest = series[-1]
-    head = f"{newest.scenario} · {metric} of the {side} side · {newest.machine}"
+    told = (newest.scenario, f"{metric} of the {side} side", newest.machine, newest.manner)
     table = plain_table(
         ("date (UTC)", "commit", "median", "interval", "runs", ""),
         ("left", "left", "right", "left", "right", "left"),
         rows,
     )
-    return "\n".join([head, "", *table])
+    return "\n".join([*wrapped(" · ".join(filter(None, told)), first=""), "", *table])
 
 
 def _scenarios(opened: History, form: str) -> str:
@@ -134,4 +133,8 @@ def _scenarios(opened: History, form: str) -> str:
     if form == "json":
         rows = [{"scenario": name, "path": path, "benches": number} for name, path, number in found]
         return json.dumps({"schema": "perfscan.history/1", "scenarios": rows}, indent=1)
-    return "\n".join(f"{name}  {path}  {number} benches" for name, path, number in found)
+    from perfscan.reports.run_words import plural
+
+    return "\n".join(
+        f"{name}  {path}  {number} {plural('bench', number)}" for name, path, number in found
+    )

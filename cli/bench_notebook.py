@@ -50,9 +50,10 @@ class Notebook:
         self._described = describe_scenario(scenario)
         for side in (scenario.original, scenario.optimized):
             self._described["implementations"][side.name]["sha256"] = source_digest(side.directory)
+        self._own = about_readings(scenario.readings)
         self._findings = scan_sides(scenario) if order.scan else None
         self._method["calibration"] = quote_calibration(
-            scenario, recording.sha256, self._environment
+            scenario, recording.sha256, self._environment, self._method
         )
 
     @property
@@ -97,7 +98,6 @@ class Notebook:
             alone=order.only is not None,
             faults=self._faults,
             outside=_outside(scenario),
-            cpus=self._environment["cpus"],
             busy_before=outcome.busy_before if outcome else None,
             cpu_busy=measured.get("cpu_busy"),
             cpu_steal=measured.get("cpu_steal"),
@@ -107,7 +107,7 @@ class Notebook:
             scenario,
             floors=self._floors,
             item_floors=self._item_floors,
-            own=about_readings(scenario.readings),
+            own=self._own,
             circumstances=circumstances,
             seed=order.seed,
         )
@@ -121,7 +121,9 @@ class Notebook:
             comparison=comparison,
             interrupted=circumstances.interrupted,
             findings=self._findings,
-            figures=figures(runs, alone, scenario.targets, order.seed) if alone else (),
+            figures=(
+                figures(runs, alone, scenario.targets, order.seed, own=self._own) if alone else ()
+            ),
             ablation=self._ablation(finished=outcome is not None),
         )
 
@@ -132,7 +134,9 @@ class Notebook:
             return None
         kept = switches if finished else ()
         disturbed, seed = bool(self._faults), self._order.seed
-        return ablation(self._variants, kept, self._scenario, seed, disturbed=disturbed)
+        return ablation(
+            self._variants, kept, self._scenario, seed, own=self._own, disturbed=disturbed
+        )
 
 
 def _outside(scenario: Scenario) -> tuple[str, ...]:
@@ -170,4 +174,5 @@ def describe_method(order: Order, lanes: int, *, pinned: bool) -> dict[str, Any]
         "warm_up_s": WARM_UP_S,
         "guard": "network namespace" if isolated else "hook in the interpreter",
         "agent": "event loops watched" if order.vitals else "guard only",
+        "interpreter": str(order.python) if order.python else None,
     }

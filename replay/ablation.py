@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from perfscan.errors import InputError
+from perfscan.replay.catalogue import Metric
 from perfscan.replay.compare import Series, Yardstick, compare_metric, judge_others, line_up
 from perfscan.replay.equivalence import RunPair, equivalence
 from perfscan.replay.model import (
@@ -82,11 +83,13 @@ def ablation(
     scenario: Yardstick,
     seed: int = 0,
     *,
+    own: Mapping[str, Metric] | None = None,
     disturbed: bool = False,
 ) -> Ablation:
     """Say what each switch brought, from the runs of every variant; a run's pair is its round.
 
-    ``disturbed`` says that faults were injected.
+    ``own`` describes metrics that are in no catalogue; ``disturbed`` says that faults were
+    injected.
 
     The primary metric is judged as in a comparison, corrected for the number of switches (Holm).
     """
@@ -96,7 +99,7 @@ def ablation(
         **{("without", name): _pairs(runs, off[name], ALL_ON) for name in switches},
         **{("alone", name): _pairs(runs, ALL_OFF, only[name]) for name in switches},
     }
-    series = {place: line_up(found, seed) for place, found in pairs.items()}
+    series = {place: line_up(found, seed, own) for place, found in pairs.items()}
     primaries = {
         place: one
         for place, found in series.items()

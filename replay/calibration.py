@@ -21,6 +21,7 @@ from typing import Any
 from perfscan.errors import InputError
 from perfscan.replay.compare import compare
 from perfscan.replay.equivalence import RunPair, complete_pairs
+from perfscan.replay.manner import manner
 from perfscan.replay.model import Comparison, Run, Scenario, Side
 
 SCHEMA = "perfscan.calibration/1"
@@ -61,6 +62,8 @@ class Calibration:
     """Real pairs of runs that all benches are formed from."""
     made_at: str
     sizes: tuple[SizeCalibration, ...]
+    manner: str = ""
+    """How the pairs were run, where not by the defaults."""
 
 
 def calibrate(
@@ -162,19 +165,23 @@ def read_calibration(path: Path) -> Calibration | None:
 
 
 def quote_calibration(
-    scenario: Scenario, recording: str, environment: Mapping[str, Any]
+    scenario: Scenario,
+    recording: str,
+    environment: Mapping[str, Any],
+    method: Mapping[str, Any],
 ) -> dict[str, Any] | None:
     """Return what a report quotes of the calibration beside the scenario.
 
-    None where there is none, or where it was made of another recording or on another machine.
+    None where there is none, or where it was made of another recording, on another machine or in
+    another way.
     """
     found = read_calibration(scenario.path.parent / FILE)
-    machine = (environment.get("machine"), environment.get("cpus"))
-    if found is None or (found.scenario, found.primary, found.recording) != (
-        *(scenario.name, scenario.primary, recording),
-    ):
+    if found is None:
         return None
-    if (found.machine, found.cpus) != machine:
+    what = (found.scenario, found.primary, found.recording, found.manner)
+    if what != (scenario.name, scenario.primary, recording, manner(method)):
+        return None
+    if (found.machine, found.cpus) != (environment.get("machine"), environment.get("cpus")):
         return None
     return {
         "side": found.side,

@@ -13,17 +13,18 @@ from typing import Any, Self
 
 from perfscan.errors import InputError
 from perfscan.replay.figures import figures
+from perfscan.replay.manner import manner
 from perfscan.replay.model import Result, Side
 from perfscan.replay.schedule import SIDES
 
 BUSY_S = 30.0
 """How long a writer waits for another one."""
-_VERSION = 1
+_VERSION = 2
 _TABLES = """
 CREATE TABLE IF NOT EXISTS benches (
     id INTEGER PRIMARY KEY, started_at TEXT NOT NULL, scenario TEXT NOT NULL, path TEXT NOT NULL,
-    recording TEXT NOT NULL, machine TEXT NOT NULL, version TEXT NOT NULL, changed INTEGER NOT NULL,
-    verdict TEXT NOT NULL, UNIQUE (started_at, path, machine)
+    recording TEXT NOT NULL, manner TEXT NOT NULL, machine TEXT NOT NULL, version TEXT NOT NULL,
+    changed INTEGER NOT NULL, verdict TEXT NOT NULL, UNIQUE (started_at, path, machine)
 );
 CREATE TABLE IF NOT EXISTS figures (
     bench INTEGER NOT NULL REFERENCES benches (id) ON DELETE CASCADE, side TEXT NOT NULL,
@@ -41,6 +42,8 @@ class Entry:
     scenario: str
     recording: str
     """SHA-256 of the recording."""
+    manner: str
+    """How the bench was made, where not by the defaults."""
     machine: str
     commit: str
     """Empty outside of git."""
@@ -69,6 +72,8 @@ class History:
             version = self._base.execute("PRAGMA user_version").fetchone()[0]
             if version > _VERSION:
                 raise sqlite3.DatabaseError(f"version {version} is of a later perfscan")
+            if version == 1:
+                self._base.execute("ALTER TABLE benches ADD manner TEXT NOT NULL DEFAULT ''")
             self._base.executescript(_TABLES + f"PRAGMA user_version = {_VERSION};")
         return self
 
@@ -96,12 +101,13 @@ class History:
             )
             git = result.environment.get("git") or {}
             bench = self._base.execute(
-                "INSERT INTO benches (started_at, path, machine, scenario, recording, version,"
-                " changed, verdict) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO benches (started_at, path, machine, scenario, recording, manner,"
+                " version, changed, verdict) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *place,
                     str(result.scenario["name"]),
                     str(result.recording.get("sha256") or ""),
+                    manner(result.method),
                     str(git.get("commit") or ""),
                     bool(git.get("changed")),
                     result.comparison.verdict,
@@ -121,12 +127,12 @@ class History:
         where = "path" if isinstance(scenario, Path) else "scenario"
         wanted = _path(scenario) if isinstance(scenario, Path) else scenario
         rows = self._query(
-            "SELECT started_at, scenario, recording, machine, version, changed, verdict, unit,"
-            " value, low, high, runs FROM benches JOIN figures ON bench = id"
+            "SELECT started_at, scenario, recording, manner, machine, version, changed, verdict,"
+            " unit, value, low, high, runs FROM benches JOIN figures ON bench = id"
             f" WHERE {where} = ? AND metric = ? AND side = ? ORDER BY started_at, id",
             (wanted, metric, side),
         )
-        return [Entry(*(*row[:5], bool(row[5]), *row[6:])) for row in rows]
+        return [Entry(*(*row[:6], bool(row[6]), *row[7:])) for row in rows]
 
     def scenarios(self) -> list[tuple[str, str, int]]:
         """Return name and file of every scenario, with the number of its benches."""

@@ -21,6 +21,8 @@ _METHOD = (
     "faults",
     "after",
     "only",
+    "agent",
+    "interpreter",
     "pinned",
     "spinners",
 )

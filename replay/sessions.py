@@ -18,7 +18,9 @@ from perfscan.errors import InputError
 from perfscan.replay.compare import Series, compare, line_up
 from perfscan.replay.doubts import Circumstances
 from perfscan.replay.equivalence import complete_pairs
-from perfscan.replay.model import Claim, Doubt, Result, Run, Side
+from perfscan.replay.manner import manner
+from perfscan.replay.model import Claim, Doubt, ReadingRule, Result, Run, Side
+from perfscan.replay.readings import about_readings
 from perfscan.replay.statistics import CONFIDENCE, Estimate, Interval, t_tail
 
 DRAWS = 4_000
@@ -51,20 +53,28 @@ def compare_sessions(earlier: Session, later: Session, side: Side, seed: int = 0
     runs = _renamed(before, after)
     saved = later.result.scenario
     yardstick = _Yardstick(saved["primary"], saved["threshold"], saved["targets"])
-    raw = line_up(complete_pairs(runs), seed)
+    own = about_readings(
+        {name: ReadingRule(**rule) for name, rule in (saved.get("readings") or {}).items()}
+    )
+    raw = line_up(complete_pairs(runs), seed, own)
     controlled = side == "optimized" and _same_original(earlier.result, later.result)
     if controlled:
         series = _against_original(raw, earlier.result, later.result, seed)
     else:
         series = [replace(one, found=_with_reserve(one, seed)) for one in raw]
-    circumstances = Circumstances(speed=float(saved_speed(later.result)))
+    method = later.result.method
+    circumstances = Circumstances(
+        speed=float(method.get("speed") or 1.0),
+        until_s=method.get("until_s"),
+        faults=tuple(method.get("faults") or ()),
+    )
     comparison = compare(runs, yardstick, circumstances=circumstances, seed=seed, series=series)
     return replace(
         later.result,
         runs=tuple(runs),
         comparison=replace(comparison, doubts=(_doubt(controlled), *comparison.doubts)),
         method={
-            **later.result.method,
+            **method,
             "order": "one session after the other",
             "sessions": [_about(earlier), _about(later)],
             "control": "the original of each session" if controlled else None,
@@ -75,11 +85,6 @@ def compare_sessions(earlier: Session, later: Session, side: Side, seed: int = 0
     )
 
 
-def saved_speed(result: Result) -> float:
-    """Return what recorded waits were divided by."""
-    return float(result.method.get("speed") or 1.0)
-
-
 def _demand_same(earlier: Session, later: Session) -> None:
     for what, place in (
         ("scenario", ("scenario", "name")),
@@ -87,17 +92,20 @@ def _demand_same(earlier: Session, later: Session) -> None:
         ("recording", ("recording", "sha256")),
         ("machine", ("environment", "machine")),
         ("number of processors", ("environment", "cpus")),
-        ("lanes", ("method", "lanes")),
-        ("speed", ("method", "speed")),
-        ("shortening", ("method", "until_s")),
     ):
         one, other = (getattr(each.result, place[0]).get(place[1]) for each in (earlier, later))
-        if one != other:
-            raise InputError(
-                f"these results cannot be compared: their {what} differs, {one} and {other}",
-                where=later.name,
-                remedy="measure both again with perfscan bench compare --commits",
-            )
+        _demand_equal(what, one, other, later)
+    before, after = (manner(each.result.method) for each in (earlier, later))
+    _demand_equal("manner", before or "defaults", after or "defaults", later)
+
+
+def _demand_equal(what: str, one: object, other: object, later: Session) -> None:
+    if one != other:
+        raise InputError(
+            f"these results cannot be compared: their {what} differs, {one} and {other}",
+            where=later.name,
+            remedy="measure both in the same way, or with perfscan bench compare --commits",
+        )
 
 
 def _good_runs(session: Session, side: Side) -> list[Run]:

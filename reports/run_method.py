@@ -116,6 +116,8 @@ def machine(result: Result) -> list[str]:
     """Return sentences on where it was measured."""
     seen, how = result.environment, result.method
     parts = [str(seen[name]) for name in ("platform", "python") if seen.get(name)]
+    if how.get("interpreter"):
+        parts.append(f"bots run by {how['interpreter']}")
     if seen.get("cpus"):
         parts.append(f"{seen['cpus']} processors")
     if seen.get("load") is not None:
@@ -174,6 +176,10 @@ def reproduce(result: Result) -> list[str]:
         words += ["--only", str(how["only"])]
     if result.ablation is not None and result.ablation.switches:
         words += ["--switches", ",".join(one.name for one in result.ablation.switches)]
+    if how.get("interpreter"):
+        words += ["--python", str(how["interpreter"])]
+    if how.get("agent") == "guard only":
+        words.append("--no-vitals")
     for name, word in (("spinners", "spin"), ("pinned", "pin")):
         if how.get(name) is not None:
             words.append(f"--{word}" if how[name] else f"--no-{word}")

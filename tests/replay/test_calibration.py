@@ -117,16 +117,17 @@ def test_another_file_is_one_line(tmp_path: Path, text: str) -> None:
         read_calibration(path)
 
 
-def test_only_a_calibration_of_this_recording_and_machine_is_quoted(tmp_path: Path) -> None:
+def test_only_a_calibration_of_this_recording_machine_and_manner_is_quoted(tmp_path: Path) -> None:
     scenario = replace(SCENARIO, path=tmp_path / "s.yaml")
     here = {"machine": "m", "cpus": 2}
-    assert quote_calibration(scenario, "abc", here) is None
+    assert quote_calibration(scenario, "abc", here, {}) is None
     (tmp_path / "calibration.json").write_text(dump_calibration(calibration()), "utf-8")
 
-    found = quote_calibration(scenario, "abc", here)
+    found = quote_calibration(scenario, "abc", here, {"lanes": 1, "speed": 1.0})
     assert found is not None
     assert json.loads(json.dumps(found)) == found
     assert found["sizes"][0]["pairs"] == 6
     assert found["sizes"][0]["comparisons"] == 5
-    assert quote_calibration(scenario, "other", here) is None
-    assert quote_calibration(scenario, "abc", {**here, "cpus": 4}) is None
+    assert quote_calibration(scenario, "other", here, {}) is None
+    assert quote_calibration(scenario, "abc", {**here, "cpus": 4}, {}) is None
+    assert quote_calibration(scenario, "abc", here, {"lanes": 6}) is None

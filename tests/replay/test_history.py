@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -96,8 +97,6 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
-    import sqlite3
-
     base = sqlite3.connect(tmp_path / "history.sqlite")
     base.execute("PRAGMA user_version = 99")
     base.commit()
@@ -107,6 +106,27 @@ def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
         History(tmp_path / "history.sqlite"),
     ):
         pass
+
+
+def test_a_file_of_the_first_version_goes_on(tmp_path: Path) -> None:
+    with History(tmp_path / "history.sqlite") as history:
+        history.add(bench("2026-01", 100))
+    base = sqlite3.connect(tmp_path / "history.sqlite")
+    base.executescript("ALTER TABLE benches DROP manner; PRAGMA user_version = 1;")
+    base.close()
+    with History(tmp_path / "history.sqlite") as history:
+        history.add(bench("2026-02", 200))
+        assert len(history.entries("s", "item_latency_ms.p95", "optimized")) == 2
+
+
+def test_an_entry_tells_how_it_was_made(tmp_path: Path) -> None:
+    plain = bench("2026-01", 100)
+    method = {**plain.method, "started_at": "2026-02", "load": 10.0, "faults": ["loss=5%"]}
+    with History(tmp_path / "history.sqlite") as history:
+        history.add(plain)
+        history.add(replace(plain, method=method))
+        found = history.entries("s", "item_latency_ms.p95", "optimized")
+    assert [one.manner for one in found] == ["", "load=10, faults=loss=5%"]
 
 
 def test_the_history_lies_in_the_users_state_folder(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -96,17 +97,37 @@ def test_the_same_code_is_rarely_called_different() -> None:
     assert not {"faster", "slower", "mixed"} & set(changes)
 
 
-def test_work_that_differs_is_told() -> None:
-    later = session("b", 100)
+def missing_first(whole: Session) -> Session:
+    """Let every run of the optimized side miss its first item."""
+    missed = Item("0", 0, "missed", None)
     runs = tuple(
-        Run(run.side, run.pair, run.slot, True, run.metrics, run.items[1:])
-        for run in later.result.runs
+        replace(run, items=(missed, *run.items[1:])) if run.side == "optimized" else run
+        for run in whole.result.runs
     )
-    from dataclasses import replace
+    return Session(whole.name, replace(whole.result, runs=runs))
 
-    assert verdict(session("a", 200), Session("b", replace(later.result, runs=runs))) == (
-        "replies differ"
-    )
+
+def test_work_that_differs_is_told() -> None:
+    assert verdict(session("a", 200), missing_first(session("b", 100))) == "replies differ"
+
+
+def test_what_was_missed_under_faults_is_no_different_work() -> None:
+    earlier, later = (session(*one, method__faults=["loss=5%"]) for one in (("a", 200), ("b", 100)))
+    result = compare_sessions(earlier, missing_first(later), "optimized")
+    assert result.comparison.equivalence.same
+    assert "FaultsInjected" in [doubt.code for doubt in result.comparison.doubts]
+
+
+def test_readings_of_the_bot_keep_their_unit() -> None:
+    rule = {"log": "queue (\\d+)", "unit": "messages", "better": "higher"}
+    both = []
+    for name in ("a", "b"):
+        made = session(name, 200, scenario__readings={"queue": rule})
+        runs = [replace(run, metrics={**run.metrics, "queue": 3.0}) for run in made.result.runs]
+        both.append(Session(name, replace(made.result, runs=tuple(runs))))
+    found = compare_sessions(both[0], both[1], "optimized").comparison.metrics
+    queue = next(one for one in found if one.name == "queue")
+    assert (queue.unit, queue.better) == ("messages", "higher")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +136,9 @@ def test_work_that_differs_is_told() -> None:
         ({"recording__sha256": "other"}, "recording differs"),
         ({"environment__machine": "other"}, "machine differs"),
         ({"scenario__name": "other"}, "scenario differs"),
-        ({"method__speed": 2.0}, "speed differs"),
+        ({"method__speed": 2.0}, "manner differs, defaults and speed=2"),
+        ({"method__load": 10.0}, "manner differs, defaults and load=10"),
+        ({"method__faults": ["loss=5%"]}, "manner differs"),
     ],
 )
 def test_what_cannot_be_compared_is_named(change: dict[str, Any], named: str) -> None:
