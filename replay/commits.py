@@ -20,10 +20,11 @@ def check_out(scenario: Path, commit: str, into: Path) -> Path:
     for one without the scenario.
     """
     top = Path(_git(scenario.parent, "rev-parse", "--show-toplevel").decode().rstrip("\n"))
-    inside = scenario.resolve().relative_to(top.resolve())
+    # The folder's real place, not the file's: a link may lead out of the repository.
+    inside = (scenario.parent.resolve() / scenario.name).relative_to(top.resolve())
     name = _git(top, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}").decode().strip()
     with tarfile.open(fileobj=BytesIO(_git(top, "archive", "--format=tar", name))) as archive:
-        archive.extractall(into, filter="data")
+        archive.extractall(into, filter=_inside)
     found = into / inside
     if not found.is_file():
         raise InputError(
@@ -51,6 +52,14 @@ def join_commits(earlier: Path, later: Path, side: Side) -> Scenario:
         optimized=replace(sides[1], name="optimized"),
         claims=(),  # they speak of the scenario's two sides, not of its commits
     )
+
+
+def _inside(member: tarfile.TarInfo, into: str) -> tarfile.TarInfo | None:
+    """Leave out links that lead elsewhere, which a repository may hold."""
+    try:
+        return tarfile.data_filter(member, into)
+    except tarfile.FilterError:
+        return None
 
 
 def _git(folder: Path, *words: str) -> bytes:

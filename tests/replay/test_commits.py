@@ -45,6 +45,22 @@ def test_a_commit_without_the_scenario_is_named(repository: Path, tmp_path: Path
         check_out(repository / "bot" / "scenario.yaml", "HEAD~2", tmp_path / "a")
 
 
+def test_links_are_followed_for_the_folder_and_none_leads_out(
+    repository: Path, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside.yaml"
+    outside.write_text("elsewhere", "utf-8")
+    (repository / "bot" / "linked.yaml").symlink_to(outside)
+    git(repository, "add", "-A")
+    git(repository, "commit", "-qm", "a link out of the repository")
+    (tmp_path / "short").symlink_to(repository / "bot")
+
+    found = check_out(tmp_path / "short" / "scenario.yaml", "HEAD", tmp_path / "a")
+    assert found.read_text("utf-8") == "not committed", "as the last commit has it"
+    with pytest.raises(InputError, match=r"HEAD has no bot/linked\.yaml"):
+        check_out(repository / "bot" / "linked.yaml", "HEAD", tmp_path / "b")
+
+
 @pytest.mark.parametrize("commit", ["nowhere", "--help", ""])
 def test_an_unknown_commit_is_one_line(repository: Path, tmp_path: Path, commit: str) -> None:
     with pytest.raises(InputError) as caught:
