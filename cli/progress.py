@@ -65,10 +65,11 @@ class Progress:
     def land(self, run: Run, variant: str = "") -> None:
         """Say how a finished run went, of one of the sides or of a variant in an ablation."""
         self._landed += 1
-        handled = sum(item.state == "handled" for item in run.items)
+        owed = [item for item in run.items if item.expected]
+        handled = sum(item.state == "handled" for item in owed)
         figure = run.metrics.get("item_latency_all_ms.p95")
         latency = f", p95 {figure:,.0f} ms" if figure is not None else ""
-        state = f"{handled} of {len(run.items)} items{latency}" if run.ok else run.problem
+        state = f"{handled} of {len(owed)} items{latency}" if run.ok else run.problem
         what = f"round {run.pair + 1} {variant}" if variant else f"pair {run.pair + 1} {run.side}"
         self.note(f"run {self._landed}/{self._runs} · {what}: {state}")
 

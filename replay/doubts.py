@@ -47,7 +47,6 @@ class Circumstances:
     """What went wrong on purpose, as it was asked for."""
     outside: tuple[str, ...] = ()
     """Services that somebody else runs."""
-    cpus: int | None = None
     left_out: int = 0
     """Batches of runs for which the time budget did not last."""
     busy_before: float | None = None
@@ -155,14 +154,15 @@ def _about_schedule(runs: Sequence[Run], primary: str, threshold: float) -> Iter
 
 
 def _pairs_over(runs: Sequence[Run], budget_ms: float) -> str:
-    """Count the pairs of which either run was late, since that flaws both."""
+    """Count the pairs of which either run was late, since that flaws both; alone, the runs."""
+    what = "pair" if len({run.side for run in runs}) > 1 else "run"
     of = {run.pair for run in runs if run.ok}
     late = {
         run.pair
         for run in runs
         if run.ok and run.metrics.get("schedule_lateness_ms.p99", 0.0) > budget_ms
     }
-    return f"{len(late)} of {len(of)} pairs" if len(of) > 1 else "the only pair"
+    return f"{len(late)} of {len(of)} {what}s" if len(of) > 1 else f"the only {what}"
 
 
 def _about_noise(

@@ -33,23 +33,26 @@ class Spinners:
 @contextmanager
 def spinning(cpus: Collection[int]) -> Iterator[Spinners]:
     """Spin on every processor of ``cpus`` until the block ends or this process dies."""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__, str(cpu), str(os.getpid())],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # a Ctrl-C at the terminal is not for them
-        )
-        for cpu in cpus
-    ]
+    processes: list[subprocess.Popen[bytes]] = []
     try:
+        for cpu in cpus:
+            processes.append(_start(cpu))
         yield Spinners(tuple(process.pid for process in processes))
     finally:
         for process in processes:
             process.kill()
         for process in processes:
             process.wait()
+
+
+def _start(cpu: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", __file__, str(cpu), str(os.getpid())],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # a Ctrl-C at the terminal is not for them
+    )
 
 
 def possible() -> bool:

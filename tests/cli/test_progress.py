@@ -10,7 +10,11 @@ from perfscan.replay.trial import StatusReport
 
 
 def run(*, ok: bool = True) -> Run:
-    items = (Item("a", 0, "handled", 5.0), Item("b", 0, "missed", None))
+    items = (
+        Item("a", 0, "handled", 5.0),
+        Item("b", 0, "missed", None),
+        Item("c", 0, "handled", None, expected=False),
+    )
     problem = "" if ok else "killed by SIGKILL"
     return Run("optimized", 2, 1, ok, {"item_latency_all_ms.p95": 1234.5}, items, problem=problem)
 

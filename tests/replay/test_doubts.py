@@ -31,7 +31,7 @@ def run(*, ok: bool = True, late_ms: float = 0.1, **values: Any) -> Run:
 
 
 def test_a_quiet_bench_leaves_no_doubt() -> None:
-    assert collect([run()], cpus=4, busy_before=0.1, cpu_busy=0.4, cpu_steal=0.0) == {}
+    assert collect([run()], busy_before=0.1, cpu_busy=0.4, cpu_steal=0.0) == {}
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_each_circumstance_has_its_doubt(circumstances: dict[str, Any], code: st
 
 
 def test_near_misses_leave_no_doubt() -> None:
-    assert collect([run()], lanes=1, cpu_busy=0.99, cpus=2, busy_before=0.3, noise=0.05) == {}
+    assert collect([run()], lanes=1, cpu_busy=0.99, busy_before=0.3, noise=0.05) == {}
 
 
 @pytest.mark.parametrize(("ratio", "doubted"), [(0.5, False), (0.7, True), (1.5, True), (2, False)])

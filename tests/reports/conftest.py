@@ -154,7 +154,7 @@ def build(runs: tuple[Run, ...], scenario: Scenario = SCENARIO) -> Result:
             runs,
             scenario,
             floors={"item_latency_ms.p95": 520.0, "websocket_connects": 1, "success_rate": 1.0},
-            circumstances=Circumstances(cpus=2, busy_before=0.02, cpu_busy=0.31),
+            circumstances=Circumstances(busy_before=0.02, cpu_busy=0.31),
         ),
         findings={"original": {"findings": before}, "optimized": {"findings": after}},
     )
