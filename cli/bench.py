@@ -19,7 +19,7 @@ from perfscan.cli.bench_output import (
     status_of,
     write_text,
 )
-from perfscan.cli.options import Faults
+from perfscan.cli.options import PAIRS, QUICK_PAIRS, Faults
 from perfscan.errors import MissingExtraError
 
 bench = typer.Typer(
@@ -27,8 +27,6 @@ bench = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-QUICK_PAIRS, PAIRS = 6, 12
 
 
 @bench.callback()
@@ -136,6 +134,8 @@ def replay(
     from perfscan.reports.run_markdown import render_markdown
     from perfscan.reports.run_terminal import render_terminal
 
+    if str(output) == "-":
+        output, as_json = None, True
     order = Order(
         scenario=scenario,
         output=output or resume or next_free(Path("run.json")),
@@ -163,8 +163,7 @@ def replay(
     typer.echo(dump_result(result) if as_json else render_terminal(result), nl=not as_json)
     written = [str(order.output)]
     if report is not None:
-        write_text(report, render_markdown(result))
-        written.append(str(report))
+        written += write_text(report, render_markdown(result))
     typer.echo(f"wrote {', '.join(written)}", err=True)
     if past:
         remember(result, past_file)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from perfscan.cli.options import PAIRS, QUICK_PAIRS
 from perfscan.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def compare(
         typer.Option(help="Run the scenario at these two commits in turn.", metavar="A B"),
     ] = None,
     side: Annotated[str, typer.Option(help="Which side of both to compare.")] = "optimized",
-    pairs: Annotated[int, typer.Option(min=1, help="With --commits: paired runs.")] = 12,
+    pairs: Annotated[int, typer.Option(min=1, help="With --commits: paired runs.")] = PAIRS,
     quick: Annotated[bool, typer.Option("--quick", help="With --commits: 6 pairs.")] = False,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Also save the comparison as a result.")
@@ -56,7 +57,7 @@ def compare(
     chosen = side_of(side) or "optimized"
     try:
         result = (
-            _commits(files, commits, chosen, 6 if quick else pairs, quiet)
+            _commits(files, commits, chosen, QUICK_PAIRS if quick else pairs, quiet)
             if commits
             else _sessions(files, chosen)
         )

@@ -98,8 +98,14 @@ def next_free(path: Path) -> Path:
     return free
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a report. Raises InputError where that is not possible."""
+def write_text(path: Path, text: str) -> list[str]:
+    """Write a report, ``-`` being standard output; return the names of files that were written.
+
+    Raises InputError where that is not possible.
+    """
+    if str(path) == "-":
+        typer.echo(text, nl=False)
+        return []
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -108,3 +114,4 @@ def write_text(path: Path, text: str) -> None:
             where=str(path),
             remedy="name a file in a folder that exists",
         ) from error
+    return [str(path)]

@@ -202,9 +202,16 @@ def _settle_disturbance(order: Order, saved: Result | None, *, quiet: bool) -> O
 
 
 def _take_over(order: Order, saved: Result, notebook: Notebook) -> tuple[Run, ...]:
-    """Return the finished runs of the bench that is to go on."""
+    """Return the finished runs of the bench that is to go on. Raises InputError if it cannot."""
     demand_same(saved, notebook.circumstances)
     runs = finished_pairs(saved.runs, 1 if order.only else 2)
+    whole = len({run.pair for run in runs}) == order.pairs
+    if whole and not saved.interrupted and order.ablate is None:
+        raise InputError(
+            "nothing is left of this bench",
+            where=str(order.resume),
+            remedy="draw its report with perfscan report build, or start a new bench",
+        )
     notebook.take_over(saved, runs)
     return runs
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from perfscan.cli.bench import QUICK_PAIRS
 from perfscan.cli.bench_output import status_of, write_text
+from perfscan.cli.options import QUICK_PAIRS
 from perfscan.cli.status import Status
 from perfscan.errors import InputError, MissingExtraError
 
@@ -37,7 +37,7 @@ def demo(
     from perfscan.reports.run_markdown import render_markdown
     from perfscan.reports.run_terminal import render_terminal
 
-    output.mkdir(parents=True, exist_ok=True)
+    _make_folder(output)
     typer.echo(f"1/3 scanning {bot}/original", err=True)
     typer.echo(_findings(scenario.parent / "original"))
     typer.echo(f"2/3 replaying recorded traffic to both sides of {bot}", err=True)
@@ -58,6 +58,17 @@ def bundled(bot: str) -> Path:
         known = ", ".join(sorted(path.parent.name for path in bots.glob("*/scenario.yaml")))
         raise InputError(f"there is no bundled bot {bot!r}", remedy=f"choose one of: {known}")
     return scenario
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot make this folder: {error.strerror}",
+            where=str(folder),
+            remedy="name another one with -o",
+        ) from error
 
 
 def _findings(folder: Path) -> str:

@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+QUICK_PAIRS, PAIRS = 6, 12
+"""How many pairs are run with ``--quick``, and without."""
+
 Faults = Annotated[
     list[str] | None,
     typer.Option(

@@ -45,10 +45,7 @@ def build(
     Example: perfscan report build run.json -o report.md
     """
     text = draw(runs, form)
-    if output is None or str(output) == "-":
-        typer.echo(text, nl=False)
-    else:
-        write_text(output, text)
+    write_text(output or Path("-"), text)
 
 
 def draw(runs: list[Path], form: Format) -> str:

@@ -46,13 +46,14 @@ def _row(effect: SwitchEffect) -> tuple[str, str, str, str, str]:
     verdict: str = effect.verdict
     if effect.interaction:
         verdict = f"{verdict}: {_INTERACTIONS[effect.interaction]}"
-    shown = effect.others[:MOST_OTHERS]
+    others = [one for one in effect.others if "_all_ms" not in one.name]
+    shown = others[:MOST_OTHERS]
     also = [
         f"{lower_first(one.label)} {change(one.ratio) if one.ratio else one.verdict}"
         for one in shown
     ]
-    if len(effect.others) > MOST_OTHERS:
-        also.append(f"{len(effect.others) - MOST_OTHERS} more")
+    if len(others) > MOST_OTHERS:
+        also.append(f"{len(others) - MOST_OTHERS} more")
     return effect.name, _phrase(effect.without), _phrase(effect.alone), verdict, ", ".join(also)
 
 
@@ -93,9 +94,11 @@ def figures_markdown(result: Result) -> str:
 
 
 def _figure_rows(result: Result) -> list[tuple[str, str, str, str]]:
+    """Leave out what says the same again: with one side all items are common, totals stand."""
     return [
         (one.label or one.name, quantity(one.value, one.unit), _interval(one), _target(one))
         for one in result.figures
+        if "_all_ms" not in one.name and "_per_item" not in one.name
     ]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from perfscan.replay.model import Result
+from perfscan.reports.run_words import plural
 
 SEVERITIES = ("critical", "high", "medium", "low", "info")
 
@@ -56,7 +57,7 @@ def totals(result: Result) -> str:
     changes = rule_changes(result)
     before = sum(len(change.before) for change in changes)
     after = sum(len(change.after) for change in changes)
-    return f"{before} findings before, {after} after"
+    return f"{before} {plural('finding', before)} before, {after} after"
 
 
 def _by_rule(document: Mapping[str, Any] | None) -> dict[str, list[Mapping[str, Any]]]:

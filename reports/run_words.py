@@ -300,7 +300,9 @@ def statistics_sentence(result: Result) -> str:
 
 def plural(word: str, number: float) -> str:
     """Return a noun in the form that goes with ``number``."""
-    return word if number == 1 else f"{word}s"
+    if number == 1:
+        return word
+    return f"{word}es" if word.endswith("ch") else f"{word}s"
 
 
 def lower_first(text: str) -> str:

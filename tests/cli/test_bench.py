@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -113,6 +114,28 @@ def test_an_earlier_result_is_never_overwritten_unasked(tmp_path: Path) -> None:
 def test_a_report_in_a_missing_folder_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot write the report"):
         write_text(tmp_path / "missing" / "report.md", "")
+
+
+def test_a_report_may_go_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    assert write_text(Path("-"), "text") == []
+    assert capsys.readouterr().out == "text"
+
+
+def test_a_demo_that_finds_a_file_in_its_place_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").write_text("")
+    assert execute(["demo", "-o", str(tmp_path / "taken")]) == Status.BAD_INPUT
+    assert "cannot make this folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["replay", "calibrate"])
+def test_a_bench_without_its_extra_is_one_line(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "perfscan.cli.bench_run", None)
+    assert execute(["bench", command, "missing.yaml"]) == Status.BAD_INPUT
+    assert "pip install 'perfscan[bench]'" in capsys.readouterr().err
 
 
 def test_an_unknown_bot_names_those_there_are() -> None:

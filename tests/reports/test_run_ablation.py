@@ -38,6 +38,27 @@ def test_no_ablation_no_section(faster: Result, unequal: Result) -> None:
     assert "What each optimisation brought" not in render_markdown(ablated(unequal))
 
 
+def test_one_side_alone_fits_a_terminal_and_says_nothing_twice(faster: Result) -> None:
+    names = ("item_latency_ms.p95", "item_latency_all_ms.p95", "connections_opened_per_item")
+    told = [
+        Figure(
+            *(name, "ms", "lower", 1812.0, 1800.0, 1840.0, 0.969, 6),
+            label=f"Label of {name}",
+            target=1000.0,
+            target_met="not proven",
+        )
+        for name in names
+    ]
+    empty = replace(faster.comparison, metrics=(), claims=(), pairs=0, verdict="inconclusive")
+    method = {**faster.method, "only": "optimized"}
+    alone = replace(faster, comparison=empty, method=method, figures=tuple(told))
+    text = render_terminal(alone)
+    assert "Label of item_latency_ms" in text
+    assert "Label of item_latency_all_ms" not in text
+    assert "Label of connections_opened" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
 def test_one_side_alone_shows_its_figures_and_compares_nothing(faster: Result) -> None:
     figure = Figure(
         *("item_latency_ms.p95", "ms", "lower", 812.0, 800.0, 840.0, 0.969, 6),
