@@ -1,4 +1,4 @@
-"""Whether a bot that really does 10 or 30 % more work is found to be slower."""
+"""Whether a bot that really does 10 or 30 % more rounds of asking and computing is found slower."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def measure(quick: bool) -> Iterator[Row]:
             path = lay_out(Path(name), rounds)
             order = Order(path, Path(name) / "run.json", pairs=pairs, scan=False, quiet=True)
             result = run(order)
-        name = str(result.scenario["primary"])
-        found = next((one for one in result.comparison.metrics if one.name == name), None)
-        more = round(100 * (rounds / ROUNDS - 1))
+        primary = result.scenario["primary"]
+        found = next((one for one in result.comparison.metrics if one.name == primary), None)
+        what = f"{round(100 * (rounds / ROUNDS - 1))} % more work, {pairs} pairs"
         if found is None or found.ci_low is None or found.ci_high is None:
-            yield Row(f"{more} % more work, {pairs} pairs", "not measured", "regressed", False)
+            yield Row(what, "not measured", "regressed", False)
             continue
         yield Row(
-            f"{more} % more work, {pairs} pairs",
+            what,
             f"{found.verdict}, {change_interval(found.ci_low, found.ci_high)}",
             "regressed",
             found.verdict == "regressed" and result.comparison.verdict == "slower",
