@@ -79,7 +79,8 @@ class Conversation:
                     replies.append(Reply(answer.delay_ns, answer.text_for(ask.rpc_id), opens))
             as_whole = as_whole and all(answer.unit for answer in given)
         answered = frozenset().union(*(reply.opens for reply in replies))
-        self.active |= frozenset(known) - answered
+        prompt = {unit for unit, station in known.items() if unit in station.plan.prompt}
+        self.active |= frozenset(known) - answered | prompt
         return Heard(tuple(replies), tuple(unknown))
 
     def _ended(self, ask: Ask) -> frozenset[str]:

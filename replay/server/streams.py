@@ -8,7 +8,9 @@ recording is loaded.
 
 from __future__ import annotations
 
+import itertools
 from array import array
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,6 +70,8 @@ class StreamPlan:
     greetings: tuple[tuple[Greeting, ...], ...] = ()
     """Per recorded connection."""
     has_pings: bool = False
+    prompt: Gate = frozenset()
+    """Units of which the service spoke before it had answered the subscription to them."""
 
 
 def plan_stream(draft: Draft, alone: int | None = None) -> StreamPlan:
@@ -105,6 +109,12 @@ def plan_stream(draft: Draft, alone: int | None = None) -> StreamPlan:
             for number in (range(len(draft.sessions)) if alone is None else [alone])
         ),
         has_pings=PING in rows.message,
+        prompt=frozenset(
+            unit
+            for number, session in enumerate(draft.sessions)
+            if session in told
+            for unit in _prompt(draft, by_case, number)
+        ),
     )
 
 
@@ -216,6 +226,30 @@ def _answers(told: Sequence[Transcript]) -> dict[str, tuple[tuple[Acknowledgemen
                 if given:
                     answers[unit].append(given)
     return {unit: tuple(given) for unit, given in answers.items()}
+
+
+def _prompt(draft: Draft, by_case: Sequence[tuple[Gate, bool]], number: int) -> Iterator[str]:
+    """Yield the units of a session's messages that came before the answers to all of their units.
+
+    Such are those that belong to no topic, as a word on the state of the service.
+    """
+    session, at_ns = draft.sessions[number], draft.rows.at_ns
+    answered_ns: dict[str, int] = {}
+    for asked in session.asked:
+        for unit, answer in itertools.product(asked.ask.units, asked.answers):
+            if answer.unit in ("", unit):
+                answered_ns.setdefault(unit, asked.at_ns + answer.delay_ns)
+    seen = 0
+    for asked in session.asked:
+        last_ns = asked.at_ns + max((answer.delay_ns for answer in asked.answers), default=0)
+        begin = max(seen, bisect_left(at_ns, asked.at_ns))
+        seen = max(begin, bisect_left(at_ns, last_ns))
+        for row in range(begin, seen):
+            gate = by_case[draft.case[row]][0]
+            if draft.session[row] == number and all(
+                at_ns[row] < answered_ns.get(unit, 0) for unit in gate
+            ):
+                yield from gate
 
 
 def _greetings(draft: Draft, number: int) -> Iterator[Greeting]:

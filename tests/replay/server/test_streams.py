@@ -287,3 +287,21 @@ def test_connections_that_end_together_end_a_client_once() -> None:
         session(2, 5, (10, RECEIVED, "a"), close=ends[1]),
     )
     assert [hangup.at_ns // MS for hangup in stream.hangups] == [91]
+
+
+def test_topics_whose_messages_came_before_the_answer_are_known() -> None:
+    other = subscribe("slotSubscribe", 2)
+    stream = plan(
+        session(
+            1,
+            0,
+            (10, SENT, subscribe()),
+            (11, RECEIVED, {"status": "online"}),
+            (20, RECEIVED, acknowledge(7)),
+            (25, SENT, other),
+            (26, RECEIVED, {"status": "online"}),  # for those who listen already
+            (30, RECEIVED, acknowledge(8, 2)),
+            (40, RECEIVED, notice("s", 8)),
+        )
+    )
+    assert stream.prompt == {key(subscribe())}
