@@ -110,8 +110,11 @@ class StreamPlayer:
         """Rows from here on are not played."""
         self._position = 0
         self._hangups = deque(
-            hangup for hangup in plan.hangups if last_ns is None or hangup.at_ns <= last_ns
+            self._placed(hangup)
+            for hangup in plan.hangups
+            if last_ns is None or hangup.at_ns <= last_ns
         )
+        """Each with when it is sent, and after which rows."""
 
     def start(self, now_ns: int) -> bool:
         """Let the stream's clock run from now on; False where it does already."""
@@ -128,7 +131,7 @@ class StreamPlayer:
     def next_due_ns(self) -> int | None:
         """Return when the next event is due; None before the start and after the last."""
         coming = [self.sent_ns[self._position]] if self.left else []
-        coming += [hangup.at_ns for hangup in itertools.islice(self._hangups, 1)]
+        coming += [sent_ns for sent_ns, _, _ in itertools.islice(self._hangups, 1)]
         return self.clock.due_ns(min(coming)) if coming and self.clock is not None else None
 
     def take_due(self, now_ns: int) -> Iterator[range | Hangup]:
@@ -137,11 +140,15 @@ class StreamPlayer:
             return
         due_ns = self.clock.due_ns
         until = bisect_right(self.sent_ns, now_ns, self._position, self.end, key=due_ns)
-        while self._hangups and due_ns(self._hangups[0].at_ns) <= now_ns:
-            hangup = self._hangups.popleft()
-            yield from self._advance(min(bisect_right(self.plan.rows.at_ns, hangup.at_ns), until))
+        while self._hangups and due_ns(self._hangups[0][0]) <= now_ns:
+            _, row, hangup = self._hangups.popleft()
+            yield from self._advance(row)
             yield hangup
         yield from self._advance(until)
+
+    def _placed(self, hangup: Hangup) -> tuple[int, int, Hangup]:
+        row = bisect_right(self.plan.rows.at_ns, hangup.at_ns)
+        return max(hangup.at_ns, self.sent_ns[row - 1] if row else 0), row, hangup
 
     def _advance(self, row: int) -> Iterator[range]:
         begin, self._position = self._position, max(self._position, row)

@@ -26,6 +26,8 @@ from perfscan.replay.wire import HttpRequest, header
 
 MESSAGE_LIMIT = 64 * 1024 * 1024
 """Bytes of a client's message; services of the field take far less."""
+CLOSING_NS = 1_000_000_000
+"""So long a client may take to answer a close frame before the connection ends all the same."""
 _NOT_REPEATED = frozenset(
     [
         *("connection", "upgrade", "content-length", "transfer-encoding"),
@@ -104,6 +106,8 @@ class WebSocketConnection:
         self._parts: list[bytes] = []
         self._text = False
         self._early: list[bytes] = []
+        self._farewell: tuple[int | None, str] | None = None
+        """How the service closed, from then on."""
         self._is_open = False
         self._paused = False
 
@@ -145,12 +149,10 @@ class WebSocketConnection:
         self._pay()
 
     def hang_up(self, code: int | None, reason: str) -> None:
-        """Close as the service did: with a close frame where it sent a code."""
-        self._leave()
-        if code is not None and self._framing.state is OPEN:
-            self._framing.send_close(_sendable(code), reason)
-            self._flush()
-        self._line.end("upstream")
+        """Close as the service did: after what is owed, with a close frame where it sent a code."""
+        self._farewell = code, reason
+        self._part_from_stations()
+        self._pay()
 
     # --- What the connection below says -----------------------------------------------------------
 
@@ -177,6 +179,26 @@ class WebSocketConnection:
     # --- Writing ----------------------------------------------------------------------------------
 
     def _pay(self) -> None:
+        self._send_owed()
+        if self._farewell is not None and self._is_open and not self._owed:
+            self._close(*self._farewell)
+
+    def _close(self, code: int | None, reason: str) -> None:
+        """Begin the closing handshake, or end at once where the service did.
+
+        A client that answers pings, or the close frame, on a connection that has ended already
+        fails in that, and may never look at the messages that came with them.
+        """
+        self._leave()
+        if code is None or self._framing.state is not OPEN:
+            self._line.end("upstream")
+            return
+        self._framing.send_close(_sendable(code), reason)
+        self._flush()
+        alarm = self._playback.alarm
+        alarm.at(alarm.now() + CLOSING_NS, partial(self._line.end, "upstream"))
+
+    def _send_owed(self) -> None:
         while self._owed and not self._paused:
             station, rows, wanted = self._owed.popleft()
             portion = station.portion(rows, wanted, deflated=self._deflate is not None)
@@ -199,7 +221,7 @@ class WebSocketConnection:
             if data:
                 self._line.write(data)
             else:
-                self._line.end("bot")
+                self._line.end("upstream" if self._farewell else "bot")
         if self._framing.parser_exc is not None and self._is_open:
             detail = f"not WebSocket from the bot: {self._framing.parser_exc}"
             self._playback.observe(Failure(self.number, self._playback.alarm.now(), detail))
@@ -209,6 +231,9 @@ class WebSocketConnection:
     def _leave(self) -> None:
         self._is_open = False
         self._owed.clear()
+        self._part_from_stations()
+
+    def _part_from_stations(self) -> None:
         for station in self._handshake.stations:
             station.leave(self)
 

@@ -66,7 +66,11 @@ def test_speed_shortens_recorded_waits() -> None:
 
 
 def player(
-    *at_ms: int, hangups: Sequence[int] = (), speed: float = 1, until_ms: int | None = None
+    *at_ms: int,
+    hangups: Sequence[int] = (),
+    speed: float = 1,
+    until_ms: int | None = None,
+    delays_ms: Sequence[int] | None = None,
 ) -> StreamPlayer:
     rows = Rows(Reel())
     for at in at_ms:
@@ -75,7 +79,8 @@ def player(
         *("wss://a/", 100 * MS, True, rows, array("i", [0] * len(rows)), (frozenset(),)),
         *(tuple(Hangup(at * MS, None, "") for at in hangups), frozenset()),
     )
-    return StreamPlayer(plan, speed, None if until_ms is None else until_ms * MS)
+    delays_ns = None if delays_ms is None else [delay * MS for delay in delays_ms]
+    return StreamPlayer(plan, speed, None if until_ms is None else until_ms * MS, delays_ns)
 
 
 def test_nothing_is_due_before_the_start() -> None:
@@ -104,6 +109,15 @@ def test_hangups_keep_their_place_between_messages() -> None:
         *(range(1, 3), 300, 400),
     ]
     assert stream.next_due_ns() is None
+
+
+def test_a_hangup_waits_for_messages_that_come_late() -> None:
+    stream = player(150, 160, 300, hangups=[155, 170], delays_ms=[0, 40, 0])
+    stream.start(0)
+    assert list(stream.take_due(60 * MS)) == [range(1), Hangup(155 * MS, None, "")]
+    assert stream.next_due_ns() == 100 * MS
+    assert list(stream.take_due(99 * MS)) == []
+    assert list(stream.take_due(100 * MS)) == [range(1, 2), Hangup(170 * MS, None, "")]
 
 
 def test_the_clock_starts_once() -> None:
