@@ -28,6 +28,8 @@ from perfscan.replay.model import (
     Scheme,
 )
 
+LARGEST = (1 << 63) - 1
+"""No number of an event is larger; in nanoseconds that is 292 years."""
 KINDS: dict[str, type[Event]] = {
     kind.__name__.lower(): kind for kind in (Open, Request, Response, Message, Ping, Close, Failure)
 }
@@ -96,6 +98,8 @@ def _from_base64(name: str, value: object) -> bytes:
 def _number(name: str, value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError(f"{name!r} must be a whole number, not {repr(value)}")
+    if not -LARGEST <= value <= LARGEST:
+        raise ValueError(f"{name!r} must fit into 64 bits, not {repr(value)}")
     return value
 
 

@@ -14,13 +14,13 @@ import json
 import tempfile
 from array import array
 from pathlib import Path
-from typing import IO
+from typing import IO, Annotated, Literal
 
 import msgspec
 
 from perfscan.errors import InputError
-from perfscan.replay.event_json import KINDS, event_at
-from perfscan.replay.model import Recording, RecordingHeader
+from perfscan.replay.event_json import KINDS, LARGEST, event_at
+from perfscan.replay.model import Direction, Message, Recording, RecordingHeader
 from perfscan.replay.packing import unpack
 from perfscan.replay.recording import (
     is_header,
@@ -38,11 +38,35 @@ class _Mark(msgspec.Struct):
     """What the index needs to know of a line."""
 
     kind: str
-    at_ns: int = 0
+    at_ns: Annotated[int, msgspec.Meta(ge=-LARGEST, le=LARGEST)] = 0
     connection: int = 0
 
 
+class _TextMessage(msgspec.Struct, forbid_unknown_fields=True):
+    """The line of a WebSocket message, of which a recording may hold millions."""
+
+    kind: Literal["message"]
+    connection: int
+    at_ns: int
+    direction: Direction
+    data: str
+    heard: bool = True
+    frames: tuple[int, ...] = ()
+
+
 _MARKS = msgspec.json.Decoder(_Mark)
+_TEXT_MESSAGES = msgspec.json.Decoder(_TextMessage)
+
+
+def _text_message(line: bytes) -> Message | None:
+    """Return what is in the line of a text message, several times faster than any line is read."""
+    try:
+        read = _TEXT_MESSAGES.decode(line)
+    except msgspec.DecodeError:
+        return None
+    return Message(
+        *(read.connection, read.at_ns, read.direction, read.data, read.heard, read.frames)
+    )
 
 
 def open_recording(path: Path) -> Recording:
@@ -57,7 +81,7 @@ def open_recording(path: Path) -> Recording:
         except OSError as error:
             raise no_room(error) from error
         first = file.readline()
-        events = StoredEvents(file, path)
+        events = StoredEvents(file, path, _text_message)
         header = read_header(json.loads(first), path)
         header, truncated = _index(file, path, header, events)
     return Recording(header, events, path, truncated=truncated)

@@ -6,23 +6,28 @@ import json
 import os
 import weakref
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, overload
 
 from perfscan.replay.event_json import KINDS, event_at
-from perfscan.replay.model import Event, Observation, Recording
+from perfscan.replay.model import Event, Message, Observation, Recording
 
 _NUMBERS = {name: number for number, name in enumerate(KINDS)}
+_MESSAGE = _NUMBERS["message"]
 
 
 class StoredEvents(Sequence[Event]):
     """The events of a file of JSON lines, in time order, read when they are asked for."""
 
-    def __init__(self, file: IO[bytes], path: Path) -> None:
+    def __init__(
+        self, file: IO[bytes], path: Path, read_message: Callable[[bytes], Message | None]
+    ) -> None:
         self._descriptor = os.dup(file.fileno())
         weakref.finalize(self, os.close, self._descriptor)
         self._path = path
+        self._read_message = read_message
+        """A quick way for the usual message; None for any other."""
         self._offsets = array("Q")
         self._sizes = array("I")
         self._kinds = bytearray()
@@ -51,6 +56,8 @@ class StoredEvents(Sequence[Event]):
     def _read(self, index: int) -> Event:
         offset = self._offsets[index]
         line = os.pread(self._descriptor, self._sizes[index], offset)
+        if self._kinds[index] == _MESSAGE and (message := self._read_message(line)) is not None:
+            return message
         return event_at(loads_line(line), f"{self._path}: byte {offset}")
 
     def add(self, kind: str, offset: int, size: int) -> None:

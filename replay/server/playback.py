@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from typing import get_args
 
 from perfscan.replay.exchanges import Exchange
@@ -277,8 +277,9 @@ def _begins(items: ItemRules | None) -> Begins:
     if not isinstance(rule, PushStimulus):
         return lambda url, message: False
     wanted, containing = without_query(rule.websocket), rule.containing
+    address = cache(without_query)  # a recording has few, and millions of messages
 
     def begins(url: str, message: Message) -> bool:
-        return without_query(url) == wanted and holds(containing, text_of(message.data))
+        return address(url) == wanted and holds(containing, text_of(message.data))
 
     return begins

@@ -19,11 +19,14 @@ from perfscan.replay.items import values_at
 from perfscan.replay.model import MatchRules
 from perfscan.replay.server.subscriptions import is_verb, payload_of
 
-_VALUES = re.compile(r'"(?:[^"\\]|\\.)*"\s*:|"((?:[^"\\]|\\.)*)"')
-"""Strings of a JSON text; keys match without a group."""
-_WORD = re.compile(r"[^\W_]+")
 _NUMERIC = "0123456789+-.:eETZ "
 """What numbers and times are made of."""
+_STRING = r'[^"\\]*+(?:\\.[^"\\]*+)*+'
+_VALUES = re.compile(rf'"{_STRING}"\s*+:|"({_STRING})"')
+"""Strings of a JSON text; keys match without a group."""
+_WORDED = re.compile(rf'"[{re.escape(_NUMERIC)}]*+"|{_VALUES.pattern}')
+"""The same, and numbers in quotes match without a group too: most of an order book."""
+_WORD = re.compile(r"[^\W_]+")
 _INSIDE = 4
 """Words of so many letters count also inside others, as ``depth`` in ``depthUpdate``."""
 _LONGEST = 100
@@ -62,6 +65,7 @@ class Vocabulary:
         self._parts: set[str] = set()
         self._inside: list[str] = []
         self._known: dict[str, Signature] = {}
+        self._strings = _WORDED
 
     def learn(self, units: Iterable[str]) -> None:
         """Add the words of what was subscribed to."""
@@ -75,6 +79,8 @@ class Vocabulary:
             self._parts |= words.parts
         self._inside = [part for part in self._parts if len(part) >= _INSIDE]
         self._known.clear()
+        if not all(whole.strip(_NUMERIC) for whole in self._whole):
+            self._strings = _VALUES
 
     def signature(self, data: str | bytes) -> Signature:
         """Return the known words among the values of a JSON text."""
@@ -84,7 +90,7 @@ class Vocabulary:
             return declared
         found: set[str] = set()
         known = self._known
-        for value in set(_VALUES.findall(data)):
+        for value in set(self._strings.findall(data)):
             words = known.get(value)
             if words is None:
                 words = self._look(value)

@@ -175,7 +175,8 @@ class Transcript:
     def _answer_by_id(self, payload: Any, text: str, at_ns: int) -> bool:
         if not isinstance(payload, dict) or ("method" in payload and not _OUTCOMES & set(payload)):
             return False
-        waiting = self._waiting.get(_id_of(payload), [])
+        rpc_id = _id_of(payload)
+        waiting = self._waiting.get(rpc_id, [])
         asked = next((one for one in waiting if not one.answers), None)
         if asked is None:  # each topic of one request is answered under the same id
             asked = next((one for one in waiting if one.awaits and _one_unit(one.ask, text)), None)
@@ -184,6 +185,8 @@ class Transcript:
         self._answer(asked, payload, text, at_ns)
         if not asked.awaits:
             waiting.remove(asked)
+            if not waiting:
+                del self._waiting[rpc_id]
         return True
 
     def _answer_by_word(self, message: Message, data: str) -> bool:

@@ -59,6 +59,31 @@ def test_a_selection_is_the_same_on_disk_and_in_memory(path: Path) -> None:
     assert [index for index, _ in on_disk] == [3, 4, 6]
 
 
+def test_a_time_that_no_clock_shows_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "traffic.jsonl"
+    late = Message(1, 1 << 70, "received", "of another age")
+    write_recording(replace(RECORDING, events=(EVENTS[0], late)), path)
+    for read in (open_recording, read_recording):
+        with pytest.raises(InputError, match="'at_ns' must fit into 64 bits") as caught:
+            read(path)
+        assert caught.value.where == f"{path}:3"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Message(1, 30, "sent", "grün"),
+        Message(1, 30, "received", "two parts", heard=False, frames=(4, 5)),
+        Message(1, 30, "received", b"text?"),
+    ],
+)
+def test_every_kind_of_message_is_read(tmp_path: Path, message: Message) -> None:
+    path = tmp_path / "traffic.jsonl"
+    recording = replace(RECORDING, events=(EVENTS[0], message))
+    write_recording(recording, path)
+    assert list(select(open_recording(path), Message)) == [(1, message)]
+
+
 def test_events_come_in_time_order(tmp_path: Path) -> None:
     path = tmp_path / "traffic.jsonl"
     write_recording(replace(RECORDING, events=EVENTS[::-1]), path)

@@ -38,6 +38,14 @@ def test_the_topic_as_a_whole() -> None:
     ) == [[(0, 1)], [(0, 2)], [(0, 0)]]
 
 
+def test_a_topic_may_be_a_number_in_quotes() -> None:
+    assert told(
+        [{"op": "subscribe", "args": ["1001", "1002"]}],
+        {"topic": "1002", "price": "1.25"},
+        {"topic": "1001", "price": "1.25"},
+    ) == [[(0, 1)], [(0, 0)]]
+
+
 def test_a_wrapper_names_the_topic() -> None:
     assert told(
         [
