@@ -1,8 +1,9 @@
 """What recording costs a busy bot: the same bot with and without ``perfscan record``, in turns.
 
 The bot keeps 16 requests under way to a service that takes 20 ms for each, and hears a WebSocket
-push 200 messages a second meanwhile. Bot on one core; service and, when recording, the recorder
-share the other.
+push 200 messages a second meanwhile. Two such bots stay connected, one through the recorder, and
+play short rounds in turns, A B, B A, so that whatever else the machine does meets both alike. Bots
+on one core; service and recorder share the other.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ import contextlib
 import json
 import os
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from harness import HERE, cores
 from rows import Row
@@ -35,6 +37,8 @@ from perfscan.replay.model import (
     Scheme,
 )
 from perfscan.replay.recording import write_recording
+from perfscan.replay.spinners import possible, spinning
+from perfscan.replay.statistics import median_interval
 
 TITLE = "What recording costs a bot with 16 requests of 20 ms under way and 200 messages a second"
 MS = 1_000_000
@@ -42,72 +46,123 @@ SERVICE_MS = 20
 UNDER_WAY = 16
 TARGETS = 50
 PUSHED_PER_S = 200
-PUSHED_S = 60
+PUSHED_S = 120
+PAIRS, QUICK_PAIRS = 30, 8
+REQUESTS = 800
+"""Of a round, which takes a second."""
 HOST = "localhost"
 GOAL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """By the bot, of one run."""
+    """By a bot, of one round."""
 
     per_s: float
     p50_ms: float
     cpu_us: float
-    """Of the bot, per request."""
+    """Of the bot's process, agent included, per request."""
     messages_per_s: float
 
 
 def measure(quick: bool) -> Iterator[Row]:
-    """Run the bot in pairs, A B, B A, over HTTP and over HTTPS."""
-    pairs, requests = (3, 2000) if quick else (10, 6000)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    """Let the two bots take turns, over HTTP and over HTTPS."""
+    pairs = QUICK_PAIRS if quick else PAIRS
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        stack.enter_context(spinning(cores() if possible() else ()))
         write_recording(recording(), folder / "traffic.jsonl")
         Authority.create(folder / "ca")
         for scheme in ("http", "https"):
-            told: dict[bool, list[Told]] = {False: [], True: []}
-            for pair in range(pairs):
-                for recorded in (False, True) if pair % 2 == 0 else (True, False):
-                    told[recorded].append(run(folder, scheme, requests, recorded=recorded))
-            yield from rows(scheme, told)
+            yield from _rows(scheme, *_turns(folder, scheme, pairs))
 
 
-def rows(scheme: str, told: dict[bool, list[Told]]) -> Iterator[Row]:
-    """Compare the runs of one scheme."""
-    before, after = told[False], told[True]
-    lost = [1 - one.per_s / other.per_s for one, other in zip(after, before, strict=True)]
-    middle = statistics.median(lost)
-    rate = statistics.median(one.per_s for one in before)
-    yield Row(f"{scheme}: unrecorded", f"{rate:.0f} requests/s")
-    figure = f"{middle:.1%} [{min(lost):.1%}, {max(lost):.1%}]"
-    yield Row(f"{scheme}: requests/s lost", figure, f"under {GOAL:.0%}", middle < GOAL)
-    for what, of in (
-        ("median latency, ms more", lambda one: one.p50_ms),
-        ("CPU of the bot, us more per request", lambda one: one.cpu_us),
-        ("WebSocket messages/s more", lambda one: one.messages_per_s),
+def _turns(folder: Path, scheme: str, pairs: int) -> tuple[list[Told], list[Told], float]:
+    """Return the rounds of both bots, and the recorder's CPU time per request in us."""
+    service_cpu, _ = cores()
+    with (
+        serving(folder, tls=scheme == "https", cpu=service_cpu) as port,
+        _bot(folder, scheme, port, recorded=False) as plain,
+        _bot(folder, scheme, port, recorded=True) as recorded,
     ):
-        more = statistics.median(of(b) - of(a) for a, b in zip(before, after, strict=True))
-        yield Row(f"{scheme}: {what}", f"{more:+.2f}")
+        for one in (plain, recorded):
+            _play(one)  # connections are opened, caches filled
+        before: list[Told] = []
+        after: list[Told] = []
+        cpu_s = _cpu_s(recorded.pid)
+        for pair in range(pairs):
+            sides = [(plain, before), (recorded, after)]
+            for one, told in sides if pair % 2 == 0 else reversed(sides):
+                told.append(_play(one))
+        recorder_us = (_cpu_s(recorded.pid) - cpu_s) / (pairs * REQUESTS) * 1e6
+    written = (folder / f"{scheme}.jsonl").read_bytes().count(b'{"kind":"response"')
+    if written < pairs * REQUESTS:
+        raise SystemExit(f"only {written} answers of the recorded bot were written")
+    return before, after, recorder_us
 
 
-def run(folder: Path, scheme: str, requests: int, *, recorded: bool) -> Told:
-    """Run the bot once, against a fresh service."""
+def _rows(scheme: str, before: list[Told], after: list[Told], recorder_us: float) -> Iterator[Row]:
+    """Compare the rounds of one scheme, pair by pair."""
+
+    def change(of: Callable[[Told], float]) -> tuple[float, str]:
+        ratios = [of(b) / of(a) - 1 for a, b in zip(before, after, strict=True)]
+        found = median_interval(ratios)
+        return found.centre, f"{found.centre:+.1%} [{found.low:+.1%}, {found.high:+.1%}]"
+
+    rate, cpu_us = median(one.per_s for one in before), median(one.cpu_us for one in before)
+    yield Row(f"{scheme}: unrecorded", f"{rate:.0f} requests/s")
+    faster, figure = change(lambda one: one.per_s)
+    yield Row(f"{scheme}: requests/s", figure, f"above -{GOAL:.0%}", faster > -GOAL)
+    more, figure = change(lambda one: one.cpu_us)
+    what = f"{scheme}: CPU of the bot per request ({cpu_us:.0f} us)"
+    yield Row(what, figure, f"under {GOAL:.0%}", more < GOAL)
+    yield Row(f"{scheme}: CPU of the recorder per request", f"{recorder_us:.0f} us")
+    yield Row(f"{scheme}: median latency", change(lambda one: one.p50_ms)[1])
+    yield Row(f"{scheme}: WebSocket messages/s", change(lambda one: one.messages_per_s)[1])
+
+
+@contextlib.contextmanager
+def _bot(
+    folder: Path, scheme: str, port: int, *, recorded: bool
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a bot, through the recorder or not; it ends when its input does."""
     service_cpu, bot_cpu = cores()
     ca = folder / "ca" / "ca.pem"
-    with serving(folder, tls=scheme == "https", cpu=service_cpu) as port:
-        bot = [sys.executable, str(HERE / "recording_bot.py"), f"{scheme}://{HOST}:{port}"]
-        command = ["taskset", "-c", str(bot_cpu), *bot, str(requests), str(UNDER_WAY)]
-        if recorded:
-            recorder = [sys.executable, "-P", "-m", "perfscan", "record", "--include-local"]
-            recorder += ["--port", str(port), "--upstream-ca", str(ca)]
-            recorder += ["-o", str(folder / "recorded.jsonl"), "--"]
-            command = ["taskset", "-c", str(service_cpu), *recorder, *command]
-        environment = {**os.environ, "SSL_CERT_FILE": str(ca)}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"the bot failed: {done.stderr}")
-    return Told(**json.loads(done.stdout))
+    url = f"{scheme}://{HOST}:{port}"
+    bot = [sys.executable, str(HERE / "recording_bot.py"), url, str(UNDER_WAY)]
+    command = ["taskset", "-c", str(bot_cpu), *bot]
+    if recorded:
+        recorder = [sys.executable, "-P", "-m", "perfscan", "record", "--include-local"]
+        recorder += ["--port", str(port), "--upstream-ca", str(ca)]
+        recorder += ["-o", str(folder / f"{scheme}.jsonl"), "--"]
+        command = ["taskset", "-c", str(service_cpu), *recorder, *command]
+    with subprocess.Popen(
+        command,
+        env={**os.environ, "SSL_CERT_FILE": str(ca)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL if recorded else None,  # its summary
+        text=True,
+    ) as started:
+        yield started
+
+
+def _play(bot: subprocess.Popen[str]) -> Told:
+    assert bot.stdin is not None
+    assert bot.stdout is not None
+    bot.stdin.write(f"{REQUESTS}\n")
+    bot.stdin.flush()
+    line = bot.stdout.readline()
+    if not line:
+        raise SystemExit(f"the bot ended with status {bot.wait()}")
+    return Told(**json.loads(line))
+
+
+def _cpu_s(pid: int) -> float:
+    """Return the CPU time of one process, without its children."""
+    import psutil
+
+    return sum(psutil.Process(pid).cpu_times()[:2])
 
 
 @contextlib.contextmanager

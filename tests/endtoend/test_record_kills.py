@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -48,6 +49,21 @@ def processes(folder: Path) -> list[psutil.Process]:
     return found
 
 
+def listening_ports(process: psutil.Process) -> set[int]:
+    """Return the TCP ports on which a process and its children listen."""
+    return {
+        connection.laddr.port
+        for one in (process, *process.children(recursive=True))
+        for connection in one.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.fixture
 def temporary() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="kills-") as name:
@@ -77,6 +93,9 @@ def test_a_kill_loses_at_most_the_last_line(
             for process in psutil.Process(recorder.pid).children()
             if process.cmdline()[1:] == [str(tmp_path / "bot.py")]
         )
+        ports = listening_ports(psutil.Process(recorder.pid))
+        assert ports
+        assert all(map(answers, ports))
         (bot if victim == "bot" else psutil.Process(recorder.pid)).kill()
         answered += len(recorder.stdout.readlines())
     assert recorder.returncode == (128 + signal.SIGKILL if victim == "bot" else -signal.SIGKILL)
@@ -90,6 +109,7 @@ def test_a_kill_loses_at_most_the_last_line(
     _wait_until_quiet(temporary)
     assert not processes(temporary)
     assert not list(temporary.iterdir())
+    assert not any(map(answers, ports))
 
 
 def _wait_until_quiet(folder: Path) -> None:
