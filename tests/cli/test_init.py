@@ -59,3 +59,12 @@ def test_the_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_unknown_schema_names_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(["schema", "nothing"]) == 2
     assert "the schemas are scenario" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["python 'bot.py", ""])
+def test_what_is_no_command_is_one_line(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(["init", str(tmp_path), "--command", command]) == 2
+    assert "error: --command: no" in capsys.readouterr().err
+    assert not (tmp_path / "scenario.yaml").exists()

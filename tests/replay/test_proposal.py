@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from endtoend.toy import toy_recording
 
+from perfscan.replay.latency import with_latency
 from perfscan.replay.model import (
+    AnswerEffect,
     Event,
+    InboundStimulus,
+    KeyRule,
     Message,
     Open,
+    PushStimulus,
     Recording,
     RecordingHeader,
     Request,
+    RequestEffect,
     Response,
+    UpdateStimulus,
 )
-from perfscan.replay.proposal import propose
+from perfscan.replay.proposal import propose, untimed
 from perfscan.replay.recording import read_recording
 from perfscan.replay.scenario import read_scenario
 from perfscan.replay.scenario.template import Draft, write_scenario
@@ -55,11 +63,12 @@ def test_the_value_that_comes_back_is_the_key() -> None:
         events += order(number, body={"clientOrderId": f"sig-{number}"}, at_ns=at_ns + 100)
     found = propose(session(*events))
     assert found is not None
-    assert found.stream == "wss://stream.example.test/feed"
-    assert found.key == "$.data[0].ref"
-    assert found.effect == "POST https://api.example.test/v1/accounts/*/orders"
-    assert (found.effect_key.path, found.effect_key.pattern) == ("$.clientOrderId", None)
-    assert (found.joined, found.messages) == (4, 4)
+    assert found.stimulus == PushStimulus(
+        "wss://stream.example.test/feed", KeyRule("$.data[0].ref")
+    )
+    orders = "POST https://api.example.test/v1/accounts/*/orders"
+    assert found.effect == RequestEffect(orders, KeyRule("$.clientOrderId"))
+    assert (found.joined, found.stimuli) == (4, 4)
 
 
 def test_a_value_that_all_messages_share_joins_nothing() -> None:
@@ -72,8 +81,9 @@ def test_a_value_that_all_messages_share_joins_nothing() -> None:
         events += order(number, body=body, at_ns=at_ns + 100)
     found = propose(session(*events))
     assert found is not None
-    assert found.key == "$.id"
-    assert found.effect_key.path == "$.note"
+    assert found.stimulus.key == KeyRule("$.id")
+    assert isinstance(found.effect, RequestEffect)
+    assert found.effect.key.path == "$.note"
 
 
 @pytest.mark.parametrize("data", ["not JSON", "[]", "{}", "5", '{"id": true}'])
@@ -92,21 +102,109 @@ def test_the_bundled_scenario_is_found_again() -> None:
     scenario = read_scenario(BOT / "scenario.yaml")
     found = propose(recording)
     assert found is not None
-    assert found.stream == scenario.items.stimulus.websocket
-    assert found.key == scenario.items.stimulus.key.path
+    assert found.stimulus == replace(scenario.items.stimulus, containing=None)
     assert found.joined == expected_items(recording, scenario.items)
+
+
+def talk() -> Recording:
+    """Four chats ask over a long poll and are answered."""
+    events: list[Event] = [Open(1, 0, "https", "api.telegram.org", 443)]
+    for number in range(4):
+        at_ns, chat = (number + 1) * 1000, 5000 + number
+        answer = {"ok": True, "result": [{"update_id": number, "message": {"chat": {"id": chat}}}]}
+        body = json.dumps(answer, separators=(",", ":")).encode()
+        asked = json.dumps({"chat_id": chat, "text": "hello"}, separators=(",", ":")).encode()
+        events += [
+            Request(2 * number, 1, at_ns - 500, "POST", "/bot7:aaaaaaaa/getUpdates", (), b"{}"),
+            Response(2 * number, 1, at_ns, at_ns, 200, (), body),
+            Request(2 * number + 1, 1, at_ns + 50, "POST", "/bot7:aaaaaaaa/sendMessage", (), asked),
+            Response(2 * number + 1, 1, at_ns + 90, at_ns + 90, 200, (), b"{}"),
+        ]
+    return Recording(RecordingHeader(), tuple(sorted(events, key=lambda event: event.at_ns)))
+
+
+def calls_to_the_bot(*, ordered: bool) -> Recording:
+    """Four webhook calls, each of which has the bot place an order where ``ordered``."""
+    events: list[Event] = [Open(2, 0, "https", "api.example.test", 443)]
+    for number in range(2, 6):
+        at_ns, body = number * 1000, json.dumps({"ref": f"sig-{number}", "side": "buy"}).encode()
+        exchange, connection = 100 + number, 10 + number
+        events += [
+            Open(connection, at_ns - 1, "http", "bot.example.test", 80, inbound=True),
+            Request(exchange, connection, at_ns, "POST", f"/hook/{number}", (), body),
+            Response(exchange, connection, at_ns + 300, at_ns + 300, 200, (), b"{}"),
+        ]
+        if ordered:
+            events += order(number, body={"clientOrderId": f"sig-{number}"}, at_ns=at_ns + 100)
+    return Recording(RecordingHeader(), tuple(sorted(events, key=lambda event: event.at_ns)))
+
+
+def test_updates_of_a_long_poll_begin_items() -> None:
+    found = propose(talk())
+    assert found is not None
+    assert found.stimulus == UpdateStimulus("POST https://api.telegram.org/bot*/getUpdates")
+    send = "POST https://api.telegram.org/bot*/sendMessage"
+    assert found.effect == RequestEffect(send, KeyRule("$.chat_id"))
+    assert (found.joined, found.stimuli) == (4, 4)
+
+
+def test_a_request_to_the_bot_ends_with_what_the_bot_does() -> None:
+    found = propose(calls_to_the_bot(ordered=True))
+    assert found is not None
+    assert found.stimulus == InboundStimulus("POST /hook/*", KeyRule("$.ref"))
+    orders = "POST https://api.example.test/v1/accounts/*/orders"
+    assert found.effect == RequestEffect(orders, KeyRule("$.clientOrderId"))
+
+
+def test_a_request_to_the_bot_that_makes_it_do_nothing_ends_with_its_answer() -> None:
+    found = propose(calls_to_the_bot(ordered=False))
+    assert found is not None
+    assert (found.stimulus, found.effect) == (InboundStimulus("POST /hook/*"), AnswerEffect())
+    assert (found.joined, found.stimuli) == (4, 4)
+
+
+def test_requests_without_a_recorded_latency_are_named_the_most_frequent_first() -> None:
+    recording = calls_to_the_bot(ordered=True)
+    assert untimed(recording) == ()
+    header = replace(recording.header, latency="not recorded")
+    orders = "POST https://api.example.test/v1/accounts/*/orders"
+    assert untimed(replace(recording, header=header)) == (orders,)
 
 
 def draft(folder: Path, recording: Recording) -> Draft:
     (folder / "traffic.jsonl").write_text("")
-    return Draft(folder.name, "traffic.jsonl", ".", ".", ("python", "bot.py"), propose(recording))
+    command = ("python", "bot.py")
+    guess = propose(recording)
+    return Draft(folder.name, "traffic.jsonl", ".", ".", command, guess, untimed(recording))
 
 
-def test_a_guess_becomes_a_scenario_that_can_be_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("recording", "items"),
+    [
+        (toy_recording(), 8),
+        (talk(), 4),
+        (calls_to_the_bot(ordered=True), 4),
+        (calls_to_the_bot(ordered=False), 4),
+    ],
+    ids=["push", "poll", "webhook", "answer"],
+)
+def test_a_guess_becomes_a_scenario_that_can_be_read(
+    recording: Recording, items: int, tmp_path: Path
+) -> None:
     file = tmp_path / "scenario.yaml"
-    file.write_text(write_scenario(draft(tmp_path, toy_recording())))
-    items = read_scenario(file).items
-    assert expected_items(toy_recording(), items) == 8
+    file.write_text(write_scenario(draft(tmp_path, recording)))
+    assert expected_items(recording, read_scenario(file).items) == items
+
+
+def test_a_recording_without_times_gets_latencies_to_fill_in(tmp_path: Path) -> None:
+    recording = calls_to_the_bot(ordered=True)
+    recording = replace(recording, header=replace(recording.header, latency="not recorded"))
+    file = tmp_path / "scenario.yaml"
+    file.write_text(write_scenario(draft(tmp_path, recording)))
+    assert "made up" in file.read_text()
+    rules = read_scenario(file).latency
+    assert [rule.request for rule in rules] == [*untimed(recording), "*"]
+    assert with_latency(recording, rules, seed=1).header.latency == "recorded"
 
 
 def test_without_a_guess_there_is_a_scenario_to_fill_in(tmp_path: Path) -> None:
