@@ -79,9 +79,20 @@ def unguarded(words: Sequence[str]) -> str | None:
     program = os.path.basename(words[0])
     if not (program.startswith("python") and not program[6:].strip("0123456789.")):
         return NOT_PYTHON
-    for word in words[1:]:
-        if not word.startswith("-") or word in ("-", "-c", "-m"):
+    options = iter(words[1:])
+    for word in options:
+        if not word.startswith("-") or word in ("-", "--"):
             break
-        if not word.startswith("--") and set(word) & set("IES"):
-            return f"{word} keeps perfscan's hooks out of Python"
+        if word == "--check-hash-based-pycs":
+            next(options, None)
+        flags = "" if word.startswith("--") else word[1:]
+        for place, flag in enumerate(flags, start=1):
+            if flag in "IES":
+                return f"{word} keeps perfscan's hooks out of Python"
+            if flag in "cm":  # the program follows
+                return None
+            if flag in "WX":  # the rest of the word is its value, or else the next word
+                if place == len(flags):
+                    next(options, None)
+                break
     return None
