@@ -129,9 +129,9 @@ class Relay:
             try:
                 data = await server.read(CHUNK)
             except OSError as error:
-                detail = error or type(error).__name__
-                self.fail(f"the {self._names[1]} broke the connection: {detail}")
-                data = b""
+                detail = str(error) or type(error).__name__
+                self._server_left(f"the {self._names[1]} broke the connection: {detail}")
+                return
             if not data:
                 self._server_left()
                 with contextlib.suppress(OSError):
@@ -240,9 +240,13 @@ class Relay:
                 self.fail(f"the {self._names[0]} left in the middle of a response")
         self._close(Side.CLIENT)
 
-    def _server_left(self) -> None:
-        if not self._responses.end():
-            self.fail(f"the {self._names[1]} closed the connection in the middle of a response")
+    def _server_left(self, problem: str = "") -> None:
+        if not self._responses.end() and not self._blind:
+            problem = (
+                problem or f"the {self._names[1]} closed the connection in the middle of a response"
+            )
+        if problem:
+            self.fail(problem)
         self._record_responses()
         self._close(Side.SERVER)
 
