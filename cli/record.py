@@ -16,14 +16,20 @@ if TYPE_CHECKING:
 
 Address = tuple[str, int]
 
-
 Command = Annotated[
     list[str], typer.Argument(metavar="-- COMMAND...", help="The bot and its arguments.")
 ]
-Output = Annotated[Path, typer.Option("--output", "-o", help="The recording; .jsonl or .jsonl.gz.")]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", help="The recording; .jsonl, .jsonl.gz or .jsonl.zst.")
+]
 Ports = Annotated[
     list[int] | None,
-    typer.Option("--port", help="Also record this port (80, 443, 8080, 8443, 9443 always are)."),
+    typer.Option(
+        "--port",
+        min=1,
+        max=65535,
+        help="Also record this port (80, 443, 8080, 8443, 9443 always are).",
+    ),
 ]
 IncludeLocal = Annotated[
     bool, typer.Option("--include-local", help="Also record connections to localhost by name.")
@@ -118,9 +124,8 @@ def _stand_in(text: str) -> tuple[tuple[str, int | None], Address]:
     real, equals, local = text.partition("=")
     host, _, port = real.partition(":")
     address, colon, local_port = local.rpartition(":")
-    if not (equals and colon and host and address and local_port.isdigit()) or (
-        port and not port.isdigit()
-    ):
+    ports = _is_port(local_port) and _is_port(port or "1")
+    if not (equals and colon and host and address and ports):
         raise InputError(
             f"--map {text!r} is not HOST[:PORT]=ADDR:PORT",
             remedy="write for example --map api.example.com=127.0.0.1:8443",
@@ -132,12 +137,16 @@ def _entrance(text: str) -> tuple[int, str, int]:
     """Read ``[[ADDRESS:]LISTEN_PORT=]BOT_PORT``; without a LISTEN_PORT a free one is taken."""
     listen, _, bot_port = text.rpartition("=")
     address, _, port = listen.rpartition(":")
-    if not all(number.isdigit() and 0 < int(number) < 65536 for number in (bot_port, port or "1")):
+    if not (_is_port(bot_port) and _is_port(port or "1")):
         raise InputError(
             f"--inbound {text!r} is not [LISTEN_PORT=]BOT_PORT",
             remedy="write for example --inbound 9000=8080",
         )
     return int(bot_port), address.strip("[]") or "127.0.0.1", int(port or 0)
+
+
+def _is_port(text: str) -> bool:
+    return text.isdecimal() and 0 < int(text) < 65536
 
 
 def _summary(outcome: Outcome, output: Path) -> list[str]:

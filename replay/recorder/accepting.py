@@ -34,7 +34,7 @@ class Connection:
 def split_host(value: str) -> tuple[str, int | None]:
     """Split a Host header: ``example.com:8443`` or ``[::1]:80``."""
     name, colon, port = value.strip().rpartition(":")
-    if not colon or not port.isdigit():
+    if not colon or not port.isdecimal() or len(port) > 5:
         return value.strip().strip("[]").lower(), None
     return name.strip("[]").lower(), int(port)
 

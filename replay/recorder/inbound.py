@@ -59,7 +59,11 @@ class Inbound:
 
     async def _serve(self, accepted: socket.socket) -> None:
         number, at_ns = self._capture.connection(), self._capture.now()
-        reader, writer = await open_streams(accepted, None)
+        try:
+            reader, writer = await open_streams(accepted, None)
+        except OSError:  # the user has gone already
+            accepted.close()
+            return
         try:
             await self._relay(Connection(number, at_ns, "http", "", reader, writer))
         finally:

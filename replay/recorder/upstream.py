@@ -59,8 +59,14 @@ class Dialer:
     async def dial(self, host: str, port: int, *, tls: bool) -> Upstream:
         """Connect; a certificate must be valid for ``host`` wherever the service stands.
 
-        Raises OSError (ssl.SSLError included) or TimeoutError.
+        Raises OSError (ssl.SSLError and TimeoutError included), also for what cannot be an address.
         """
+        try:
+            return await self._dial(host, port, tls=tls)
+        except (ValueError, OverflowError) as error:
+            raise OSError(f"no usable address: {error}") from error
+
+    async def _dial(self, host: str, port: int, *, tls: bool) -> Upstream:
         address = self.stand_ins.get((host, port)) or self.stand_ins.get((host, None))
         proxy = None if address else self.proxies.way_to("https" if tls else "http", host)
         if proxy:

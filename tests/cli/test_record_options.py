@@ -16,6 +16,8 @@ from perfscan.cli.main import execute
         ["--map", "=127.0.0.1:1", "--", "true"],
         ["--map", "api.example.com=127.0.0.1", "--", "true"],
         ["--map", "api.example.com:x=127.0.0.1:1", "--", "true"],
+        ["--map", "api.example.com=127.0.0.1:\u00b2", "--", "true"],
+        ["--map", "api.example.com=127.0.0.1:70000", "--", "true"],
         ["--inbound", "x", "--", "true"],
         ["--inbound", "9000=", "--", "true"],
         ["--inbound", "9000=70000", "--", "true"],

@@ -21,6 +21,8 @@ from perfscan.replay.wire import HttpRequest
         ("[2001:db8::1]", ("2001:db8::1", None)),
         ("[2001:db8::1]:80", ("2001:db8::1", 80)),
         ("example.com:", ("example.com:", None)),
+        ("example.com:\u00b2", ("example.com:\u00b2", None)),
+        ("example.com:123456", ("example.com:123456", None)),
         ("", ("", None)),
     ],
 )
