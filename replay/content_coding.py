@@ -14,7 +14,7 @@ from perfscan.replay.model import Headers
 
 _TRANSFER = frozenset(["content-encoding", "transfer-encoding", "content-length"])
 _LARGEST = 1 << 30
-"""Bytes that a body may unpack to; more is an attack or damage."""
+"""Bytes that a piece of a gzip or deflate body may unpack to; more is an attack or damage."""
 
 
 class Decoder(Protocol):

@@ -1,12 +1,13 @@
 """Recordings on disk: JSON Lines, one event a line, appended as it happens.
 
 The first line is the header (``{"schema": "perfscan.recording/1", ...}``), every other line one
-event with its ``kind``. A last line of kind ``end`` carries
-what is known only at the end: how many values were redacted, and notes.
+event with its ``kind``. A last line of kind ``end`` carries what is known only at the end: how many
+values were redacted, and notes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -185,11 +186,15 @@ def read_header(line: dict[str, Any], path: Path) -> RecordingHeader:
     texts = (header.schema, header.source, header.started_at)
     if (
         header.latency not in _LATENCIES
-        or not isinstance(header.redacted, dict)
+        or not _are_counts(header.redacted)
         or not all(isinstance(text, str) for text in texts)
     ):
         raise _unusable_header(path)
     return header
+
+
+def _are_counts(value: object) -> bool:
+    return isinstance(value, dict) and all(type(count) is int for count in value.values())
 
 
 def _unusable_header(path: Path) -> InputError:
@@ -204,7 +209,7 @@ def _unusable_header(path: Path) -> InputError:
 def with_end(header: RecordingHeader, line: Mapping[str, Any], where: str) -> RecordingHeader:
     """Return the header with what the last line adds. Raises InputError."""
     redacted, notes = line.get("redacted", {}), line.get("notes", [])
-    if not isinstance(redacted, dict) or not isinstance(notes, list):
+    if not _are_counts(redacted) or not isinstance(notes, list):
         raise InputError(
             "the end's redacted or notes is not usable",
             where=where,
@@ -302,7 +307,7 @@ def _cannot_write(path: Path, error: OSError) -> InputError:
     return InputError(
         f"cannot be written: {error.strerror or error}",
         where=str(path),
-        remedy="give a writable path",
+        remedy="give a writable path with room for it",
     )
 
 
@@ -316,33 +321,44 @@ class RecordingWriter:
         except OSError as error:
             raise _cannot_write(path, error) from error
         self._packed = packer(self._file, path)
-        self._write(encode_header(header))
+        try:
+            self._write(encode_header(header))
+        except InputError:
+            with contextlib.suppress(InputError):  # the same again
+                self.close()
+            raise
 
     def append(self, event: Event) -> None:
-        """Write one event and hand it to the operating system."""
+        """Write one event and hand it to the operating system; raises InputError."""
         self._write(encode_event(event))
 
     def finish(self, *, redacted: Mapping[str, int], notes: Iterable[str] = ()) -> None:
-        """Write the closing line, and the file to the disk."""
+        """Write the closing line, and the file to the disk; raises InputError."""
         end = {"kind": "end", "redacted": dict(sorted(redacted.items())), "notes": list(notes)}
         self._write(end)
         self.close()
 
     def close(self) -> None:
-        """Close the file; safe to call twice."""
+        """Close the file; safe to call twice. Raises InputError where it cannot be written."""
         if self._file.closed:
             return
-        if self._packed:
-            self._packed.close()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        try:
+            with self._file:
+                if self._packed:
+                    self._packed.close()
+                self._file.flush()
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
 
     def _write(self, line: Mapping[str, Any]) -> None:
         target = self._packed or self._file
-        target.write(_dumps(line))
-        target.flush()
-        self._file.flush()
+        try:
+            target.write(_dumps(line))
+            target.flush()
+            self._file.flush()
+        except OSError as error:
+            raise _cannot_write(self.path, error) from error
 
     def __enter__(self) -> RecordingWriter:
         return self

@@ -35,7 +35,7 @@ class Capture:
         self.opaque = 0
         """Bodies whose content coding cannot be undone here."""
         self.refused: InputError | None = None
-        """Why nothing is written any more: a secret could not be taken out."""
+        """Why nothing is written any more: a secret could not be taken out, or the disk is full."""
 
     def now(self) -> int:
         """Return nanoseconds since the recording began."""
@@ -50,7 +50,11 @@ class Capture:
         return next(self._exchanges)
 
     def add(self, event: Event) -> None:
-        """Write ``event``, redacted; after a refusal nothing is written, and the file is gone."""
+        """Write ``event``, redacted. After a refusal nothing is written.
+
+        A file in which a secret would have come to stand is gone; one for which there was no room
+        stays as far as it was written.
+        """
         if self.refused:
             return
         try:
@@ -60,7 +64,11 @@ class Capture:
             self._writer.close()
             self._writer.path.unlink(missing_ok=True)
             return
-        self._writer.append(clean)
+        try:
+            self._writer.append(clean)
+        except InputError as error:
+            self.refused = error
+            return
         self._count(clean)
 
     def finish(self) -> None:

@@ -76,9 +76,10 @@ class Outcome:
 
 
 def record(plan: Plan, say: Callable[[str], None]) -> Outcome:
-    """Run the bot to its end and record; raises InputError before anything is written.
+    """Run the bot to its end and record.
 
-    ``say`` is told where the bot's users are to connect.
+    ``say`` is told where the bot's users are to connect. Raises InputError where the bot cannot be
+    started and where the recording cannot be written, the bot being ended then.
     """
     if shutil.which(plan.command[0], path=plan.environment.get("PATH")) is None:
         raise InputError(
@@ -196,7 +197,7 @@ def _raise_limit_of_descriptors() -> None:
 
 
 async def _wait(bot: asyncio.subprocess.Process, capture: Capture) -> int:
-    """Wait for the bot, but do not let it run on when its traffic may not be written."""
+    """Wait for the bot, but do not let it run on when its traffic is not written any more."""
     ended = asyncio.create_task(bot.wait())
     while not ended.done():
         await asyncio.wait([ended], timeout=0.2)

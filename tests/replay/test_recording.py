@@ -181,7 +181,14 @@ HEADER_LINE = b'{"schema":"perfscan.recording/1"}\n'
             + b'"data_base64":"%%"}\n',
             "'data' is not base64",
         ),
+        (
+            HEADER_LINE
+            + b'{"kind":"close","connection":1,"at_ns":1%s,"by":"bot"}\n' % (b"0" * 400),
+            "'at_ns' must fit into 64 bits",
+        ),
         (b'{"schema":"perfscan.recording/1","redacted":3}\n', ":1: the header's values"),
+        (b'{"schema":"perfscan.recording/1","redacted":{"a":"b"}}\n', ":1: the header's values"),
+        (HEADER_LINE + b'{"kind":"end","redacted":{"a":[1]}}\n', ":2: the end's redacted"),
     ],
 )
 def test_damage_is_one_clear_line(tmp_path: Path, content: bytes, expected: str) -> None:
@@ -199,6 +206,17 @@ def test_an_unwritable_path_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written"):
         write_recording(RECORDING, path)
     with pytest.raises(InputError, match="cannot be written"):
+        RecordingWriter(path, RecordingHeader())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_full_disk_is_one_clear_line(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"t.jsonl{suffix}"
+    path.symlink_to("/dev/full")
+    with pytest.raises(InputError, match="cannot be written: No space left"):
+        write_recording(RECORDING, path)
+    with pytest.raises(InputError, match="cannot be written: No space left"):
         RecordingWriter(path, RecordingHeader())
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from itertools import count
 from pathlib import Path
 
+import pytest
+
+from perfscan.errors import InputError
 from perfscan.replay.model import Failure, Message, Open, RecordingHeader
 from perfscan.replay.recorder.capture import Capture
 from perfscan.replay.recording import RecordingWriter, read_recording
@@ -55,3 +58,24 @@ def test_after_a_refusal_the_file_is_gone_and_stays_gone(tmp_path: Path) -> None
     taken.finish()
     assert taken.refused is not None
     assert not path.exists()
+
+
+def test_a_full_disk_keeps_what_was_written_and_ends_the_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "t.jsonl"
+
+    def full(writer: RecordingWriter, event: object) -> None:
+        raise InputError("cannot be written: No space left on device")
+
+    with RecordingWriter(path, RecordingHeader()) as writer:
+        taken = Capture(writer, None)
+        taken.add(Open(1, 0, "https", "api.example.com", 443))
+        monkeypatch.setattr(RecordingWriter, "append", full)
+        taken.add(Failure(1, 1, "reset"))
+        monkeypatch.undo()
+        taken.add(Failure(1, 2, "reset"))
+        taken.finish()
+    assert taken.refused is not None
+    assert taken.counts == {"open": 1}
+    assert len(read_recording(path).events) == 1
