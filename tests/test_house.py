@@ -116,6 +116,13 @@ def test_recorder_and_server_are_strangers(one: str, other: str) -> None:
         assert not [name for name in imported(path) if name.startswith(f"perfscan.replay.{other}")]
 
 
+def test_tests_import_no_room_under_its_bare_name() -> None:
+    """``python -m pytest`` puts the root on the path, where such a name is the room itself."""
+    for path in (ROOT / "tests").rglob("*.py"):
+        found = [name for name in imported(path) if name.partition(".")[0] in ROOMS]
+        assert not found, f"{name_of(path)} imports {found[0]}"
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; from perfscan.cli.main import execute; execute(['--help']);"
