@@ -115,8 +115,8 @@ def read_key(rule: KeyRule, payload: Any) -> str | None:
 
 
 def text_of(data: str | bytes) -> str:
-    """Return a message or body as text, what is not UTF-8 replaced."""
-    return data if isinstance(data, str) else data.decode("utf-8", "replace")
+    """Return a message or body as text; bytes that are no UTF-8 become escapes, never equal."""
+    return data if isinstance(data, str) else data.decode("utf-8", "backslashreplace")
 
 
 @cache

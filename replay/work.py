@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from perfscan.replay.effects import Effect, effect_kind
 from perfscan.replay.items import read_key
 from perfscan.replay.model import (
+    AnswerEffect,
     ClientStimulus,
     Item,
     ItemRules,
@@ -57,18 +58,19 @@ def items_of_run(
     An item is owed where the recording holds both stimulus and effect. A stimulus without a
     recorded effect owes nothing: a request for one that the recorded bot heard is wrong, since
     that bot decided against it; for one that it could not hear it is work beyond duty, as is
-    right for a bot that stays connected. A request that no stimulus asked for is wrong.
+    right for a bot that stays connected, and judged against the other side alone. A request that
+    no stimulus asked for, or had not asked for yet, is wrong.
     """
     trial = _Trial.of(recording, observation, rules)
     made = [
         replace(trial.judge(stimulus), away=key in trial.away)
         for key, stimulus in trial.begun.items()
-        if key in trial.due and (key in trial.recorded or (key in trial.done and trial.strict))
+        if key in trial.due and (key in trial.recorded or trial.beyond_duty(stimulus))
     ]
     if rules.order_by is not None:
         made = _ordered(made, trial, rules.order_by)
     made += [
-        Item(key, sent[0].at_ns, "wrong", None, sent[0].content, "nothing asked for it", False)
+        Item(key, sent[0].at_ns, "wrong", None, _all_of(sent), "nothing asked for it", False)
         for key, sent in trial.done.items()
         if trial.strict and key not in trial.begun
     ]
@@ -85,6 +87,8 @@ class _Trial:
     done: Mapping[str, Sequence[Effect]]
     due: Mapping[str, int]
     """Intended time of each stimulus that the run played."""
+    told: Mapping[str, int]
+    """When the bot was told of it, or was to be: the earlier of the two."""
     away: frozenset[str]
     """Of what the bot, or the receiver of its effect, was not there for."""
     strict: bool
@@ -101,6 +105,7 @@ class _Trial:
         times = kind.played(recording, observation)
         reached = kind.reached(recording, observation)
         due = {key: times[one.mark] for key, one in begun.items() if one.mark in times}
+        told = {key: min(at_ns, reached.get(begun[key].mark, at_ns)) for key, at_ns in due.items()}
         heard = {one.key for one in every if one.mark in reached}
         return cls(
             rules=rules,
@@ -108,21 +113,32 @@ class _Trial:
             recorded=_effects(recording, recording, rules, every),
             done=_effects(recording, observation, rules, every),
             due=due,
+            told=told,
             away=frozenset(begun.keys() - heard).union(effect.away(recording, observation, due)),
             strict=effect.strays,
             repeats=effect.repeats,
         )
 
+    def beyond_duty(self, stimulus: Stimulus) -> bool:
+        """Tell whether a stimulus without recorded effect had one, or could have had."""
+        if not self.strict:
+            return False
+        return stimulus.key in self.done or not (stimulus.heard or stimulus.key in self.away)
+
     def judge(self, stimulus: Stimulus) -> Item:
         key, due_ns = stimulus.key, self.due[stimulus.key]
         recorded, done = self.recorded.get(key), self.done.get(key, ())
-        if not done:
-            return Item(key, due_ns, "missed", None, detail="no effect in time")
-        first = done[0]
-        latency_ms = (first.at_ns - due_ns) / 1e6
-        state, detail = self._state(stimulus, recorded, done, latency_ms)
+        if self.repeats:  # the state before the stimulus shows nothing of it
+            recorded = recorded and (_from(recorded, stimulus.at_ns) or recorded[:1])
+            done = _from(done, self.told[key])
         owed = recorded is not None
-        return Item(key, due_ns, state, latency_ms, first.content, detail, expected=owed)
+        if not done:
+            detail = "no effect in time"
+            return Item(key, due_ns, "missed", None, detail=detail, expected=owed)
+        latency_ms = (done[0].at_ns - due_ns) / 1e6
+        state, detail = self._state(stimulus, recorded, done, latency_ms)
+        content = _all_of(done) if state == "wrong" else done[0].content
+        return Item(key, due_ns, state, latency_ms, content, detail, expected=owed)
 
     def _state(
         self,
@@ -133,9 +149,12 @@ class _Trial:
     ) -> tuple[ItemState, str]:
         if recorded is None and stimulus.heard:
             return "wrong", "the recorded bot heard this and sent nothing"
-        if recorded is not None:
-            judged = done[:1] if self.repeats else done
-            unlike = next((one for one in judged if one.content != recorded[0].content), None)
+        early_ns = self.told[stimulus.key] - done[0].at_ns
+        foreseen = recorded and recorded[0].at_ns < stimulus.at_ns  # told of it by other means
+        if early_ns > 0 and not foreseen:
+            return "wrong", f"sent {early_ns / 1e6:.1f} ms before anything asked for it"
+        if recorded:
+            unlike = next((one for one in done if one.content != recorded[0].content), None)
             if unlike is not None:
                 return "wrong", _difference(recorded[0].values, unlike.values)
         if len(done) > 1 and not self.repeats:
@@ -146,14 +165,19 @@ class _Trial:
 
 
 def _all_stimuli(recording: Recording, rules: ItemRules) -> list[Stimulus]:
-    """Return every recorded stimulus under the key of its item; several may have the same."""
+    """Return every recorded stimulus under the key of its item; several may have the same.
+
+    An answer belongs to its request whatever the key, so requests of the same key are told apart.
+    """
     found = list(stimulus_kind(rules).found(recording))
-    if rules.numbered and isinstance(rules.effect, RequestEffect):
+    numbered = rules.numbered and isinstance(rules.effect, RequestEffect)
+    if numbered or isinstance(rules.effect, AnswerEffect):
         counted: dict[str, int] = defaultdict(int)
         for place, stimulus in enumerate(found):
             counted[stimulus.key] += 1
-            key = _numbered(stimulus.key, counted[stimulus.key])
-            found[place] = replace(stimulus, key=key)
+            if numbered or counted[stimulus.key] > 1:
+                key = _numbered(stimulus.key, counted[stimulus.key])
+                found[place] = replace(stimulus, key=key)
     if isinstance(rules.effect, MessageEffect) and not isinstance(rules.stimulus, ClientStimulus):
         numbers = clients(recording, rules.effect.message).values()
         found = [
@@ -180,6 +204,16 @@ def _effects(
     }
 
 
+def _from(effects: Sequence[Effect], at_ns: int) -> Sequence[Effect]:
+    """Return the first of ``effects`` that did not come before ``at_ns``, if there is one."""
+    return [one for one in effects if one.at_ns >= at_ns][:1]
+
+
+def _all_of(effects: Sequence[Effect]) -> str:
+    """Return the content of several effects: sides agree only where all of it is equal."""
+    return "+".join(effect.content for effect in effects)
+
+
 def _numbered(key: str, number: int) -> str:
     return f"{key} #{number}"
 
@@ -194,9 +228,10 @@ def _ordered(items: Sequence[Item], trial: _Trial, order_by: KeyRule) -> list[It
         if group is None or not done:
             continue
         latest_ns, latest = open_ns.get(group, (0, ""))
-        if done[0].at_ns < latest_ns and judged[key].state == "handled":
+        if done[0].at_ns < latest_ns and judged[key].state in ("handled", "wrong"):
             detail = f"it overtook {latest}, which was to come first"
-            judged[key] = replace(judged[key], state="wrong", detail=detail)
+            content = f"{judged[key].content}, overtaking"  # no side in order agrees with that
+            judged[key] = replace(judged[key], state="wrong", content=content, detail=detail)
         open_ns[group] = max((latest_ns, latest), (done[0].at_ns, key))
     return [judged[item.key] for item in items]
 

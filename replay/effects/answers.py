@@ -31,7 +31,7 @@ class Answers:
     def done(
         self, recording: Recording, traffic: Recording | Observation, begun: Sequence[Stimulus]
     ) -> dict[str, list[Effect]]:
-        """Return the answer to each recorded request that was answered."""
+        """Return the answer to each recorded request that was answered; each has its own key."""
         added = DRIVEN if isinstance(traffic, Observation) else 0
         answers = {
             call.request.exchange: call.response for call in exchanges(traffic, inbound=True)
@@ -40,7 +40,7 @@ class Answers:
         for stimulus in begun:
             request = recording.events[stimulus.mark]
             answer = answers.get(request.exchange + added) if type(request) is Request else None
-            if answer is not None and stimulus.key not in found:
+            if answer is not None:
                 found[stimulus.key] = [Effect(stimulus.key, answer.end_ns, self._values(answer))]
         return found
 

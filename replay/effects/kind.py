@@ -26,7 +26,7 @@ class Effect:
     @property
     def content(self) -> str:
         """Hash of the parts that must be equal."""
-        return hashlib.sha256(self.values.encode()).hexdigest()[:16]
+        return hashlib.sha256(self.values.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 class EffectKind(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from perfscan.replay.exchanges import Exchange, exchanges
@@ -111,6 +111,6 @@ class Cycles:
         due = clock.times(self.found(recording))
         return {mark: begun.get(mark, at_ns) for mark, at_ns in due.items()}
 
-    def reached(self, recording: Recording, observation: Observation) -> Collection[int]:
+    def reached(self, recording: Recording, observation: Observation) -> Mapping[int, int]:
         """Return all of them: a cycle is the bot's own doing."""
-        return {one.mark for one in self.found(recording)}
+        return self.played(recording, observation)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from perfscan.replay.exchanges import exchanges, websockets
 from perfscan.replay.items import (
@@ -66,9 +66,10 @@ class _Inbound:
         """Place them on the driver's clock."""
         return Clock.of(observation, URL, self.starts_ns(recording)).times(self.found(recording))
 
-    def reached(self, recording: Recording, observation: Observation) -> Collection[int]:
+    def reached(self, recording: Recording, observation: Observation) -> Mapping[int, int]:
         """Return what was sent."""
-        return {event.event for event in observation.events if isinstance(event, Driven)}
+        events = observation.events
+        return {event.event: event.at_ns for event in events if isinstance(event, Driven)}
 
 
 class InboundRequests(_Inbound):

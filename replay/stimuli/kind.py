@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -42,8 +42,8 @@ class StimulusKind(Protocol):
     def played(self, recording: Recording, observation: Observation) -> Mapping[int, int]:
         """Return the marks of the stimuli that a run owed to the bot, each with its run time."""
 
-    def reached(self, recording: Recording, observation: Observation) -> Collection[int]:
-        """Return the marks of those of which the bot was told."""
+    def reached(self, recording: Recording, observation: Observation) -> Mapping[int, int]:
+        """Return the marks of those of which the bot was told, each with the time of that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from perfscan.replay.exchanges import WebSocketSession, websockets
 from perfscan.replay.items import holds, read_key, text_of, without_query
@@ -49,16 +49,16 @@ class Pushes:
         clock = Clock.of(observation, self._rule.websocket, self.starts_ns(recording))
         return clock.times(self.found(recording))
 
-    def reached(self, recording: Recording, observation: Observation) -> Collection[int]:
+    def reached(self, recording: Recording, observation: Observation) -> Mapping[int, int]:
         """Return what was pushed to the bot while it went on listening."""
         events = observation.events
         closed = {event.connection: event.at_ns for event in events if isinstance(event, Close)}
-        reached = set()
+        reached: dict[int, int] = {}
         for event in events:
             if isinstance(event, Pushed):
                 left_ns = closed.get(event.connection)
                 if left_ns is None or left_ns - event.at_ns >= LISTENED_NS:
-                    reached.add(event.message)
+                    reached.setdefault(event.message, event.at_ns)
         return reached
 
     def _sessions(self, recording: Recording) -> list[WebSocketSession]:

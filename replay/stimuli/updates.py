@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from perfscan.replay.exchanges import Exchange, exchanges
@@ -60,6 +60,10 @@ class Updates:
         clock = Clock.of(observation, self._rule.poll.partition(" ")[2], self.starts_ns(recording))
         return clock.times(self.found(recording))
 
-    def reached(self, recording: Recording, observation: Observation) -> Collection[int]:
+    def reached(self, recording: Recording, observation: Observation) -> Mapping[int, int]:
         """Return what was handed over; what is not confirmed is handed over again."""
-        return {event.update for event in observation.events if isinstance(event, Handed)}
+        reached: dict[int, int] = {}
+        for event in observation.events:
+            if isinstance(event, Handed):
+                reached.setdefault(event.update, event.at_ns)
+        return reached

@@ -96,20 +96,27 @@ def test_being_away_by_chance_is_no_difference(before: ItemState) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pairs", "items", "same"), [(6, 46, False), (6, 47, True), (8, 643, False), (2, 1, True)]
+    ("pairs", "items", "away", "same"),
+    [
+        *((6, 46, 1, False), (6, 47, 1, True), (8, 643, 1, False), (2, 1, 1, True)),
+        *((6, 1000, 21, True), (6, 1000, 22, False), (3, 10, 10, False), (3, 10, 9, True)),
+    ],
 )
 def test_being_away_always_is_a_difference_where_chance_would_not_do_it(
-    pairs: int, items: int, same: bool
+    pairs: int, items: int, away: int, same: bool
 ) -> None:
-    others = [item(f"other {number}") for number in range(items - 1)]
+    keys = [f"a{number}" for number in range(items)]
     one = RunPair(
-        run("original", item("a"), *others),
-        run("optimized", item("a", "missed", away=True), *others),
+        run("original", *map(item, keys)),
+        run(
+            *("optimized", *(item(key, "missed", away=True) for key in keys[:away])),
+            *map(item, keys[away:]),
+        ),
     )
     found = equivalence([one] * pairs)
 
     assert found.same is same
-    assert [one.runs for one in found.differences] == ([] if same else [pairs])
+    assert [one.runs for one in found.differences] == ([] if same else [pairs] * away)
 
 
 @pytest.mark.parametrize("state", ["duplicated", "wrong"])
@@ -137,6 +144,17 @@ def test_content_beyond_duty_is_judged_between_the_sides() -> None:
     assert not equivalence([pair(beyond("x"), beyond("y"))]).same
     assert equivalence([RunPair(run("original"), run("optimized", beyond("x")))]).same
     assert equivalence([RunPair(run("original"), run("optimized", beyond("x")))]).items == 0
+
+
+def test_work_beyond_duty_is_lost_only_where_the_bot_heard_of_it() -> None:
+    extra = item("a", owed=False)
+
+    assert equivalence([pair(extra, None)]).same, "it was away: a live stream does not wait"
+    assert equivalence([pair(item("b"), item("b", "missed", owed=False))]).same is False
+    assert not equivalence([pair(extra, item("a", "missed", owed=False))]).same
+    assert equivalence([pair(item("a", "missed", owed=False), extra)]).same
+    dropped = item("a", "missed", owed=False)
+    assert equivalence([pair(dropped, dropped)]).same
 
 
 def test_equal_differences_of_several_runs_are_one_entry() -> None:

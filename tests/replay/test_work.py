@@ -193,3 +193,62 @@ def test_a_stimulus_is_heard_where_the_bot_goes_on_listening(
     found = judged(*seen)["a"]
 
     assert (found.state, found.away) == ("missed", away)
+
+
+def wrong(
+    *events: Observed, recorded: Recording = RECORDED, rules: ItemRules = RULES_ON_TEXT
+) -> str:
+    """Return the content of item a, which is wrong."""
+    found = items_of_run(recorded, observation(*events), rules)
+    (item,) = (one for one in found if one.key == "a")
+    assert item.state == "wrong", item
+    return item.content
+
+
+def test_sides_that_are_wrong_agree_only_in_all_that_they_sent() -> None:
+    once = wrong(*sent("a", 700, text="x"))
+
+    assert once == wrong(*sent("a", 750, text="x")), "when does not matter"
+    assert once != wrong(*sent("a", 700, text="x"), *sent("a", 800, text="x")), "sent twice"
+    first = sent("a", 700)
+    second = wrong(*first, *sent("a", 800, text="x"))
+    assert second != wrong(*first, *sent("a", 800, text="y")), "the second differs"
+
+
+def test_sides_that_send_unasked_agree_only_in_how_often() -> None:
+    def stray(*events: Observed) -> str:
+        return judged(*events)["stranger"].content
+
+    once = sent("stranger", 900)
+    assert stray(*once) == stray(*once)
+    assert stray(*once) != stray(*once, *sent("stranger", 950))
+
+
+def test_an_effect_before_its_stimulus_is_wrong() -> None:
+    """A bot that knew what was to come would else be the fastest of all."""
+    item = judged(*sent("a", 590), *sent("b", 701))["a"]
+
+    assert (item.state, item.detail) == ("wrong", "sent 10.0 ms before anything asked for it")
+    told = Pushed(1, RECORDED.events.index(push("a", 100)), 580 * MS, 580 * MS)
+    assert judged(told, *sent("a", 590))["a"].state == "handled", "the server was early"
+
+
+def test_an_effect_may_precede_its_stimulus_where_the_recorded_one_did() -> None:
+    known = recording(SENDER, *stream(push("a", 100)), *sent("a", 50))
+    (item,) = items_of_run(known, observation(*sent("a", 560)), RULES_ON_TEXT)
+
+    assert (item.state, item.latency_ms) == ("handled", -40.0)
+
+
+def test_work_beyond_duty_that_the_bot_heard_of_and_left_is_told() -> None:
+    index = RECORDED.events.index(push("away", 400, heard=False))
+    items = judged(Pushed(1, index, 900 * MS, 900 * MS))
+
+    assert (items["away"].state, items["away"].expected) == ("missed", False)
+    assert "away" not in judged(), "it was not connected"
+
+
+@pytest.mark.parametrize("text", ["\ud83d", "\U0001f600"])
+def test_any_json_text_can_be_compared(text: str) -> None:
+    """JSON may escape half a surrogate pair, as where a text is cut in the middle of an emoji."""
+    assert judged(*sent("a", 700, text=text))["a"].state == "wrong"

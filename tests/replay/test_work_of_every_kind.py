@@ -225,6 +225,36 @@ def test_the_status_is_part_of_an_answer_and_none_is_a_miss() -> None:
     assert (second.state, second.away) == ("missed", False)
 
 
+def test_each_request_has_an_answer_of_its_own_whatever_its_key() -> None:
+    """Else one answer would stand for all requests of a user."""
+    rules = ItemRules(InboundStimulus("POST /hook/*", KeyRule("$.user")), AnswerEffect(("$.ok",)))
+    recorded = recording(
+        USER,
+        *exchange(1, 1, 100, "POST /hook/tv", {"user": 7}, {"ok": "a"}),
+        *exchange(3, 1, 300, "POST /hook/tv", {"user": 7}, {"ok": "b"}),
+    )
+    both = judged(
+        recorded, rules, IN, LINE, *answered(1, 1130, {"ok": "a"}), *answered(3, 1300, {"ok": "B"})
+    )
+    second = judged(recorded, rules, IN, LINE, *answered(3, 1310, {"ok": "b"}))
+
+    assert expected_items(recorded, rules) == 2
+    assert {key: item.state for key, item in both.items()} == {"7": "handled", "7 #2": "wrong"}
+    assert {key: item.state for key, item in second.items()} == {"7": "missed", "7 #2": "handled"}
+
+
+def test_answers_that_are_no_text_are_compared_too() -> None:
+    rules = ItemRules(InboundStimulus("POST /hook/*"), AnswerEffect())
+    asked, answer = exchange(1, 1, 100, "POST /hook/tv", {})
+    recorded = recording(USER, asked, replace(answer, body=b"\x89PNG\xff"))
+    asked, answer = answered(1, 1130, {})
+    (item,) = judged(
+        recorded, rules, IN, LINE, asked, replace(answer, body=b"\x89PNG\xfe")
+    ).values()
+
+    assert item.state == "wrong"
+
+
 # --- WebSocket clients ----------------------------------------------------------------------------
 
 
@@ -321,6 +351,21 @@ def test_a_batched_message_ends_several_items_and_states_may_repeat() -> None:
     assert {item.state for item in items.values()} == {"handled"}
     once = judged(recorded, ItemRules(PUSH, replace(each, repeats=False)), *seen)
     assert once["t1 (client 1)"].state == "duplicated"
+
+
+def test_a_state_that_was_sent_before_the_stimulus_shows_nothing_of_it() -> None:
+    rules = ItemRules(PUSH, replace(TELL, compare=("$.p",), repeats=True))
+    recorded = recording(
+        *FEED, *client(1), said(1, 50, "sent", tick="t1", p=4),
+        said(9, 100, "received", id="t1"), said(1, 120, "sent", tick="t1", p=5),
+    )  # fmt: skip
+    seen = [ON_AIR, *watching(1), said(1 + DRIVEN, 1050, "sent", tick="t1", p=4)]
+
+    late = judged(recorded, rules, *seen, said(1 + DRIVEN, 1130, "sent", tick="t1", p=5))
+    never = judged(recorded, rules, *seen)
+
+    assert [(one.state, one.latency_ms) for one in late.values()] == [("handled", 31.0)]
+    assert [one.state for one in never.values()] == ["missed"]
 
 
 def test_a_message_of_a_client_is_answered_to_that_client() -> None:
