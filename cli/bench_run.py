@@ -33,6 +33,7 @@ from perfscan.replay.network import open_network
 from perfscan.replay.placement import available_cpus, placement
 from perfscan.replay.processes import busy_share
 from perfscan.replay.recording import read_recording, write_recording
+from perfscan.replay.redirection import inherited
 from perfscan.replay.result import read_result
 from perfscan.replay.resume import demand_same, finished_pairs
 from perfscan.replay.runner import WARM_UP_S, Plan, run_bench
@@ -40,7 +41,7 @@ from perfscan.replay.scenario import read_bench
 from perfscan.replay.schedule import SIDES, Slot, pair_batches, round_batches
 from perfscan.replay.scratch import scratch_folder
 from perfscan.replay.services import Templates, prepare_services
-from perfscan.replay.trial import Setup, StatusReport, inherited
+from perfscan.replay.trial import Setup, StatusReport
 from perfscan.replay.work import stimuli
 from perfscan.replay.workspace import prepare
 

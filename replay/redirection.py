@@ -22,6 +22,15 @@ _BUNDLE_VARIABLES = (
 _PROXY_VARIABLES = frozenset({"http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy"})
 
 
+# Where programs are, and nothing that is secret.
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
+
+
+def inherited() -> dict[str, str]:
+    """Return what programs that a bench starts may see of the user's environment."""
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
+
+
 def bot_environment(
     base: Mapping[str, str],
     *,

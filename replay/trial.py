@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import sys
 import threading
@@ -39,7 +38,7 @@ from perfscan.replay.processes import (
     stop,
 )
 from perfscan.replay.readings import fetching, from_endpoints, from_log
-from perfscan.replay.redirection import bot_environment, escapes, unguarded, with_python
+from perfscan.replay.redirection import bot_environment, escapes, inherited, unguarded, with_python
 from perfscan.replay.schedule import Slot
 from perfscan.replay.server.journal import merged, read_observation
 from perfscan.replay.server.process import ServerProcess
@@ -53,8 +52,6 @@ STOP_PATIENCE_S = 10.0
 LOG_LINES = 20
 VITALS = "vitals"
 """Folder of a run in which the bot's event loops tell how they fare."""
-# What a bot may see of the user's environment: where programs are, nothing that is secret.
-INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,11 +287,6 @@ def _environment(
         report=folder / "escapes.jsonl",
         vitals=vitals,
     )
-
-
-def inherited() -> dict[str, str]:
-    """Return what programs that a bench starts may see of the user's environment."""
-    return {name: os.environ[name] for name in INHERITED if name in os.environ}
 
 
 def _start_bot(

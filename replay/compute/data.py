@@ -125,7 +125,7 @@ def _array(value: Any) -> Any:
     if array.dtype.kind in "biufc":
         return array
     if array.dtype.kind in "Mm":
-        return array.astype("int64")
+        return array.astype(f"{array.dtype.kind}8[ns]").astype("int64")
     if array.dtype.kind == "O":
         try:
             return array.astype(float)

@@ -14,7 +14,8 @@ def difference(
     """Return the first difference in one line, None where all parts are equal.
 
     Numbers are equal where they differ by at most ``tolerance``, absolutely or as a share of the
-    expected one. Missing values (NaN) and infinities must stand in the same places.
+    expected one; whole numbers (counts, ids, times) where they are the same. Missing values (NaN)
+    and infinities must stand in the same places.
     """
     if expected.keys() != found.keys():
         odd = sorted(expected.keys() ^ found.keys())[0]
@@ -31,6 +32,8 @@ def _difference(wanted: Any, found: Any, tolerance: float) -> str | None:
         return f" has shape {found.shape}, expected {wanted.shape}"
     if wanted.dtype.kind not in "biufc" or found.dtype.kind not in "biufc":
         unlike = wanted.astype(str) != found.astype(str)
+    elif wanted.dtype.kind in "biu" and found.dtype.kind in "biu":
+        unlike = wanted != found
     else:
         close = np.isclose(
             found.astype(_wide(found)),

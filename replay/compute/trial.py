@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -20,11 +19,11 @@ from perfscan.replay.compute.equality import difference
 from perfscan.replay.model import Callee, ComputeScenario, Item, Run, Side
 from perfscan.replay.namespace import Namespace, unavailable
 from perfscan.replay.processes import ProcessTree, describe_end, stop
+from perfscan.replay.redirection import inherited
 from perfscan.replay.schedule import Slot
 
 POLL_S = 0.02
 LOG_LINES = 20
-INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +108,7 @@ def _run_worker(
 def _started(
     command: list[str], callee: Callee, home: Path, folder: Path
 ) -> subprocess.Popen[bytes]:
-    environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    environment |= {"PYTHONPATH": str(home), **callee.environment}
+    environment = {**inherited(), "PYTHONPATH": str(home), **callee.environment}
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(
             command,

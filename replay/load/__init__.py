@@ -5,6 +5,8 @@ flow, with new values in place of its key, of what its answers led on to, and of
 scenario lists under ``load.vary``. A copy comes between its original and the next item, so bursts
 stay bursts and pauses pauses. Below 1, items are left out, evenly drawn.
 
+The bot's own WebSocket clients stay as many as were recorded: each is told of more.
+
 Of a bot that works in cycles the things in a cycle are multiplied, not the cycles: identifiers that
 match ``load.vary`` are copied in the lists of answers, in requests, and in the environment of the
 bots, where wallets or symbols are listed.

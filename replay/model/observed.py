@@ -9,7 +9,8 @@ from perfscan.replay.model.traffic import Event
 
 Outcome = Literal["hit", "extra", "miss", "refused", "fault"]
 """``extra`` repeats the last recorded answer because the recorded ones are used up; ``refused``
-exceeded an emulated limit; ``fault`` met an injected fault in the place of its answer."""
+exceeded an emulated limit, or is a long poll that a newer one ended; ``fault`` met an injected
+fault in the place of its answer."""
 
 
 @dataclass(frozen=True, slots=True)

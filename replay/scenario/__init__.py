@@ -117,8 +117,8 @@ Paths are relative to the scenario file. A complete example (only ``schema``, ``
 
 Other items (one stimulus and one effect each)::
 
-      stimulus:                         # an update handed to a long poll; Telegram by default
-        poll: POST https://api.telegram.org/*/getUpdates
+      stimulus:                         # an update handed to a long poll; Telegram by default:
+        poll: POST https://api.telegram.org/*/getUpdates     # a newer poll ends one that waits
         key: {path: $..chat.id}         # default; then numbered is true
         updates: $.result               # the list in an answer
         id: $.update_id                 # the number of one; offset, timeout, limit: parameters
@@ -151,7 +151,7 @@ A scenario of ``kind: compute`` compares two functions on recorded data instead:
     name: atr
     data: ohlcv.csv.gz                  # .csv or .parquet (a DataFrame), .npy, .npz, .json
     sizes: [1000, 10000]                # rows that are handed over, each measured; default: all
-    tolerance: 1.0e-9                   # numbers are equal within it, absolutely or relatively
+    tolerance: 1.0e-9                   # of fractions, absolute or relative; whole numbers: none
     repeat_s: 0.5                       # each size is called again and again for so long
     implementations:
       original: {function: "indicators:atr", directory: original, arguments: {period: 14}}

@@ -19,8 +19,12 @@ def read_services(node: YamlNode | None) -> tuple[ServiceRule, ...]:
     if node is None:
         return ()
     if node.is_list:
-        return tuple(ServiceRule(_name(child)) for child in node.items())
-    return tuple(_service(name, child) for name, child in node.fields(SERVICES).items())
+        return tuple(dict.fromkeys(ServiceRule(_name(child)) for child in node.items()))
+    rules = tuple(_service(name, child) for name, child in node.fields(SERVICES).items())
+    told = [rule.variable for rule in rules if rule.variable]
+    if len(told) > len(set(told)):
+        raise node.mistake(f"{told[0]} cannot tell the URLs of two services", "name another")
+    return rules
 
 
 def _name(node: YamlNode) -> str:

@@ -246,7 +246,9 @@ class HttpConnection(asyncio.Protocol):
         if len(queue) == QUEUE_LIMIT:
             self._transport.pause_reading()
         if not turn.ready:
-            self._playback.alarm.at(turn.due_ns, partial(self._ready, turn))
+            self._playback.alarm.at(turn.due_ns, send := partial(self._ready, turn))
+            if turn.answer.polled:
+                self._playback.waiting_polls.hold(turn, send)
 
     def _ready(self, turn: Turn) -> None:
         turn.ready = True

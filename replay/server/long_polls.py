@@ -3,19 +3,28 @@
 The timeline is fixed, so all that an answer will hold is known as soon as the poll arrives: what is
 due already, or else what comes next within the time that the bot is willing to wait. Nothing here
 has a clock; whoever asks says what time it is.
+
+A poll ends the one that still waits for the same updates, with 409 as Telegram does: else both
+would be handed the next update, and a bot that polls twice would do its work twice.
 """
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from perfscan.replay.exchanges import Exchange, exchanges
-from perfscan.replay.items import effect_payload, locations, query_of, request_matches
+from perfscan.replay.items import (
+    effect_payload,
+    locations,
+    query_of,
+    request_matches,
+    without_query,
+)
 from perfscan.replay.json_text import json_of
 from perfscan.replay.model import (
     Headers,
@@ -27,10 +36,16 @@ from perfscan.replay.model import (
 from perfscan.replay.redaction import normalise_secrets
 from perfscan.replay.server.answers import Answer
 from perfscan.replay.server.timeline import Pace
+from perfscan.replay.server.turn import Turn
 from perfscan.replay.stimuli.updates import polls, updates_in
 
 UNLIMITED = 100
 """Updates in one answer where the bot names no limit; Telegram's own."""
+_CONFLICT = {
+    "ok": False,
+    "error_code": 409,
+    "description": "Conflict: terminated by other getUpdates request",
+}
 _FRAMING = ("content-length", "transfer-encoding", "connection", "keep-alive", "content-encoding")
 
 
@@ -186,6 +201,32 @@ class LongPolls:
         )
         stream = self._rule.poll.partition(" ")[2]  # one clock, whatever the token
         return answer, StreamStart(stream, request.at_ns, found.recorded_ns) if first else None
+
+
+class WaitingPolls:
+    """The polls that are held back, one an address; what comes after one ends it."""
+
+    def __init__(self) -> None:
+        self._turns: dict[str, tuple[Turn, Callable[[], None]]] = {}
+
+    def hold(self, turn: Turn, send: Callable[[], None]) -> None:
+        """Let ``turn`` wait, and ``send`` the one that waited before it as a conflict."""
+        address = without_query(turn.heard.url)
+        earlier = self._turns.get(address)
+        self._turns[address] = turn, send
+        if earlier is not None and not earlier[0].ready:
+            held, send_held = earlier
+            held.answer = _conflict(held.answer)
+            held.due_ns = turn.at_ns
+            send_held()
+
+
+def _conflict(answer: Answer) -> Answer:
+    """Return what a poll is told in the place of ``answer`` when another one has come."""
+    return Answer(
+        *("refused", None, 409, "Conflict", answer.headers, json.dumps(_CONFLICT).encode()),
+        polled=True,
+    )
 
 
 def _address(url: str) -> str:

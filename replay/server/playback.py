@@ -34,7 +34,7 @@ from perfscan.replay.server.dice import message_delays
 from perfscan.replay.server.directory import Directory, Tuning
 from perfscan.replay.server.draft import Begins
 from perfscan.replay.server.emulation import Emulation, recorded_failures
-from perfscan.replay.server.long_polls import LongPolls
+from perfscan.replay.server.long_polls import LongPolls, WaitingPolls
 from perfscan.replay.server.matching import Matcher
 from perfscan.replay.server.pushes import Pushes
 from perfscan.replay.server.recognition import Heard, Recognition
@@ -125,6 +125,7 @@ class Playback:
         self._clock = RecordedClock(self._matcher.first_ns, settings.speed)
         self.emulation = self._emulation(recording, patience_ns) if settings.emulated else None
         self._polls = _long_polls(recording, settings, self.pace)
+        self.waiting_polls = WaitingPolls()
         self._cycles = _cycles(settings.items)
         self._connections = itertools.count(1)
         self._exchanges = itertools.count(1)

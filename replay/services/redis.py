@@ -33,7 +33,11 @@ def start(place: Place) -> Service:
 
 def seed_from(place: Place, file: Path) -> None:
     """Run the commands of ``file``. Raises InputError with the first one that fails."""
-    failed = next((line for line in _ask(place.data, file.read_bytes()) if line[:1] == b"-"), None)
+    try:
+        answers = _ask(place.data, file.read_bytes())
+    except OSError as error:  # it hangs up in the middle of what is no command
+        answers = [f"-{error.strerror or error}".encode()]
+    failed = next((line for line in answers if line[:1] == b"-"), None)
     if failed is not None:
         raise InputError(
             f"Redis refuses a command of the seed: {failed[1:].decode('utf-8', 'replace')}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -199,7 +200,10 @@ def started(toy: Toy, *words: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def measured(bench: subprocess.Popen[str], word: str) -> psutil.Process:
-    """Wait for a process of a measured run, not of the warm-up, with ``word`` in its command."""
+    """Wait for a process of a measured run with ``word`` in its command.
+
+    None of the warm-up, and not the service from which the others get their data.
+    """
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and bench.poll() is None:
         for child in psutil.Process(bench.pid).children(recursive=True):
@@ -207,7 +211,8 @@ def measured(bench: subprocess.Popen[str], word: str) -> psutil.Process:
                 words = " ".join([child.cwd(), *child.cmdline()])
             except psutil.Error:
                 continue
-            if word in words and "warm-up" not in words and "enter.py" not in words:
+            of_a_run = re.search(r"/(original|optimized)-\d", words) and "warm-up" not in words
+            if word in words and of_a_run and "enter.py" not in words:
                 return child
         time.sleep(0.05)
     raise AssertionError(f"no {word} came up: {bench.communicate()}")

@@ -22,6 +22,7 @@ from endtoend.toy import Toy, perfscan_command, toy_recording
 from perfscan.errors import InputError, NotMeasurableError
 from perfscan.replay.model import ServiceRule
 from perfscan.replay.network import Network, open_network
+from perfscan.replay.redirection import inherited
 from perfscan.replay.scenario import SERVICES
 from perfscan.replay.services import (
     KINDS,
@@ -34,7 +35,6 @@ from perfscan.replay.services import (
 )
 from perfscan.replay.services import redis as redis_kind
 from perfscan.replay.services.service import Place
-from perfscan.replay.trial import inherited
 
 pytestmark = pytest.mark.endtoend
 

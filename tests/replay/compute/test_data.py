@@ -94,3 +94,9 @@ def test_a_data_frame_comes_apart_by_column() -> None:
     found = dict(parts(frame))
     assert found["result.a"].tolist() == [1, 2]
     assert found["result.when"].dtype.kind == "i"
+
+
+def test_times_are_compared_to_the_nanosecond_whatever_their_unit() -> None:
+    ((_, seconds),) = parts(np.array(["2026-01-01T00:00:01"], dtype="datetime64[s]"))
+    ((_, nanoseconds),) = parts(np.array(["2026-01-01T00:00:01"], dtype="datetime64[ns]"))
+    assert seconds.tolist() == nanoseconds.tolist() == [1_767_225_601_000_000_000]

@@ -24,6 +24,7 @@ def compare(expected: Any, found: Any, tolerance: float = 1e-9) -> str | None:
         ([1e12], [1e12 + 100]),  # 1e-10 of it
         ([float("inf")], [float("inf")]),
         ([1, 2], [1.0, 2.0]),
+        ([True, False], [1, 0]),
         (["a"], ["a"]),
         ([], []),
     ],
@@ -40,6 +41,7 @@ def test_equal(expected: Any, found: Any) -> None:
         ([0.0], [NAN], "r[0] is nan, expected 0.0"),
         ([1.0, 1.0, 1.0], [2.0, 2.0, 2.0], "r[0] is 2.0, expected 1.0, and 2 more values"),
         ([1.0], [1.0, 2.0], "r has shape (2,), expected (1,)"),
+        ([1_790_000_000_000], [1_790_000_000_999], "r[0] is 1790000000999, expected 1790000000000"),
         (["a"], ["b"], "r[0] is b, expected a"),
         (3.0, 4.0, "r is 4.0, expected 3.0"),
         ([[1.0, 2.0]], [[1.0, 5.0]], "r[0, 1] is 5.0, expected 2.0"),

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from wire.wire_talk import Line, line
 
 from perfscan.replay.model import (
     Event,
+    Handed,
+    ItemRules,
+    KeyRule,
     Open,
     Recording,
     RecordingHeader,
     Request,
+    RequestEffect,
     Response,
+    Served,
     StreamStart,
     UpdateStimulus,
 )
@@ -182,3 +189,48 @@ def test_polls_without_a_list_are_no_long_polls() -> None:
     polls = LongPolls(recording((0, 1, []), body={"result": None}), RULE, Pace(1))
 
     assert polls.answer(Request(1, 1, 0, "POST", TARGET), URL) is None
+
+
+PLAIN = replace(RULE, poll=RULE.poll.replace("https", "http"))
+ASK = f"POST {TARGET}?timeout=30 HTTP/1.1\r\nHost: api.telegram.org\r\n\r\n".encode()
+
+
+def polling() -> Line:
+    """Return a connection to a server of updates."""
+    opened, *events = RECORDED.events
+    assert isinstance(opened, Open)
+    send = RequestEffect("POST http://api.telegram.org/*/send", KeyRule("$.id"))
+    return line(replace(opened, scheme="http", port=80), *events, items=ItemRules(PLAIN, send))
+
+
+def test_a_newer_poll_ends_the_one_that_waits() -> None:
+    """Else both would be handed the next update, as Telegram never does."""
+    first = polling()
+    second = first.another()
+
+    assert first.send(ASK) == second.send(ASK) == b""
+    refused = first.take()
+    assert refused.startswith(b"HTTP/1.1 409 Conflict")
+    assert json.loads(refused.partition(b"\r\n\r\n")[2])["error_code"] == 409
+    first.alarm.run_to(3000)
+    assert first.take() == b""
+    assert b'"update_id":10' in second.take()
+    assert [one.outcome for one in second.of(Served)] == ["refused", "hit"]
+    assert [one.update for one in second.of(Handed)] == [10]
+    assert first.playback.status()["in_flight"] == 0
+
+
+def test_a_poll_that_was_answered_or_left_is_not_ended_by_the_next() -> None:
+    bot = polling()
+    bot.send(ASK)
+    bot.alarm.run_to(600)
+    assert b'"update_id":10' in bot.take()
+    again = bot.another()
+    again.send(ASK)
+    assert bot.take() == b""
+    again.lose()
+    third = again.another()
+    third.send(ASK)
+    third.alarm.run_to(700)
+    assert b'"update_id":10' in third.take()
+    assert "refused" not in [one.outcome for one in third.of(Served)]
