@@ -75,7 +75,7 @@ def open_recording(path: Path) -> Recording:
     What is not plain JSON Lines is unpacked or converted once, into a file that has no name and
     goes with the process.
     """
-    with _open(path) as given, tempfile.TemporaryFile() as spare:
+    with _open(path) as given, temporary_file() as spare:
         try:
             file = _plain(given, path, spare)
         except OSError as error:
@@ -100,11 +100,19 @@ def _plain(file: IO[bytes], path: Path, spare: IO[bytes]) -> IO[bytes]:
     return plain
 
 
+def temporary_file() -> IO[bytes]:
+    """Return a file without a name. Raises InputError where none can be made."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError as error:
+        raise no_room(error) from error
+
+
 def no_room(error: OSError) -> InputError:
     """Return the error for temporary files that cannot be written."""
     return InputError(
         f"temporary files cannot be written: {error.strerror}",
-        where=tempfile.gettempdir(),
+        where=tempfile.tempdir or "no temporary folder",
         remedy="make room there, or set TMPDIR to a folder that has more",
     )
 

@@ -10,6 +10,7 @@ would be handed the next update, and a bot that polls twice would do its work tw
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -98,14 +99,12 @@ class UpdateQueue:
             self.started_ns = now_ns
         ready_ns = now_ns + self._pace(self._base_ns)
         self._confirm(offset, ready_ns)
-        due_ns = ready_ns
-        if self._pending and self._due(self._pending[0]) > ready_ns:
-            due_ns = max(ready_ns, now_ns + self._pace(timeout_ns))
-            due_ns = min(due_ns, self._due(self._pending[0]))
-        elif not self._pending:
-            due_ns = max(ready_ns, now_ns + self._pace(timeout_ns))
-        batch = [update for update in self._pending if self._due(update) <= due_ns][:limit]
-        return Handing(due_ns, tuple(batch), tuple(map(self._due, batch)))
+        due_ns = max(ready_ns, now_ns + self._pace(timeout_ns))
+        if self._pending:
+            due_ns = max(ready_ns, min(due_ns, self._due(self._pending[0])))
+        ready = itertools.takewhile(lambda update: self._due(update) <= due_ns, self._pending)
+        batch = tuple(itertools.islice(ready, limit))
+        return Handing(due_ns, batch, tuple(map(self._due, batch)))
 
     def _confirm(self, offset: int, now_ns: int) -> None:
         if offset < 0:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import weakref
 
-from perfscan.replay.recording_store import no_room
+from perfscan.replay.recording_store import no_room, temporary_file
 
 FLUSHED_AT = 1 << 20
 
@@ -19,8 +18,8 @@ class Reel:
     """
 
     def __init__(self) -> None:
-        self._descriptor, path = tempfile.mkstemp(prefix="perfscan-reel-")
-        os.unlink(path)  # noqa: PTH108
+        with temporary_file() as file:
+            self._descriptor = os.dup(file.fileno())
         weakref.finalize(self, os.close, self._descriptor)
         self._unwritten = bytearray()
         self.end = 0
