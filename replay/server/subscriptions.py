@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any
 
 from perfscan.replay.items import values_at
+from perfscan.replay.json_text import json_of
 from perfscan.replay.keys import PARAMETERS, Key, is_rpc_call, message_key
 from perfscan.replay.model import MatchRules
 
@@ -116,12 +117,7 @@ def address_units(key: Key) -> tuple[str, ...]:
 
 def payload_of(data: str | bytes) -> Any:
     """Return the JSON value of a text message, None for anything else."""
-    if isinstance(data, bytes):
-        return None
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return None
+    return None if isinstance(data, bytes) else json_of(data)
 
 
 def is_verb(name: str, value: object) -> bool:

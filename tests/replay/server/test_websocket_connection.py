@@ -22,7 +22,7 @@ from wire.talk import (
     subscribe,
 )
 
-from perfscan.replay.model import Close, Failure, Message, Party, Request
+from perfscan.replay.model import Close, Failure, Message, Party, Request, Served
 from perfscan.replay.server.frames import parts_of
 from perfscan.replay.server.playback import Playback, Settings
 from perfscan.replay.server.turn import Seen
@@ -178,6 +178,16 @@ def test_any_message_is_a_hit_or_a_miss(value: object) -> None:
     assert talk.code is None
     assert not talk.failures
     assert sum(isinstance(one, Message) and one.direction == "sent" for one in talk.seen) == 1
+
+
+@pytest.mark.parametrize("levels", [80, 600, 100_000])
+def test_a_message_nested_too_deep_is_a_miss(levels: int) -> None:
+    talk = Talk()
+    text = '{"op": "subscribe", "args": ' + "[" * levels + "]" * levels + "}"
+    talk.client.receive(Frame(Opcode.TEXT, text.encode()).serialize(mask=True))
+    assert talk.code is None
+    (miss,) = [one.miss for one in talk.seen if isinstance(one, Served)]
+    assert miss is not None
 
 
 def test_nothing_is_sent_after_the_end() -> None:
