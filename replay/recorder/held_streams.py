@@ -29,6 +29,7 @@ from perfscan.replay.exchanges import url_of
 from perfscan.replay.model import Close, Failure, Open, Request, Response
 from perfscan.replay.recorder.capture import Capture
 from perfscan.replay.recorder.held_stream import CHUNK, Opening, Stream, Visit
+from perfscan.replay.recorder.plain_body import undo
 from perfscan.replay.recorder.upstream import Dialer, Upstream
 from perfscan.replay.wire import (
     HttpRequest,
@@ -146,6 +147,8 @@ class HeldStreams:
         return request
 
     def _response(self, request: Request, response: HttpResponse) -> None:
+        plain = undo(response.headers, response.body, response.pieces)
+        self._capture.opaque += plain.opaque
         self._capture.add(
             Response(
                 request.exchange,
@@ -153,9 +156,11 @@ class HeldStreams:
                 response.at_ns,
                 response.end_ns,
                 response.status,
-                response.headers,
-                response.body,
+                plain.headers,
+                plain.body,
                 response.reason,
+                plain.encoding,
+                plain.pieces,
             )
         )
 

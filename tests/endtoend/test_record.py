@@ -628,6 +628,22 @@ def test_a_bot_that_stays_hears_everything_at_once(record: Record) -> None:
     assert waited > 0.1e9
 
 
+def test_a_declined_websocket_is_stored_as_the_bot_sees_it(record: Record) -> None:
+    done = record(
+        """
+        import requests
+        upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Accept-Encoding": "gzip"}
+        print(requests.get("http://api.example.test/packed", headers=upgrade).status_code)
+        """,
+        "--hold-streams",
+    )
+    assert done.stdout == "200\n"
+    (declined,) = (one.response for one in done.requests)
+    assert declined is not None
+    assert json.loads(declined.body) == {"packed": "y" * 2000}
+    assert declined.encoding == "gzip"
+
+
 def test_other_loopback_traffic_is_left_alone(record: Record, service: Service) -> None:
     source = f"""
         import urllib.request

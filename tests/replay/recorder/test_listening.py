@@ -38,9 +38,11 @@ def test_connections_do_not_wait_for_each_other() -> None:
 
 def test_closing_ends_what_does_not_end_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listening, "FAREWELL_S", 0.0)
+    begun = asyncio.Event()
     ended = []
 
     async def wait(accepted: socket.socket) -> None:
+        begun.set()
         try:
             await asyncio.Event().wait()
         finally:
@@ -50,7 +52,7 @@ def test_closing_ends_what_does_not_end_by_itself(monkeypatch: pytest.MonkeyPatc
     async def run() -> None:
         listener = Listener(listen(), wait)
         reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
-        await asyncio.sleep(0.01)
+        await begun.wait()
         await listener.close()
         assert await reader.read() == b""
         writer.close()
