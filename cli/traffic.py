@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -141,8 +142,10 @@ def serve(
     from perfscan.replay.server.mock import play_mock
     from perfscan.replay.server.playback import Settings
 
-    if speed <= 0:
-        raise InputError("the speed must be above 0", where="--speed", remedy="give 1 or 10, say")
+    if not 0 < speed < math.inf:
+        raise InputError(
+            "the speed must be a number above 0", where="--speed", remedy="give 1 or 10, say"
+        )
     recording = open_recording(file)
     _refuse_empty(recording, file)
     if not outbound(recording):

@@ -133,3 +133,9 @@ def test_show_tells_the_format_and_what_came_to_the_bot(
     document = json.loads(capsys.readouterr().out)
     assert [load["requests"] for load in document["inbound"]] == [1, 1, 1]
     assert document["requests"] == 0
+
+
+@pytest.mark.parametrize("speed", ["0", "-1", "nan", "inf"])
+def test_a_speed_that_is_none_is_one_line(speed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["traffic", "serve", str(HAR), f"--speed={speed}"]) == 2
+    assert "error: --speed: the speed must be a number above 0" in capsys.readouterr().err
