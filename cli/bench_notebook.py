@@ -15,7 +15,7 @@ from perfscan.replay.compare import compare
 from perfscan.replay.doubts import Circumstances
 from perfscan.replay.figures import figures
 from perfscan.replay.floor import assumptions, floors, item_floors
-from perfscan.replay.model import Ablation, Recording, Result, Run, Scenario
+from perfscan.replay.model import Ablation, CycleEffect, Recording, Result, Run, Scenario
 from perfscan.replay.processes import machine_load
 from perfscan.replay.readings import about_readings
 from perfscan.replay.result import describe_recording, describe_scenario, write_result
@@ -98,6 +98,7 @@ class Notebook:
             alone=order.only is not None,
             faults=self._faults,
             outside=_outside(scenario),
+            unread=_compares_nothing(scenario),
             busy_before=outcome.busy_before if outcome else None,
             cpu_busy=measured.get("cpu_busy"),
             cpu_steal=measured.get("cpu_steal"),
@@ -142,6 +143,11 @@ class Notebook:
 def _outside(scenario: Scenario) -> tuple[str, ...]:
     rules = (*scenario.original.services, *scenario.optimized.services)
     return tuple(sorted({rule.name for rule in rules if rule.url}))
+
+
+def _compares_nothing(scenario: Scenario) -> bool:
+    effect = scenario.items.effect
+    return isinstance(effect, CycleEffect) and not effect.compare
 
 
 _MEASURED = ("seconds", "cpu_busy", "cpu_steal")

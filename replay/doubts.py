@@ -29,6 +29,14 @@ _SLOTS_DISAGREE = Doubt(
 )
 
 
+_NOTHING_COMPARED = Doubt(
+    "NothingCompared",
+    "a cycle counts as done by its last answer; what its requests said is not compared, nor how "
+    "many there were",
+    "name what must be equal under items.effect.compare",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """Under which conditions the runs were made."""
@@ -47,6 +55,8 @@ class Circumstances:
     """What went wrong on purpose, as it was asked for."""
     outside: tuple[str, ...] = ()
     """Services that somebody else runs."""
+    unread: bool = False
+    """The scenario compares nothing of what the effects of a cycle say."""
     left_out: int = 0
     """Batches of runs for which the time budget did not last."""
     busy_before: float | None = None
@@ -222,6 +232,8 @@ def _about_circumstances(seen: Circumstances) -> Iterator[Doubt]:
             "else it had to do is not known",
             "leave out its url, so that perfscan starts it anew for every run",
         )
+    if seen.unread:
+        yield _NOTHING_COMPARED
     if not seen.isolated:
         yield Doubt(
             "NoNamespaceGuard",

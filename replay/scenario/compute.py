@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -104,8 +105,13 @@ def _callee(name: str, node: YamlNode) -> Callee:
 
 def _arguments(node: YamlNode | None) -> Mapping[str, Any]:
     """Return keyword arguments as YAML understands them: numbers are numbers."""
-    constructor = yaml.SafeLoader("")
-    return {
-        name: constructor.construct_object(child.node, deep=True)
-        for name, child in read_entries(node).items()
-    }
+    return {name: _argument(child) for name, child in read_entries(node).items()}
+
+
+def _argument(node: YamlNode) -> Any:
+    try:
+        value = yaml.SafeLoader("").construct_object(node.node, deep=True)
+        json.dumps(value)  # as it is handed to the function's process
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise node.mistake("not a value of JSON", "put dates and the like in quotes") from error
+    return value

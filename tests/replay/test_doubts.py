@@ -44,6 +44,7 @@ def test_a_quiet_bench_leaves_no_doubt() -> None:
         ({"until_s": 60.0}, "Shortened"),
         ({"faults": ("loss=5%",)}, "FaultsInjected"),
         ({"outside": ("redis",)}, "ServiceOutside"),
+        ({"unread": True}, "NothingCompared"),
         ({"busy_before": 0.4}, "NoisyMachine"),
         ({"left_out": 2}, "BudgetSpent"),
         ({"cpu_steal": 0.1}, "NoisyMachine"),

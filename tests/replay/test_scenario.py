@@ -180,6 +180,13 @@ def test_defaults_of_a_minimal_scenario(folder: Path) -> None:
             "services.redis.environment",
             "not the name",
         ),
+        (
+            "[python, b.py]",
+            "[python], services: {redis: {environment: U}, postgresql: {environment: U}}",
+            6,
+            "services",
+            "two services",
+        ),
         ("name: s", "name: s\nclaims: [{text: a, source: b}]", 3, "claims[0]", "either metric or"),
         (
             "name: s",

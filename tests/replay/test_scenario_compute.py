@@ -79,6 +79,16 @@ def test_mistakes_are_named(
     assert "scenario.yaml:" in str(caught.value)
 
 
+@pytest.mark.parametrize("value", ["2026-01-01", "2026-99-99", "!python/none x", "&a [*a]"])
+def test_an_argument_is_a_value_of_json(
+    tmp_path: Path, scenario: dict[str, Any], value: str
+) -> None:
+    file = tmp_path / "scenario.yaml"
+    file.write_text(yaml.safe_dump(scenario).replace("period: 14", f"since: {value}", 1))
+    with pytest.raises(InputError, match=r"scenario.yaml:\d+"):
+        read_bench(file)
+
+
 @pytest.mark.parametrize("function", ["indicators", "indicators.atr", "a b:c", ":f", "m:"])
 def test_a_function_is_named_with_its_module(
     tmp_path: Path, scenario: dict[str, Any], function: str
