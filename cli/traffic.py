@@ -164,7 +164,8 @@ def serve(
 def _redacted(recording: Recording) -> Recording:
     import secrets
 
-    from perfscan.replay.redaction import Redactor, environment_secrets, redact_recording
+    from perfscan.replay.redaction import Redactor, redact_recording
+    from perfscan.replay.secret_places import environment_secrets
 
     redactor = Redactor(environment_secrets(os.environ), secrets.token_bytes(16))
     return redact_recording(recording, redactor)

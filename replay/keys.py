@@ -22,7 +22,7 @@ from perfscan.replay.items import (
 )
 from perfscan.replay.json_text import loads
 from perfscan.replay.model import Headers, MatchRules, Open, Request, RequestEffect
-from perfscan.replay.redaction import is_public_identifier, normalise_secrets
+from perfscan.replay.secret_places import is_public_identifier, normalise_secrets
 
 _ADDRESS_END = re.compile(r"[?#]")
 REMEMBERED_BODY = 4096

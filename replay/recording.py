@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from perfscan.errors import InputError
 from perfscan.replay import importers
-from perfscan.replay.event_json import decode_event, encode_event, event_at
+from perfscan.replay.event_json import encode_event, event_at
 from perfscan.replay.model import (
     Close,
     Event,
@@ -31,16 +31,6 @@ from perfscan.replay.model import (
     Response,
 )
 from perfscan.replay.packing import packer, unpacked
-
-__all__ = [
-    "RecordingWriter",
-    "decode_event",
-    "encode_event",
-    "encode_header",
-    "read_bytes",
-    "read_recording",
-    "write_recording",
-]
 
 NAME = "perfscan JSONL"
 SCHEMA = "perfscan.recording/1"
@@ -96,11 +86,6 @@ def _read(path: Path, report: Callable[[InputError], None]) -> Reading:
         recording, name = importer.read(raw, path), importer.NAME
     digest = hashlib.sha256(packed).hexdigest()
     return Reading(replace(recording, path=path, format=name, sha256=digest), lines)
-
-
-def read_bytes(path: Path) -> bytes:
-    """Return the content of ``path``, unpacked when compressed, as far as a cut file goes."""
-    return unpacked(_content(path), path)
 
 
 def _content(path: Path) -> bytes:

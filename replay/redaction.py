@@ -33,23 +33,11 @@ from perfscan.replay.model import (
 )
 from perfscan.replay.secret_places import (
     STAND_IN,
-    environment_secrets,
-    is_public_identifier,
     is_secret_header,
     is_secret_name,
     kind_of,
-    normalise_secrets,
     replace_by_place,
 )
-
-__all__ = [
-    "STAND_IN",
-    "Redactor",
-    "environment_secrets",
-    "is_public_identifier",
-    "normalise_secrets",
-    "redact_recording",
-]
 
 MIN_LEARNED_LENGTH = 16
 """A value recognised by its place is then replaced everywhere, if it is at least this long."""

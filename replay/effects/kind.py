@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from perfscan.replay.items import values_at
 from perfscan.replay.model import Observation, Recording
-from perfscan.replay.redaction import normalise_secrets
+from perfscan.replay.secret_places import normalise_secrets
 from perfscan.replay.stimuli import Stimulus
 
 

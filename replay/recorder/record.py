@@ -26,9 +26,10 @@ from perfscan.replay.recorder.proxy import proxies_of
 from perfscan.replay.recorder.tap import Tap
 from perfscan.replay.recorder.upstream import Dialer
 from perfscan.replay.recording import RecordingWriter
-from perfscan.replay.redaction import Redactor, environment_secrets
+from perfscan.replay.redaction import Redactor
 from perfscan.replay.redirection import bot_environment, write_bundle
 from perfscan.replay.scratch import scratch_folder
+from perfscan.replay.secret_places import environment_secrets
 
 DEFAULT_PORTS = (80, 443, 8080, 8443, 9443)
 ADDRESSES = "addresses.jsonl"

@@ -34,7 +34,7 @@ from perfscan.replay.model import (
     StreamStart,
     UpdateStimulus,
 )
-from perfscan.replay.redaction import normalise_secrets
+from perfscan.replay.secret_places import normalise_secrets
 from perfscan.replay.server.answers import Answer
 from perfscan.replay.server.timeline import Pace
 from perfscan.replay.server.turn import Turn

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfscan.errors import InputError
+from perfscan.replay.event_json import decode_event, encode_event
 from perfscan.replay.model import (
     Close,
     Event,
@@ -24,8 +25,6 @@ from perfscan.replay.model import (
 )
 from perfscan.replay.recording import (
     RecordingWriter,
-    decode_event,
-    encode_event,
     read_recording,
     write_recording,
 )

@@ -22,13 +22,12 @@ from perfscan.replay.model import (
     Request,
     Response,
 )
-from perfscan.replay.redaction import (
+from perfscan.replay.redaction import Redactor, redact_recording
+from perfscan.replay.secret_places import (
     STAND_IN,
-    Redactor,
     environment_secrets,
     is_public_identifier,
     normalise_secrets,
-    redact_recording,
 )
 
 MINT = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
