@@ -16,8 +16,8 @@ LIMIT_BYTES = 500_000_000
 def prepare(directory: Path, into: Path) -> Path:
     """Copy a bot's folder once and compile it, so that runs do not start with cold bytecode.
 
-    Version control, virtual environments and caches stay behind. Raises InputError when the
-    folder is larger than LIMIT_BYTES, since every run gets a copy.
+    Version control, virtual environments, caches and sockets stay behind. Raises InputError when
+    the folder is larger than LIMIT_BYTES, since every run gets a copy.
     """
     size = 0
     for path in _files(directory):
@@ -51,8 +51,17 @@ def fresh_copy(prepared: Path, into: Path) -> Path:
 
 
 def _copy(source: Path, target: Path) -> None:
-    ignore = shutil.ignore_patterns(*LEFT_OUT)
-    shutil.copytree(source, target, symlinks=True, ignore=ignore, dirs_exist_ok=True)
+    shutil.copytree(source, target, symlinks=True, ignore=_left_out, dirs_exist_ok=True)
+
+
+def _left_out(folder: str, names: list[str]) -> list[str]:
+    """Return what is not copied: also sockets and pipes, which belong to whoever runs."""
+    entries = ((name, Path(folder, name)) for name in names)
+    return [
+        name
+        for name, path in entries
+        if name in LEFT_OUT or not (path.is_symlink() or path.is_file() or path.is_dir())
+    ]
 
 
 def _files(directory: Path) -> list[Path]:

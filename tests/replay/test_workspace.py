@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,14 @@ def test_a_run_starts_from_what_the_user_wrote(bot: Path, tmp_path: Path) -> Non
     second = workspace.fresh_copy(prepared, tmp_path / "second")
     assert sorted(entry.name for entry in second.iterdir()) == ["__pycache__", "bot.py", "package"]
     assert not (bot / "bot.log").exists()
+
+
+def test_sockets_and_pipes_stay_behind(bot: Path, tmp_path: Path) -> None:
+    os.mkfifo(bot / "control")
+    (bot / "gone").symlink_to("nowhere")
+    prepared = workspace.prepare(bot, tmp_path / "prepared")
+    assert not (prepared / "control").exists()
+    assert (prepared / "gone").is_symlink()
 
 
 def test_bytecode_stays_valid_in_the_copy(bot: Path, tmp_path: Path) -> None:
