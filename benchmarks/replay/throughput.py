@@ -1,4 +1,8 @@
-"""HTTP requests per second of the upstream server and of others, side by side."""
+"""HTTP requests per second of the upstream server and of others, side by side.
+
+All ask for one thing again and again, which is what the others can answer, too: this is the rate of
+repeated answers. What an answer costs that was not asked for before is in ``first_answers``.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +30,10 @@ from rows import Row
 from perfscan.replay.model import Event, Open, Recording, RecordingHeader, Request, Response
 from perfscan.replay.recording import write_recording
 
-TITLE = "HTTP requests per second: 32 keep-alive connections, server and client on a core each"
+TITLE = (
+    "HTTP requests per second, one request repeated: 32 keep-alive connections, server and client "
+    "on a core each"
+)
 CONNECTIONS = 32
 GOAL = 60_000
 OVER_AIOHTTP = 3
@@ -106,18 +113,27 @@ def run(contenders: list[Contender], rounds: int, seconds: float) -> dict[str, R
             running.append((one, psutil.Process(pid), port))
         for _ in range(rounds):
             for one, process, port in running:
-                before = process.cpu_times()
-                answers, took_s = ask(port, seconds, one.target, client_cpu)
-                after = process.cpu_times()
-                cpu_s = after.user + after.system - before.user - before.system
-                found[one.name].append(Rate(answers / took_s, answers / cpu_s))
-    return {
-        name: Rate(
-            statistics.median(rate.per_s for rate in rates),
-            statistics.median(rate.per_cpu_s for rate in rates),
-        )
-        for name, rates in found.items()
-    }
+                asking = partial(ask, port, seconds, one.target, client_cpu)
+                found[one.name].append(rate_of(process, asking))
+    return {name: median(rates) for name, rates in found.items()}
+
+
+def rate_of(server: psutil.Process, asking: Callable[[], tuple[int, float]]) -> Rate:
+    """Return the rate of ``server`` while ``asking`` gets answers in some seconds."""
+    before = server.cpu_times()
+    answers, took_s = asking()
+    after = server.cpu_times()
+    return Rate(
+        answers / took_s, answers / (after.user + after.system - before.user - before.system)
+    )
+
+
+def median(rates: Sequence[Rate]) -> Rate:
+    """Return the median of each figure."""
+    return Rate(
+        statistics.median(rate.per_s for rate in rates),
+        statistics.median(rate.per_cpu_s for rate in rates),
+    )
 
 
 def ask(port: int, seconds: float, target: str, cpu: int) -> tuple[int, float]:
