@@ -37,7 +37,7 @@ KINDS: dict[str, type[Event]] = {
 
 
 def encode_event(event: Event) -> dict[str, Any]:
-    """Return ``event`` as a JSON object with its ``kind``; defaults are left out."""
+    """Return ``event`` as a JSON object with its ``kind``; defaults are left out, tuples stay."""
     line: dict[str, Any] = {"kind": type(event).__name__.lower()}
     for field in fields(event):
         value = getattr(event, field.name)
@@ -46,12 +46,8 @@ def encode_event(event: Event) -> dict[str, Any]:
         if isinstance(value, bytes):
             line.update(_bytes_fields(field.name, value, text=field.name != "data"))
         else:
-            line[field.name] = _listed(value)
+            line[field.name] = value
     return line
-
-
-def _listed(value: Any) -> Any:
-    return [_listed(one) for one in value] if type(value) is tuple else value
 
 
 def decode_event(line: Mapping[str, Any]) -> Event:

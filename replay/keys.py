@@ -177,9 +177,12 @@ def is_rpc_call(payload: object) -> bool:
     )
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def canonical(payload: Any) -> str:
     """Return JSON that is equal for equal values."""
-    return json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL.encode(payload)
 
 
 def _rpc_call(

@@ -136,6 +136,8 @@ class AnswerSequence:
 
     def _by_request(self) -> dict[int, deque[int]]:
         """Return the answers by request; nothing where all requests were the same."""
+        if len(self._exact) == 1:
+            return {}
         found: dict[int, deque[int]] = {}
         for number, exact in enumerate(self._exact):
             found.setdefault(exact, deque()).append(number)
