@@ -35,8 +35,9 @@ from perfscan.replay.server.sequences import AnswerSequence
 from perfscan.replay.server.spool import Spool
 from perfscan.replay.stored_events import select
 
-_DESCRIBED = 1000
-"""Misses beyond so many different ones are named without their nearest requests."""
+_DESCRIBED = 100
+"""Misses beyond so many different ones are named without their nearest requests: nobody reads them,
+and to find those takes a tenth of a second in a large recording, in which nothing else happens."""
 WARM_BYTES = 32 * 1024 * 1024
 """Bodies of answers that were sent more than once and stay in memory."""
 

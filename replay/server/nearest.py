@@ -10,7 +10,7 @@ from perfscan.replay.json_text import loads
 from perfscan.replay.keys import Key
 
 LIMIT = 3
-_COMPARED = 500
+_COMPARED = 200
 """So many recorded requests are compared field by field, those with the nearest address first."""
 _VALUE_LENGTH = 60
 _REQUEST_LENGTH = 200
