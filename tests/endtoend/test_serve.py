@@ -187,3 +187,14 @@ def test_a_bad_configuration_is_one_line(
     assert process.returncode == 2
     assert re.search(message, errors)
     assert errors.count("\n") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="processors cannot be chosen here")
+def test_it_stays_on_the_processors_that_it_is_given(
+    tmp_path: Path, config: dict[str, Any]
+) -> None:
+    wanted = max(os.sched_getaffinity(0))
+    config["cpus"] = [wanted]
+    with served(tmp_path, config, []) as process:
+        assert line(process)["ready"]
+        assert os.sched_getaffinity(process.pid) == {wanted}
