@@ -46,10 +46,10 @@ class Conversation:
         for station in self._stations:
             yield from station.plan.known
 
-    def hear(self, data: str | bytes) -> Heard:
-        """Take in a message; streams that waited for it start."""
+    def hear(self, data: str | bytes, now_ns: int) -> Heard:
+        """Take in a message that came at ``now_ns``; streams that waited for it start then."""
         asks = read_asks(data, self._rules)
-        answers = [self._answer(ask) for ask in asks]
+        answers = [self._answer(ask, now_ns) for ask in asks]
         replies = [reply for answer in answers for reply in answer.replies]
         if len(asks) > 1 and replies:
             replies = [
@@ -62,7 +62,7 @@ class Conversation:
         unknown = [unit for answer in answers for unit in answer.unknown]
         return Heard(tuple(replies), tuple(unknown))
 
-    def _answer(self, ask: Ask) -> Heard:
+    def _answer(self, ask: Ask, now_ns: int) -> Heard:
         ended = self._ended(ask)
         known = {unit: station for unit in ask.units if (station := self._station_of(unit))}
         unknown = [unit for unit in ask.units if unit not in known and not ended & self.active]
@@ -71,7 +71,7 @@ class Conversation:
         as_whole = True
         for unit, station in known.items():
             if station.plan.gated:
-                station.start()
+                station.start(now_ns)
             given = station.answers(unit)
             for answer in given:
                 if answer.unit or as_whole:

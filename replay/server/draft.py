@@ -120,7 +120,7 @@ class Draft:
         transcript = self.sessions[number]
         if message.heard:
             transcript.last_heard_ns = max(transcript.last_heard_ns, message.at_ns)
-        is_item = self._begins is not None and self._begins(transcript.session.url, message)
+        is_item = self._begins is not None and self._begins(transcript.url, message)
         if transcript.answers(message, by_word=not is_item):
             return
         if transcript.greets(message):

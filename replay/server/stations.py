@@ -80,9 +80,8 @@ class Station:
         """Forget a client."""
         self._listeners.pop(listener, None)
 
-    def start(self) -> None:
-        """Start the clock unless it runs already."""
-        now_ns = self._alarm.now()
+    def start(self, now_ns: int) -> None:
+        """Start the clock at ``now_ns`` unless it runs already."""
         if self._player.start(now_ns):
             self._observe(StreamStart(self.plan.url, now_ns, self.plan.recorded_ns))
             self._arm()

@@ -94,7 +94,7 @@ def plan_stream(draft: Draft, alone: int | None = None) -> StreamPlan:
     gated = gated and all(wanted for wanted, number in table.items() if number in used)
     subscribed_ns = min((session.first_sent_ns or 0 for session in asking), default=opened_ns)
     return StreamPlan(
-        url=without_query(told[0].session.url),
+        url=without_query(told[0].url),
         recorded_ns=subscribed_ns if gated else opened_ns,
         gated=gated,
         rows=rows,

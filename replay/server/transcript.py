@@ -75,6 +75,7 @@ class Transcript:
         ids: dict[str, str],
     ) -> None:
         self.session = session
+        self.url = session.url
         self.opened_ns = session.response.at_ns
         self.last_heard_ns = 0
         self.first_sent_ns: int | None = None

@@ -122,7 +122,7 @@ class WebSocketConnection:
         for station in self._handshake.stations:
             station.join(self)
             if not station.plan.gated:
-                station.start()
+                station.start(opened_ns)
         early, self._early = self._early, []
         for data in early:
             self.receive(data)
@@ -260,7 +260,7 @@ class WebSocketConnection:
         playback = self._playback
         now_ns = playback.busy()
         playback.observe(Message(self.number, now_ns, "sent", data))
-        heard = self._conversation.hear(data)
+        heard = self._conversation.hear(data, now_ns)
         self._wanted.clear()
         for unit in heard.unknown:
             self._miss(unit, now_ns)

@@ -108,7 +108,7 @@ class Air:
         (handshake,) = [self.open()]
         assert handshake is not None
         for station in handshake.stations:
-            station.start()
+            station.start(self.alarm.now())
 
 
 def air(

@@ -71,7 +71,7 @@ def test_topics_in_the_address_can_be_asked_for_apart() -> None:
     (station,) = handshake.stations
     client = Client(1, on, handshake.topics)
     station.join(client)
-    station.start()
+    station.start(on.alarm.now())
     on.alarm.run_to(1000)
     assert client.heard == ['{"stream":"ethusdt@depth","data":2}']
     assert on.open("/stream?streams=ethusdt@trade") is None
@@ -87,7 +87,7 @@ def test_topics_of_several_connections_can_be_asked_for_on_one() -> None:
     client = Client(1, on, handshake.topics)
     for station in handshake.stations:
         station.join(client)
-        station.start()
+        station.start(on.alarm.now())
     on.alarm.run_to(1000)
     assert client.heard == ["a", "b"]
     assert on.open("/ws/btcusdt@depth") is None

@@ -23,8 +23,10 @@ from wire.talk import (
 )
 
 from perfscan.replay.model import Close, Failure, Message, Party, Request, Served
+from perfscan.replay.server import conversation
 from perfscan.replay.server.frames import parts_of
 from perfscan.replay.server.playback import Playback, Settings
+from perfscan.replay.server.subscriptions import Ask, read_asks
 from perfscan.replay.server.turn import Seen
 from perfscan.replay.server.websocket_connection import (
     CLOSING_NS,
@@ -205,6 +207,22 @@ def test_what_came_before_an_answer_comes_before_it_again() -> None:
     talk.ask(subscribe())
     talk.alarm.run_to(1000)
     assert talk.heard == [status, acknowledge(7), notice("a")]
+
+
+def test_a_stream_and_the_answers_count_from_the_same_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However long it takes to understand what the client asks for."""
+    talk = Talk([*CALM[:1], (18, RECEIVED, {"status": "online"}), *CALM[1:]])
+
+    def slowly(*arguments: object) -> tuple[Ask, ...]:
+        talk.alarm.time += 5 * MS
+        return read_asks(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(conversation, "read_asks", slowly)
+    talk.ask(subscribe())
+    talk.alarm.run_to(1000)
+    assert talk.heard == [{"status": "online"}, acknowledge(7), notice("a")]
 
 
 HUNG_UP = Close(1, 40 * MS, "upstream", 1001, "maintenance")
