@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -111,4 +112,9 @@ def _commits(
             scan=False,
             quiet=quiet,
         )
-        return run(order, join_commits(earlier, later, side), commits=commits)
+        result = run(order, join_commits(earlier, later, side), commits=commits)
+    return replace(
+        result,
+        scenario={**result.scenario, "path": files[0].as_posix()},
+        method={**result.method, "side": side},
+    )

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from perfscan.errors import InputError
+from perfscan.replay.schedule import SIDES
 
 if TYPE_CHECKING:
     from perfscan.replay.change_points import ChangePoint
     from perfscan.replay.history import Entry, History
+    from perfscan.replay.model import Side
 
 LEAST_CHANGE = 0.05
 
@@ -39,7 +41,7 @@ def history(
     from perfscan.cli.bench_output import side_of
     from perfscan.replay.history import History, default_file
 
-    wanted_side = side_of(side)
+    wanted_side = side_of(side) or "optimized"
     if form not in ("text", "json"):
         raise InputError(f"--format cannot be {form!r}", remedy="use 'text' or 'json'")
     path = file or default_file()
@@ -51,11 +53,11 @@ def history(
             return
         key = Path(scenario) if Path(scenario).is_file() else scenario
         name = metric or _primary(key)
-        entries = opened.entries(key, name, wanted_side or "optimized")
+        entries = opened.entries(key, name, wanted_side)
         if not entries:
             raise InputError(
                 f"no bench of {scenario} with {name} of the {side} side",
-                remedy=_known(opened, key, scenario),
+                remedy=_known(opened, key, scenario, wanted_side),
             )
     series = _latest_series(entries)
     typer.echo(_render(series, _changes(series), name, side, form))
@@ -69,9 +71,11 @@ def _primary(scenario: Path | str) -> str:
     return read_bench(scenario).primary
 
 
-def _known(opened: History, key: Path | str, name: str) -> str:
-    if metrics := opened.metrics(key):
+def _known(opened: History, key: Path | str, name: str, side: Side) -> str:
+    if metrics := opened.metrics(key, side):
         return f"it has {', '.join(metrics)}"
+    if any(opened.metrics(key, other) for other in SIDES):
+        return "choose the other --side"
     names = ", ".join(dict.fromkeys(row[0] for row in opened.scenarios()))
     return f"there are benches of {names}" if names else f"run perfscan bench replay {name}"
 

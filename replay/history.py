@@ -140,14 +140,14 @@ class History:
             "SELECT scenario, path, count(*) FROM benches GROUP BY scenario, path ORDER BY 1, 2", ()
         )
 
-    def metrics(self, scenario: Path | str) -> list[str]:
+    def metrics(self, scenario: Path | str, side: Side) -> list[str]:
         """Return the names of all metrics that a scenario has figures of."""
         where = "path" if isinstance(scenario, Path) else "scenario"
         wanted = _path(scenario) if isinstance(scenario, Path) else scenario
         rows = self._query(
             "SELECT DISTINCT metric FROM benches JOIN figures ON bench = id"
-            f" WHERE {where} = ? ORDER BY 1",
-            (wanted,),
+            f" WHERE {where} = ? AND side = ? ORDER BY 1",
+            (wanted, side),
         )
         return [row[0] for row in rows]
 

@@ -76,6 +76,7 @@ def compare_sessions(earlier: Session, later: Session, side: Side, seed: int = 0
         method={
             **method,
             "order": "one session after the other",
+            "side": side,
             "sessions": [_about(earlier), _about(later)],
             "control": "the original of each session" if controlled else None,
         },

@@ -28,6 +28,8 @@ from perfscan.reports.run_words import (
     confidence,
     coverage_of,
     differ,
+    meaning_of_ratio,
+    names_of,
     ordered_metrics,
     plural,
     primary_of,
@@ -99,6 +101,7 @@ def _head(result: Result) -> Section:
     sentences = [escape(sentence) for sentence in verdict_sentences(result)]
     name = str(result.scenario.get("name", ""))
     key = "".join(char for char in name if char.isalnum() or char in "_-.")
+    sides = " → ".join(map(escape, names_of(result)))
     lines = [
         f"<!-- perfscan:report key={key} schema=perfscan.report/1 -->",
         f"## perfscan: {title(result)}",
@@ -106,7 +109,7 @@ def _head(result: Result) -> Section:
         f"> [!{alert}]",
         f"> **Verdict: {comparison.verdict}{sure}.** {' '.join(sentences)}",
         "",
-        f"**{escape(str(result.scenario.get('title', name)))}** · original → optimized · "
+        f"**{escape(str(result.scenario.get('title', name)))}** · {sides} · "
         f"{comparison.pairs} {plural('pair', comparison.pairs)} of runs · "
         f"recording {code(str(result.recording.get('path', '')))}",
     ]
@@ -164,9 +167,9 @@ def _results(result: Result) -> Section | None:
     align: tuple[Align, ...] = ("left", "right", "right", "centre", "left", "left")
     table = markdown_table(header, align, [_result_row(metric, result) for metric in metrics])
     notes = (
-        "<sub>Medians over the paired runs. Item latency is over the items that both runs of a "
-        "pair handled. Counts that never varied are exact and need no interval. All but the first "
-        "row are corrected for their number (Holm).</sub>"
+        f"<sub>Medians over the paired runs; after ÷ before: {meaning_of_ratio(result)}. Item "
+        "latency is over the items that both runs of a pair handled. Counts that never varied are "
+        "exact and need no interval. All but the first row are corrected for their number (Holm).</sub>"
     )
     body = f"{table}\n\n{notes}"
     if not differ(result):

@@ -9,7 +9,7 @@ from typing import Any
 from perfscan.quantities import count, percent
 from perfscan.replay.model import Result
 from perfscan.reports.run_compute import compares_functions, compute_limits, compute_method
-from perfscan.reports.run_words import statistics_sentence
+from perfscan.reports.run_words import names_of, statistics_sentence
 
 
 def method(result: Result) -> list[str]:
@@ -17,19 +17,14 @@ def method(result: Result) -> list[str]:
     if compares_functions(result):
         return compute_method(result)
     how = result.method
-    side_by_side = int(how.get("lanes") or 1) > 1
-    order = (
-        f"{how.get('lanes')} pairs side by side, both runs of a pair at the same time"
-        if side_by_side
-        else "one run after the other, in the order A B B A, so that neither side owns a slot"
-    )
     speed = float(how.get("speed") or 1.0)
     load = float(how.get("load") or 1.0)
     items = _of(result.scenario, "items")
     pairs = result.comparison.pairs
     return [
         f"Design: {pairs} complete {'pair' if pairs == 1 else 'pairs'}; every run a fresh process "
-        f"that goes through the whole recording; {order}; a warm-up of each side is thrown away.",
+        f"that goes through the whole recording; {_order(how)}; a warm-up of each side is thrown "
+        "away.",
         "Replay: services are played from the recording with their recorded delays"
         + (f", divided by {speed:g}" if speed != 1 else "")
         + (f"; {load:g} times the recorded items" if load != 1 else "")
@@ -48,6 +43,14 @@ def method(result: Result) -> list[str]:
         *_agent(how),
         *_floors(result),
     ]
+
+
+def _order(how: Mapping[str, Any]) -> str:
+    if how.get("sessions"):
+        return "two benches, one made after the other, their runs paired by number"
+    if int(how.get("lanes") or 1) > 1:
+        return f"{how['lanes']} pairs side by side, both runs of a pair at the same time"
+    return "one run after the other, in the order A B B A, so that neither side owns a slot"
 
 
 def _agent(how: Mapping[str, Any]) -> list[str]:
@@ -156,9 +159,21 @@ def limits(result: Result) -> list[str]:
 
 def reproduce(result: Result) -> list[str]:
     """Return the commands that make this result and this report again."""
-    how = result.method
-    words = ["perfscan", "bench", "replay", str(result.scenario.get("path", "scenario.yaml"))]
-    words += ["--pairs", str(how.get("pairs") or result.comparison.pairs)]
+    return [
+        shlex.join([*_command(result), "-o", "run.json"]),
+        "perfscan report build run.json --format markdown -o report.md",
+    ]
+
+
+def _command(result: Result) -> list[str]:
+    how, scenario = result.method, str(result.scenario.get("path", "scenario.yaml"))
+    compare = ["perfscan", "bench", "compare", "--side", str(how.get("side") or "optimized")]
+    if how.get("sessions"):
+        return [*compare, *names_of(result)]
+    pairs = ["--pairs", str(how.get("pairs") or result.comparison.pairs)]
+    if how.get("commits"):
+        return [*compare, "--commits", *names_of(result), scenario, *pairs]
+    words = ["perfscan", "bench", "replay", scenario, *pairs]
     if not compares_functions(result):
         words += ["--lanes", str(how.get("lanes") or 1)]
     words += ["--seed", str(how.get("seed") or 0)]
@@ -183,10 +198,7 @@ def reproduce(result: Result) -> list[str]:
     for name, word in (("spinners", "spin"), ("pinned", "pin")):
         if how.get(name) is not None:
             words.append(f"--{word}" if how[name] else f"--no-{word}")
-    return [
-        shlex.join([*words, "-o", "run.json"]),
-        "perfscan report build run.json --format markdown -o report.md",
-    ]
+    return words
 
 
 def _of(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:

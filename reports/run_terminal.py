@@ -13,6 +13,7 @@ from perfscan.reports.run_words import (
     confidence,
     coverage_of,
     differ,
+    meaning_of_ratio,
     ordered_metrics,
     primary_of,
     title,
@@ -81,7 +82,7 @@ def _results(result: Result) -> list[str]:
         if metric.target is not None:
             text = f"target {target_phrase(metric)} for {metric.label}: {verdict_word(metric)}"
             lines += wrapped(text)
-    lines += wrapped(f"after/before: median of the pairs ({coverage_of(result)})")
+    lines += wrapped(f"after/before: {meaning_of_ratio(result)} ({coverage_of(result)})")
     primary = primary_of(result)
     if primary and (distance := above_floor(primary)):
         floor = quantity(primary.floor, primary.unit)

@@ -59,6 +59,25 @@ def ordered_metrics(result: Result) -> list[MetricComparison]:
     )
 
 
+def names_of(result: Result) -> tuple[str, str]:
+    """Name what stands under before and after: the sides, two stored results or two commits."""
+    how = result.method
+    if how.get("sessions"):
+        earlier, later = how["sessions"]
+        return str(earlier["file"]), str(later["file"])
+    earlier, later = how.get("commits") or ("original", "optimized")
+    return str(earlier), str(later)
+
+
+def meaning_of_ratio(result: Result) -> str:
+    """Say what after/before is formed from."""
+    if result.method.get("control"):
+        return "each bench against the original of its own session, then one against the other"
+    if result.method.get("sessions"):
+        return "ratio of the medians, widened by the spread between runs"
+    return "median of the pairs"
+
+
 def differ(result: Result) -> bool:
     """Whether the two sides did different work, so that no speed may be told."""
     return not result.comparison.equivalence.same

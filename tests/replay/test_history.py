@@ -49,7 +49,8 @@ def test_figures_come_back_oldest_first(tmp_path: Path) -> None:
         assert history.entries("s", "item_latency_ms.p95", "original") == []
         assert history.entries(Path("other/s.yaml"), "item_latency_ms.p95", "optimized") == []
         assert [(name, number) for name, _, number in history.scenarios()] == [("s", 2)]
-        assert history.metrics("s") == ["item_latency_ms.p95"]
+        assert history.metrics("s", "optimized") == ["item_latency_ms.p95"]
+        assert history.metrics("s", "original") == []
 
 
 def test_a_resumed_bench_takes_its_own_place(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import cmarkgfm
 import pytest
 from cmarkgfm.cmark import Options
 
-from perfscan.replay.model import Claim, ClaimResult, Difference, Result
+from perfscan.replay.model import Ablation, Claim, ClaimResult, Difference, Result, SwitchEffect
 from perfscan.replay.result import decode_result, encode_result
 from perfscan.reports.run_markdown import BUDGET, render_markdown
 
@@ -113,6 +113,27 @@ def test_a_long_report_keeps_within_the_budget_and_says_what_is_missing(faster: 
     claims = [ClaimResult(Claim("t" * 400, "s"), "not measured", "m")] * 400
     endless = replace(faster, comparison=replace(faster.comparison, claims=tuple(claims)))
     assert len(render_markdown(endless)) <= BUDGET
+
+
+def test_the_fullest_report_has_six_columns_and_keeps_within_the_budget(faster: Result) -> None:
+    metric = faster.comparison.metrics[0]
+    effects = [SwitchEffect(f"s{n}", "helps", "", metric, metric, (metric,) * 9) for n in range(20)]
+    claims = [ClaimResult(Claim("t" * 150, "s"), "not measured", "m" * 100)] * 50
+    differences = [Difference(f"k{n}", "original", "wrong", "d" * 200) for n in range(500)]
+    comparison = replace(
+        faster.comparison,
+        claims=tuple(claims),
+        equivalence=replace(faster.comparison.equivalence, differences=tuple(differences)),
+    )
+    ablation = Ablation(6, tuple(effects), ())
+    text = render_markdown(replace(faster, comparison=comparison, ablation=ablation))
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+
+    assert len(text) <= BUDGET
+    assert "and 475 more in the result file" in text
+    assert "What each optimisation brought" in text
+    assert "50 not measured" in text
+    assert max(line.count(" | ") for line in rows) == 5, "six columns at most"
 
 
 @pytest.mark.parametrize(

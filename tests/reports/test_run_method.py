@@ -3,7 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from perfscan.replay.model import Result
+from perfscan.reports.run_markdown import render_markdown
 from perfscan.reports.run_method import limits, machine, method, reproduce
+from perfscan.reports.run_terminal import render_terminal
 
 
 def test_the_commands_repeat_what_was_asked(faster: Result) -> None:
@@ -15,6 +17,29 @@ def test_the_commands_repeat_what_was_asked(faster: Result) -> None:
     assert "--lanes 4 --seed 1 --speed 2 --until 30 --after original" in reproduce(other)[0]
     odd = replace(faster, scenario={**faster.scenario, "path": "my bot/$(x).yaml"})
     assert "'my bot/$(x).yaml'" in reproduce(odd)[0]
+
+
+def test_a_comparison_of_stored_results_tells_how_it_was_made(faster: Result) -> None:
+    sessions = [{"file": "a.json"}, {"file": "b c.json"}]
+    how = {**faster.method, "sessions": sessions, "side": "original"}
+    stored = replace(faster, method=how)
+    assert reproduce(stored)[0] == (
+        "perfscan bench compare --side original a.json 'b c.json' -o run.json"
+    )
+    assert "A B B A" not in " ".join(method(stored))
+    assert "a.json → b c.json" in render_markdown(stored)
+    controlled = replace(stored, method={**how, "control": "the original of each session"})
+    for text in (render_markdown(controlled), render_terminal(controlled)):
+        assert "against the original of its own session" in " ".join(text.split())
+
+
+def test_a_comparison_of_commits_is_repeated_as_one(faster: Result) -> None:
+    at_commits = replace(faster, method={**faster.method, "commits": ["main", "HEAD"]})
+    assert reproduce(at_commits)[0] == (
+        "perfscan bench compare --side optimized --commits main HEAD pool_alerts/scenario.yaml "
+        "--pairs 6 -o run.json"
+    )
+    assert "main → HEAD" in render_markdown(at_commits)
 
 
 def test_what_was_special_is_told(faster: Result) -> None:
