@@ -148,8 +148,9 @@ def _table(found: Calibration) -> str:
             "",
             *wrapped(
                 f"Benches are formed at random from the {found.pairs} pairs; no run is used twice "
-                "in one, but they share runs among each other: their number makes the rate finer, not "
-                "surer. Lines without false alarms are extrapolated by the square root of the pairs.",
+                "in one, but they share runs among each other: their number makes the rate finer, "
+                "not surer. Lines without false alarms are extrapolated by the square root of the "
+                "pairs.",
                 first="",
                 rest="",
             ),

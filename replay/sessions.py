@@ -54,7 +54,10 @@ def compare_sessions(earlier: Session, later: Session, side: Side, seed: int = 0
     saved = later.result.scenario
     yardstick = _Yardstick(saved["primary"], saved["threshold"], saved["targets"])
     own = about_readings(
-        {name: ReadingRule(**rule) for name, rule in (saved.get("readings") or {}).items()}
+        {
+            name: ReadingRule(unit=rule["unit"], better=rule["better"])
+            for name, rule in (saved.get("readings") or {}).items()
+        }
     )
     raw = line_up(complete_pairs(runs), seed, own)
     controlled = side == "optimized" and _same_original(earlier.result, later.result)

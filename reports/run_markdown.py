@@ -169,7 +169,8 @@ def _results(result: Result) -> Section | None:
     notes = (
         f"<sub>Medians over the paired runs; after ÷ before: {meaning_of_ratio(result)}. Item "
         "latency is over the items that both runs of a pair handled. Counts that never varied are "
-        "exact and need no interval. All but the first row are corrected for their number (Holm).</sub>"
+        "exact and need no interval. All but the first row are corrected for their number "
+        "(Holm).</sub>"
     )
     body = f"{table}\n\n{notes}"
     if not differ(result):
