@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,13 +53,14 @@ def calibrate(
     except ModuleNotFoundError as error:
         raise MissingExtraError("perfscan bench calibrate", "bench") from error
     from perfscan.cli.bench_output import side_of, write_text
+    from perfscan.replay.scratch import scratch_folder
 
     chosen = side_of(side) or "original"
     target = output or scenario.parent / FILE
-    with TemporaryDirectory(prefix="perfscan-calibrate-") as folder:
+    with scratch_folder("perfscan-calibrate-") as folder:
         order = Order(
             scenario=scenario,
-            output=Path(folder) / "run.json",
+            output=folder / "run.json",
             pairs=pairs,
             lanes=lanes,
             until_s=until,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -94,20 +93,21 @@ def _commits(
 ) -> Result:
     from perfscan.cli.bench_run import Order, run
     from perfscan.replay.commits import check_out, join_commits
+    from perfscan.replay.scratch import scratch_folder
 
     if len(files) != 1:
         raise InputError(
             f"--commits takes one scenario, {len(files)} given",
             remedy="perfscan bench compare --commits A B scenario.yaml",
         )
-    with TemporaryDirectory(prefix="perfscan-commits-") as folder:
+    with scratch_folder("perfscan-commits-") as folder:
         earlier, later = (
-            check_out(files[0], commit, Path(folder) / name)
+            check_out(files[0], commit, folder / name)
             for name, commit in zip(("earlier", "later"), commits, strict=True)
         )
         order = Order(
             scenario=files[0],
-            output=Path(folder) / "run.json",
+            output=folder / "run.json",
             pairs=pairs,
             scan=False,
             quiet=quiet,

@@ -162,7 +162,7 @@ def test_a_calibration_is_quoted_in_later_reports(toy: Toy, perfscan: Perfscan) 
     found = read(toy.folder / "calibration.json")
     assert found["pairs"] == 6
     assert [size["pairs"] for size in found["sizes"]] == [6, 12, 20]
-    words = ("--pairs", "1", "--no-scan", "-o", "run.json", "--report", "r.md")
+    words = ("--pairs", "6", "--lanes", "6", "--no-scan", "-o", "run.json", "--report", "r.md")
     perfscan("bench", "replay", toy.scenario, *words)
     assert read(toy.folder / "run.json")["method"]["calibration"]["pairs"] == 6
     assert "Calibration (original against itself, 6 pairs)" in (toy.folder / "r.md").read_text()
