@@ -68,8 +68,8 @@ def _differences(result: Result) -> list[str]:
 
 
 def _results(result: Result) -> list[str]:
-    """Return the table; percentiles over unequal items are left to the full report."""
-    metrics = [one for one in ordered_metrics(result) if "_all_ms" not in one.name]
+    """Return the table; the full report has all of it."""
+    metrics = [one for one in ordered_metrics(result) if _telling(one, result)]
     if not metrics:
         return []
     header = ("", "before", "after", "after/before", "verdict")
@@ -88,6 +88,21 @@ def _results(result: Result) -> list[str]:
         floor = quantity(primary.floor, primary.unit)
         lines += wrapped(f"{primary.label}: {distance} of the floor ({floor})")
     return lines
+
+
+def _telling(metric: MetricComparison, result: Result) -> bool:
+    """Tell whether a metric belongs into 80 columns.
+
+    Percentiles over unequal items do not, nor what a change cost where nothing is known of it and
+    nobody asked.
+    """
+    if "_all_ms" in metric.name:
+        return False
+    asked = {one.claim.metric for one in result.comparison.claims} | set(
+        result.scenario.get("targets") or ()
+    )
+    known = metric.verdict in ("improved", "regressed")
+    return known or metric.role not in ("cost", "schedule") or metric.name in asked
 
 
 def _row(metric: MetricComparison) -> tuple[str, ...]:
