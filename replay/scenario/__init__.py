@@ -66,7 +66,7 @@ Paths are relative to the scenario file. A complete example (only ``schema``, ``
     limits:                             # what hosts allow; times are those of the recording
       - host: api.binance.com
         rate: 1200/1m                   # a token bucket; each limit for a request must allow it
-        burst: 600                      # what the bucket holds, at least 1; default: an interval's worth
+        burst: 600                      # what it holds, at least 1; default: one interval's worth
         requests: [GET https://api.binance.com/api/v3/*]     # default: all of the host
         weights: {GET https://api.binance.com/api/v3/depth: 5}    # tokens; default 1
         weight_header: X-MBX-USED-WEIGHT-1M
