@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
+# The file that takes longest goes first, so that no other waits for it at the end.
+LONGEST := tests/endtoend/test_replay_pool_alerts.py
+
 .PHONY: demo test quick check wheel bench bench-analyze bench-replay docs format clean help
 
 help: ## Show this list
@@ -13,10 +16,11 @@ demo: $(VENV)/.demo ## Scan a bundled bot, replay its traffic before and after, 
 	$(BIN)/perfscan demo pool_alerts -o perfscan-demo
 
 test: $(VENV)/.test ## All tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 -m "not endtoend"
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(LONGEST) tests/endtoend
 
 quick: $(VENV)/.test ## Unit tests only
-	$(BIN)/pytest -m "not endtoend"
+	$(BIN)/pytest -n 2 -m "not endtoend"
 
 check: $(VENV)/.check ## Formatter, linter, types, and perfscan on itself
 	$(BIN)/ruff format --check .
@@ -34,7 +38,7 @@ wheel: $(VENV)/.check ## Build the wheel and test it in a clean environment
 	$(PYTHON) -m venv $(VENV)-wheel
 	$(VENV)-wheel/bin/python -m pip --quiet --disable-pip-version-check install --upgrade pip
 	$(VENV)-wheel/bin/python -m pip --quiet install "$$(ls dist/*.whl)[demo]" --group test
-	$(VENV)-wheel/bin/pytest -m "not endtoend"
+	$(VENV)-wheel/bin/pytest -n 2 -m "not endtoend"
 	$(VENV)-wheel/bin/pytest tests/endtoend/test_bench_replay.py -k "same_work or dropped"
 
 bench: $(VENV)/.demo ## The full before/after measurement of the bundled bot
