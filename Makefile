@@ -17,7 +17,7 @@ demo: $(VENV)/.demo ## Scan a bundled bot, replay its traffic before and after, 
 
 test: $(VENV)/.test ## All tests
 	$(BIN)/pytest -n 2 -m "not endtoend"
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(LONGEST) tests/endtoend
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m endtoend $(LONGEST) tests/endtoend
 
 quick: $(VENV)/.test ## Unit tests only
 	$(BIN)/pytest -n 2 -m "not endtoend"
