@@ -17,7 +17,8 @@ demo: $(VENV)/.demo ## Scan a bundled bot, replay its traffic before and after, 
 
 test: $(VENV)/.test ## All tests
 	$(BIN)/pytest -n 2 -m "not endtoend"
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m endtoend $(LONGEST) tests/endtoend
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m endtoend \
+		$(LONGEST) $(filter-out $(LONGEST),$(wildcard tests/endtoend/test_*.py))
 
 quick: $(VENV)/.test ## Unit tests only
 	$(BIN)/pytest -n 2 -m "not endtoend"
