@@ -19,7 +19,7 @@ from perfscan.cli.bench_output import (
     status_of,
     write_text,
 )
-from perfscan.cli.options import PAIRS, QUICK_PAIRS, Faults
+from perfscan.cli.options import PAIRS, QUICK_PAIRS, AsJson, Faults, Inconclusive, Report
 from perfscan.errors import MissingExtraError
 
 bench = typer.Typer(
@@ -82,16 +82,9 @@ def replay(
         Path | None,
         typer.Option("-o", "--output", help="Result file; default: the next free run.json."),
     ] = None,
-    report: Annotated[
-        Path | None, typer.Option(help="Also write the Markdown report to this file.")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result file instead of the summary.")
-    ] = False,
-    inconclusive: Annotated[
-        str | None,
-        typer.Option(help="'pass' or 'fail': the exit code where nothing could be decided."),
-    ] = None,
+    report: Report = None,
+    as_json: AsJson = False,
+    inconclusive: Inconclusive = None,
     python: Annotated[
         Path | None, typer.Option(help="Interpreter of the bots; default: the one of perfscan.")
     ] = None,

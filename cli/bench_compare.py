@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from perfscan.cli.options import PAIRS, QUICK_PAIRS
+from perfscan.cli.options import PAIRS, QUICK_PAIRS, AsJson, Inconclusive, Report
 from perfscan.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -32,16 +32,9 @@ def compare(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Also save the comparison as a result.")
     ] = None,
-    report: Annotated[
-        Path | None, typer.Option(help="Also write the Markdown report to this file.")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result file instead of the summary.")
-    ] = False,
-    inconclusive: Annotated[
-        str | None,
-        typer.Option(help="'pass' or 'fail': the exit code where nothing could be decided."),
-    ] = None,
+    report: Report = None,
+    as_json: AsJson = False,
+    inconclusive: Inconclusive = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress on stderr.")] = False,
 ) -> None:
     """Compare two stored results of one scenario, or the scenario at two commits.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,14 @@ import typer
 QUICK_PAIRS, PAIRS = 6, 12
 """How many pairs are run with ``--quick``, and without."""
 
+Report = Annotated[Path | None, typer.Option(help="Also write the Markdown report to this file.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print the result file instead of the summary.")
+]
+Inconclusive = Annotated[
+    str | None,
+    typer.Option(help="'pass' or 'fail': the exit code where nothing could be decided."),
+]
 Faults = Annotated[
     list[str] | None,
     typer.Option(

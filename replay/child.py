@@ -11,6 +11,9 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+STATUS_INTERVAL_S = 0.25
+FLUSH_INTERVAL_S = 0.125
+"""How often journals are written on: in so small parts that no timer waits for a disk."""
 Say = Callable[[Mapping[str, Any]], bool]
 """Prints one line; False when nobody reads it."""
 

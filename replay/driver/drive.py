@@ -27,6 +27,8 @@ from typing import Any
 
 from perfscan.errors import InputError, PerfscanError
 from perfscan.replay.child import (
+    FLUSH_INTERVAL_S,
+    STATUS_INTERVAL_S,
     Say,
     happens,
     say,
@@ -40,9 +42,6 @@ from perfscan.replay.recording import read_recording
 from perfscan.replay.server.alarm import Alarm
 from perfscan.replay.server.journal import Journal
 from perfscan.replay.server.timeline import Pace
-
-STATUS_INTERVAL_S = 0.25
-FLUSH_INTERVAL_S = 0.125
 
 
 @dataclass(frozen=True, slots=True)

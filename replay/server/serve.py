@@ -37,6 +37,8 @@ from typing import Any
 from perfscan.errors import InputError, PerfscanError
 from perfscan.replay.certificates import Authority
 from perfscan.replay.child import (
+    FLUSH_INTERVAL_S,
+    STATUS_INTERVAL_S,
     Say,
     happens,
     say,
@@ -54,9 +56,6 @@ from perfscan.replay.server.journal import Journal
 from perfscan.replay.server.playback import Settings
 from perfscan.replay.server.turn import Seen
 from perfscan.replay.server.upstream import Upstream
-
-STATUS_INTERVAL_S = 0.25
-FLUSH_INTERVAL_S = 0.125
 
 
 @dataclass(frozen=True, slots=True)
