@@ -26,7 +26,8 @@ quick: $(VENV)/.test ## Unit tests only
 check: $(VENV)/.check ## Formatter, linter, types, and perfscan on itself
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/perfscan analyze perfscan analyzers cli replay reports tools benchmarks --fail-on low
+	$(BIN)/perfscan analyze perfscan analyzers cli replay reports tools benchmarks \
+		fixtures/simulation --fail-on low
 	$(BIN)/python tools/typecheck_tree.py
 	$(BIN)/mypy
 	set -e; for bot in fixtures/bots/*/optimized; do \

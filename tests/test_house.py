@@ -35,11 +35,12 @@ DOWNHILL = {
     "replay": {"perfscan", "replay"},
     "reports": {"perfscan", "reports", "analyzers.model", "replay.model"},
     "cli": {"perfscan", "analyzers", "replay", "reports", "cli", "fixtures"},
+    "fixtures": {"perfscan", "fixtures.simulation"},
 }
 
 
 def sources() -> Iterator[Path]:
-    for room in ("perfscan", *ROOMS):
+    for room in ("perfscan", *ROOMS, "fixtures/simulation"):
         yield from sorted((ROOT / room).rglob("*.py"))
 
 
@@ -70,7 +71,7 @@ def test_every_package_on_disk_is_in_the_wheel() -> None:
     for package, folder in folders.items():
         for init in folder.rglob("__init__.py"):
             inside = init.parent.relative_to(folder).parts
-            if package == "perfscan.fixtures" and inside:
+            if package == "perfscan.fixtures" and inside not in ((), ("simulation",)):
                 continue  # bots and rule fixtures are data, whatever they hold
             on_disk.add(".".join((package, *inside)))
     assert on_disk == set(SETUPTOOLS["packages"])

@@ -44,6 +44,7 @@ def test_the_wheel_holds_only_perfscan(wheel: Path) -> None:
     assert {top for top in tops if not top.endswith(".dist-info")} == {"perfscan"}
     assert "perfscan/py.typed" in names
     assert "perfscan/fixtures/bots/pool_alerts/scenario.yaml" in names
+    assert "perfscan/fixtures/simulation/serving.py" in names
     assert not [name for name in names if "__pycache__" in name or "/tests/" in name]
     assert not [name for name in names if name.startswith("perfscan/fixtures/rules")]
 
