@@ -141,7 +141,13 @@ def _lost(before: Item | None, after: Item | None) -> bool:
     if not after.expected:
         return done_before
     dropped_as_well = before is not None and before.state in _UNDONE and not before.away
-    return not dropped_as_well
+    return not (dropped_as_well and _same_part(before, after))
+
+
+def _same_part(before: Item | None, after: Item) -> bool:
+    """Tell whether what was done, of an item that was done in part, is the same on both sides."""
+    contents = {after.content, before.content if before else None}
+    return None in contents or len(contents) == 1
 
 
 def _contradict(before: Item, after: Item) -> bool:

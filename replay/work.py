@@ -138,7 +138,8 @@ class _Trial:
         latency_ms = (done[0].at_ns - due_ns) / 1e6
         state, detail = self._state(stimulus, recorded, done, latency_ms)
         content = _all_of(done) if state == "wrong" else done[0].content
-        return Item(key, due_ns, state, latency_ms, content, detail, expected=owed)
+        waited_ms = None if state == "missed" else latency_ms
+        return Item(key, due_ns, state, waited_ms, content, detail, expected=owed)
 
     def _state(
         self,
@@ -153,6 +154,8 @@ class _Trial:
         foreseen = recorded and recorded[0].at_ns < stimulus.at_ns  # told of it by other means
         if early_ns > 0 and not foreseen:
             return "wrong", f"sent {early_ns / 1e6:.1f} ms before anything asked for it"
+        if done[0].judgement is not None:
+            return done[0].judgement.state, done[0].judgement.detail
         if recorded:
             unlike = next((one for one in done if one.content != recorded[0].content), None)
             if unlike is not None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from perfscan.replay.effects.decisions import Decisions, credited
 from perfscan.replay.effects.kind import Effect, compared
 from perfscan.replay.exchanges import exchanges
-from perfscan.replay.items import effect_payload
+from perfscan.replay.items import effect_payload, request_matches
 from perfscan.replay.model import CycleEffect, CycleStimulus, Observation, Recording
 from perfscan.replay.stimuli import Stimulus
 from perfscan.replay.stimuli.cycles import Cycle, cycles_of
@@ -17,6 +18,8 @@ class CycleEnds:
     """The answer to the last effect before the next cycle begins ends the item.
 
     What the effects of a cycle say is compared in any order, since a faster bot may overlap them.
+    Where the decisions among them are named, each is compared by itself: a cycle in which one is
+    missing is missed, and one that comes a cycle later is late.
     """
 
     strays = False
@@ -30,10 +33,18 @@ class CycleEnds:
         self, recording: Recording, traffic: Recording | Observation, begun: Sequence[Stimulus]
     ) -> dict[str, list[Effect]]:
         """Return the end of each cycle that has one, by its number."""
-        cycles = cycles_of(exchanges(traffic), self._begins, self._rule)
+        cycles = self._cycles(traffic)
+        sent = [list(self._said(cycle)) for cycle in cycles]
+        if self._rule.compare_in:
+            owed = [list(self._said(cycle)) for cycle in self._cycles(recording)]
+            found = credited(owed, sent)
+        else:
+            found = [Decisions(said) for said in sent]
         return {
-            str(number): [Effect(str(number), cycle.ended_ns, self._values(cycle))]
-            for number, cycle in enumerate(cycles, 1)
+            str(number): [
+                Effect(str(number), cycle.ended_ns, _values(decisions), decisions.judgement())
+            ]
+            for number, (cycle, decisions) in enumerate(zip(cycles, found, strict=True), 1)
             if cycle.ended_ns is not None
         }
 
@@ -43,10 +54,21 @@ class CycleEnds:
         """Return nothing: services are always there."""
         return ()
 
-    def _values(self, cycle: Cycle) -> str:
-        if not self._rule.compare:
-            return ""
-        said = (
-            compared(self._rule.compare, effect_payload(call.request)) for call in cycle.effects
-        )
-        return json.dumps(sorted(said), ensure_ascii=False)
+    def _cycles(self, traffic: Recording | Observation) -> list[Cycle]:
+        return cycles_of(exchanges(traffic), self._begins, self._rule)
+
+    def _said(self, cycle: Cycle) -> Iterator[str]:
+        """Yield what is compared of each effect of a cycle."""
+        rule = self._rule
+        if not (rule.compare or rule.compare_in):
+            return
+        for call in cycle.effects:
+            method, url = call.request.method, call.url
+            if not rule.compare_in or any(
+                request_matches(one, method, url) for one in rule.compare_in
+            ):
+                yield compared(rule.compare, effect_payload(call.request))
+
+
+def _values(decisions: Decisions) -> str:
+    return json.dumps(sorted(decisions.made), ensure_ascii=False) if decisions.made else ""

@@ -9,9 +9,17 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from perfscan.replay.items import values_at
-from perfscan.replay.model import Observation, Recording
+from perfscan.replay.model import ItemState, Observation, Recording
 from perfscan.replay.secret_places import normalise_secrets
 from perfscan.replay.stimuli import Stimulus
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What became of an item whose effect cannot be judged by its values alone."""
+
+    state: ItemState
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +30,8 @@ class Effect:
     at_ns: int
     values: str
     """Canonical JSON of the parts that must be equal."""
+    judgement: Judgement | None = None
+    """Where it is not as recorded, and its kind knows what that means."""
 
     @property
     def content(self) -> str:

@@ -170,6 +170,14 @@ class CycleEffect:
     """Request patterns."""
     compare: tuple[str, ...] = ()
     """JSONPaths into the bodies of all of them; empty compares nothing."""
+    compare_in: tuple[str, ...] = ()
+    """Request patterns of the decisions: only these are compared, each by itself, wholly where
+    ``compare`` is empty. What else belongs to a cycle only ends it."""
+
+    @property
+    def all_requests(self) -> tuple[str, ...]:
+        """Patterns of all that belongs to a cycle's work; decisions do in any case."""
+        return self.request + self.compare_in
 
 
 EffectRule = RequestEffect | AnswerEffect | MessageEffect | CycleEffect
@@ -229,9 +237,10 @@ class Claim:
     """Why no metric answers it, and what would."""
 
 
-MatchMode = Literal["sequence", "last", "by-time"]
+MatchMode = Literal["sequence", "last", "by-time", "by-cycle"]
 """The n-th answer to the n-th request, then the last successful one; the same, but then the very
-last one; or always the answer that was current at that moment of the recording."""
+last one; always the answer that was current at that moment of the recording; or, in the n-th cycle
+of the bot, the answers of the n-th recorded cycle, each cycle with a sequence of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +269,8 @@ class MatchRules:
     effect: RequestEffect | None = None
     """Requests that end an item are matched by the item's key alone. Whether they say the same is
     for the comparison of the work to judge, not for the server by refusing them."""
+    cycle: CycleStimulus | None = None
+    """What begins a cycle, for the mode ``by-cycle``."""
 
 
 @dataclass(frozen=True, slots=True)

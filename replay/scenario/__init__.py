@@ -130,11 +130,14 @@ Other items (one stimulus and one effect each)::
         key: {path: $.id}
       stimulus:                         # the request with which each cycle begins; its latency
         cycle: [GET https://api.bybit.com/v5/order/realtime]   # counts from there
-        pause_s: 0.5                    # silence that parts cycles; default: their effect does
+        pause_s: 0.5                    # silence that parts cycles; default: their effect does;
+                                        # longer than any within a cycle, connecting included
         cycles: 10                      # only the first ones; default: all that are recorded
       effect:                           # of a cycle: all its work, over with the last answer
         request: [GET https://api.bybit.com/v5/*/*, POST https://api.bybit.com/v5/*/*]
         compare: [$.orderLinkId]        # of all of them, in any order; default: nothing
+        compare_in: [POST https://api.bybit.com/v5/*/*]   # only of these, each by itself: what
+                                        # comes a cycle later is late, what never comes is missed
       effect:                           # the bot's own answer to the inbound request
         answer: true
         compare: [$.status]
@@ -157,6 +160,11 @@ A scenario of ``kind: compute`` compares two functions on recorded data instead:
       original: {function: "indicators:atr", directory: original, arguments: {period: 14}}
       optimized: {function: "indicators:atr", directory: optimized, arguments: {period: 14}}
     primary: call_ms.10000              # default: the largest size
+
+For cycles the mode ``by-cycle`` (under ``match.modes``; the cycle needs a
+``pause_s``) answers what the bot asks in its n-th cycle with what the n-th recorded cycle was
+told, each cycle in its own order, then with the last successful of them; after the last recorded
+cycle things stay as they are. So a bot that asks for less in one cycle is not ahead in the next.
 
 A request pattern is a method and a URL without query; ``*`` stands for a path segment or a part
 of one. Every mistake is one InputError that names file, line, key and the nearest right word.

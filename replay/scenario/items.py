@@ -35,6 +35,7 @@ from perfscan.replay.yaml_node import YamlNode
 _WEBSOCKET = re.compile(r"wss?://[^/\s?#]+(/[^\s?#]*)?")
 _INBOUND = re.compile(r"[A-Z]+ /[^\s?#]*")
 _PATH = re.compile(r"/[^\s?#]*")
+_OF_REQUESTS = ("request", "key", "compare", "compare_in")
 Fields = Mapping[str, YamlNode]
 
 
@@ -125,14 +126,25 @@ _STIMULI: dict[str, Callable[[YamlNode], StimulusRule]] = {
 
 def _effect(node: YamlNode, stimulus: StimulusRule) -> EffectRule:
     if isinstance(stimulus, CycleStimulus):
-        fields = node.fields(("request", "compare"), required=("request",))
-        return CycleEffect(_requests(fields["request"]), _compare(fields))
+        return _cycle_end(node)
     return _EFFECTS[_kind(node, _EFFECTS)](node, stimulus)
 
 
 def _request(node: YamlNode, stimulus: StimulusRule) -> EffectRule:
-    fields = node.fields(("request", "key", "compare"), required=("request", "key"))
+    fields = node.fields(_OF_REQUESTS, required=("request", "key"))
+    if "compare_in" in fields:
+        raise fields["compare_in"].mistake(
+            "only the effect of a cycle is several requests", "use compare"
+        )
     return RequestEffect(read_request(fields["request"]), _key(fields["key"]), _compare(fields))
+
+
+def _cycle_end(node: YamlNode) -> EffectRule:
+    fields = node.fields(_OF_REQUESTS, required=("request",))
+    if "key" in fields:
+        raise fields["key"].mistake("cycles are told apart by their number", "remove the key")
+    decisions = _requests(fields["compare_in"]) if "compare_in" in fields else ()
+    return CycleEffect(_requests(fields["request"]), _compare(fields), decisions)
 
 
 def _answer(node: YamlNode, stimulus: StimulusRule) -> EffectRule:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import get_args
 
-from perfscan.replay.model import MatchMode, MatchRules, TopicRule
+from perfscan.replay.model import (
+    CycleStimulus,
+    ItemRules,
+    MatchMode,
+    MatchRules,
+    RequestEffect,
+    TopicRule,
+)
 from perfscan.replay.scenario.fields import (
     check_request,
     read_children,
@@ -19,10 +26,12 @@ _TOPIC_KEYS = ("subscribe", "message")
 MODES: tuple[MatchMode, ...] = get_args(MatchMode)
 
 
-def read_match(node: YamlNode | None) -> MatchRules:
-    """Read the matching rules."""
+def read_match(node: YamlNode | None, items: ItemRules) -> MatchRules:
+    """Read the matching rules; what begins and ends ``items`` counts, too."""
+    effect = items.effect if isinstance(items.effect, RequestEffect) else None
+    cycle = items.stimulus if isinstance(items.stimulus, CycleStimulus) else None
     if node is None:
-        return MatchRules()
+        return MatchRules(effect=effect, cycle=cycle)
     fields = node.fields(_KEYS)
     modes = read_entries(fields.get("modes"))
     return MatchRules(
@@ -30,8 +39,12 @@ def read_match(node: YamlNode | None) -> MatchRules:
         ignore_body=fields["ignore_body"].texts() if "ignore_body" in fields else (),
         allow_misses=fields["allow_misses"].flag() if "allow_misses" in fields else False,
         paths=tuple(map(_template, read_children(fields.get("paths")))),
-        modes=tuple((check_request(name, mode), _mode(mode)) for name, mode in modes.items()),
+        modes=tuple(
+            (check_request(name, mode), _mode(mode, cycle)) for name, mode in modes.items()
+        ),
         topics=tuple(map(_topic, read_children(fields.get("topics")))),
+        effect=effect,
+        cycle=cycle,
     )
 
 
@@ -48,9 +61,14 @@ def _template(node: YamlNode) -> str:
     return pattern
 
 
-def _mode(node: YamlNode) -> MatchMode:
+def _mode(node: YamlNode, cycle: CycleStimulus | None) -> MatchMode:
     for mode in MODES:
         if node.text() == mode:
+            if mode == "by-cycle" and not (cycle and cycle.pause_s):
+                raise node.mistake(
+                    "only a pause tells while they are asked in which cycle requests are",
+                    "give items.stimulus a cycle and pause_s, or choose another mode",
+                )
             return mode
     raise node.mistake(
         f"unknown mode {node.text()!r}{did_you_mean(node.text(), MODES)}",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from perfscan.replay.catalogue import METRICS
-from perfscan.replay.model import ComputeScenario, Emulated, RequestEffect, Scenario
+from perfscan.replay.model import ComputeScenario, Emulated, Scenario
 from perfscan.replay.scenario.claims import read_claim, read_counts, read_targets
 from perfscan.replay.scenario.compute import read_compute
 from perfscan.replay.scenario.fields import (
@@ -88,10 +87,7 @@ def _service(file: YamlNode, path: Path) -> Scenario:
         items=items,
         primary=read_metric(top["primary"], known) if "primary" in top else DEFAULT_PRIMARY,
         threshold=read_threshold(top.get("threshold")),
-        match=replace(
-            read_match(top.get("match")),
-            effect=items.effect if isinstance(items.effect, RequestEffect) else None,
-        ),
+        match=read_match(top.get("match"), items),
         latency=read_latency(top.get("latency")),
         claims=tuple(read_claim(claim, known) for claim in read_children(top.get("claims"))),
         targets=read_targets(top.get("targets"), known),

@@ -191,7 +191,7 @@ class HttpConnection(asyncio.Protocol):
         now_ns = playback.active()
         if not self._introduced:
             self._introduce(heard.name, heard.host)
-        playback.tally.in_flight += 1
+        playback.arrive(heard, now_ns)
         emulation = playback.emulation
         met = UNDISTURBED if emulation is None else emulation.meet(heard, self.number, now_ns)
         untouched = met.instead is None
@@ -336,6 +336,7 @@ class HttpConnection(asyncio.Protocol):
         end, playback = delivery.script.end, self._playback
         if end == "stall":
             if turn.ended_ns is None and playback.emulation is not None:
+                playback.stall(turn)
                 turn.ended_ns = delivery.begun_ns
                 playback.emulation.give_up(self)
             if self._ending:  # nobody is there any more

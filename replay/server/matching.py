@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from perfscan.replay.exchanges import Exchange, outbound
+from perfscan.replay.exchanges import Exchange, exchanges, outbound
 from perfscan.replay.items import request_matches
 from perfscan.replay.keys import Asked, Call, Key, host_key, read_request, url_like
 from perfscan.replay.model import (
@@ -30,9 +30,11 @@ from perfscan.replay.server.answers import (
     unpack,
 )
 from perfscan.replay.server.bounded import Bounded
+from perfscan.replay.server.cycle_answers import CycleAnswers
 from perfscan.replay.server.nearest import describe, nearest
 from perfscan.replay.server.sequences import AnswerSequence
 from perfscan.replay.server.spool import Spool
+from perfscan.replay.stimuli.cycles import cycle_numbers
 from perfscan.replay.stored_events import select
 
 _DESCRIBED = 100
@@ -62,7 +64,7 @@ class Matcher:
         self._seed = seed
         self._spool = Spool()
         self._warm: Bounded[int, tuple[Recorded, Answer]] = Bounded(WARM_BYTES)
-        self._sequences: dict[Key, AnswerSequence] = {}
+        self._sequences: dict[Key, AnswerSequence | CycleAnswers] = {}
         self._misses: dict[Key, Miss] = {}
         self.first_ns = 0
         """When the first request was recorded."""
@@ -70,26 +72,32 @@ class Matcher:
         self._load(recording)
         self.unused = sum(sequence.unused for sequence in self._sequences.values())
         """How many recorded answers nobody has asked for yet."""
-        self._hostless: dict[Key, AnswerSequence] = {}
+        self._hostless: dict[Key, AnswerSequence | CycleAnswers] = {}
         if any_host:
             for key, sequence in self._sequences.items():
                 self._hostless.setdefault(replace(key, host=""), sequence)
 
-    def answer(self, asked: Asked, recorded_ns: int = 0) -> Answer:
+    def answer(self, asked: Asked, recorded_ns: int = 0, cycle: int = 0) -> Answer:
         """Return the answer to a request; the recording's, or a refusal.
 
-        ``recorded_ns`` is the present moment on the recording's clock, for the mode ``by-time``.
+        ``recorded_ns`` is the present moment on the recording's clock, for the mode ``by-time``;
+        ``cycle`` the number of the bot's cycle, for the mode ``by-cycle``.
         """
+        now = recorded_ns, cycle
         if not asked.is_batch:
-            return self._answer_call(asked.calls[0], recorded_ns, in_batch=False)
-        parts = [self._answer_call(call, recorded_ns, in_batch=True) for call in asked.calls]
+            return self._answer_call(asked.calls[0], *now, in_batch=False)
+        parts = [self._answer_call(call, *now, in_batch=True) for call in asked.calls]
         return join_batch(asked, parts)
 
-    def _answer_call(self, call: Call, recorded_ns: int, *, in_batch: bool) -> Answer:
+    def _answer_call(self, call: Call, recorded_ns: int, cycle: int, *, in_batch: bool) -> Answer:
         sequence = self._find(call.key)
         if sequence is None:
             miss = self._miss(call.key)
             return refuse_element(call, miss) if in_batch else refuse(miss)
+        if isinstance(sequence, CycleAnswers):
+            sequence, of_cycle = sequence.at(cycle)
+            if not of_cycle:
+                return self._repeat(call, sequence, recorded_ns)
         number = sequence.take(call.exact, recorded_ns)
         if number is None:
             return self._repeat(call, sequence, recorded_ns)
@@ -111,7 +119,7 @@ class Matcher:
         self._warm.put(place, pair, len(recorded.body))
         return pair
 
-    def _find(self, key: Key) -> AnswerSequence | None:
+    def _find(self, key: Key) -> AnswerSequence | CycleAnswers | None:
         sequence = self._sequences.get(key)
         if sequence is None and self._hostless and key.host not in self.hosts:
             return self._hostless.get(replace(key, host=""))
@@ -129,6 +137,7 @@ class Matcher:
 
     def _load(self, recording: Recording) -> None:
         timed = recording.header.latency == "recorded"
+        cycles = _recorded_cycles(recording, self._rules)
         opens = {opened.connection: opened for opened in outbound(recording)}
         waiting: dict[int, _Waiting] = {}
         early: dict[int, Response | Failure] = {}
@@ -136,7 +145,9 @@ class Matcher:
         for _, event in select(recording, Request, Response, Failure):
             if isinstance(event, Request):
                 if event.connection in opens:
-                    asking = waiting[event.exchange] = self._expect(opens[event.connection], event)
+                    cycle = cycles.get(event.exchange, 0)
+                    asking = self._expect(opens[event.connection], event, cycle)
+                    waiting[event.exchange] = asking
                     if event.exchange in early:
                         self._keep(asking, early.pop(event.exchange), timed=timed)
             elif event.exchange in waiting:
@@ -146,7 +157,7 @@ class Matcher:
         answered = self._sequences.items()
         self._sequences = {key: one for key, one in answered if one.drop_unanswered()}
 
-    def _expect(self, opened: Open, request: Request) -> _Waiting:
+    def _expect(self, opened: Open, request: Request, cycle: int) -> _Waiting:
         """Make room for the answers to a recorded request."""
         host = host_key(opened)
         if not self.first_ns:
@@ -159,7 +170,10 @@ class Matcher:
             sequence = self._sequences.get(call.key)
             if sequence is None:
                 mode = _mode(self._rules, request.method, host, request.target)
-                sequence = self._sequences[call.key] = AnswerSequence(mode)
+                sequence = CycleAnswers() if mode == "by-cycle" else AnswerSequence(mode)
+                self._sequences[call.key] = sequence
+            if isinstance(sequence, CycleAnswers):
+                sequence = sequence.of(cycle)
             places.append((sequence, sequence.reserve(call.exact, request.at_ns)))
         return _Waiting(opened, request, asked, places)
 
@@ -192,6 +206,13 @@ def _mode(rules: MatchRules, method: str, host: str, target: str) -> MatchMode:
         if request_matches(pattern, method, url_like(pattern, host, target)):
             return mode
     return "sequence"
+
+
+def _recorded_cycles(recording: Recording, rules: MatchRules) -> dict[int, int]:
+    """Return the cycle of each recorded exchange where one of them is answered by it."""
+    if rules.cycle is None or all(mode != "by-cycle" for _, mode in rules.modes):
+        return {}
+    return cycle_numbers(exchanges(recording), rules.cycle)
 
 
 def _serve(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import get_args
 
-from perfscan.replay.exchanges import Exchange
 from perfscan.replay.items import holds, text_of, without_query
 from perfscan.replay.model import (
     CycleEffect,
@@ -19,11 +18,9 @@ from perfscan.replay.model import (
     MatchRules,
     Message,
     Observed,
-    Open,
     Outcome,
     PushStimulus,
     Recording,
-    Response,
     Scheme,
     StreamStart,
     UpdateStimulus,
@@ -41,7 +38,7 @@ from perfscan.replay.server.recognition import Heard, Recognition
 from perfscan.replay.server.recorded_clock import RecordedClock
 from perfscan.replay.server.timeline import ConnectionCosts, Pace
 from perfscan.replay.server.turn import Seen, Turn
-from perfscan.replay.stimuli.cycles import CycleReader
+from perfscan.replay.stimuli.cycles import CycleStarts
 
 PATIENCE_S = 600.0
 """So long a client that is never answered may wait where no item has a deadline."""
@@ -127,6 +124,7 @@ class Playback:
         self._polls = _long_polls(recording, settings, self.pace)
         self.waiting_polls = WaitingPolls()
         self._cycles = _cycles(settings.items)
+        self._cycle = 0
         self._connections = itertools.count(1)
         self._exchanges = itertools.count(1)
 
@@ -154,6 +152,12 @@ class Playback:
         """Return what reads the requests that come in through one door."""
         return Recognition(scheme, port, self.settings.rules, self.settings.items, self.observe)
 
+    def arrive(self, heard: Heard, now_ns: int) -> None:
+        """Note a request, whatever will answer it; it may begin a cycle."""
+        self.tally.in_flight += 1
+        if self._cycles is not None:
+            self._cycle = self._cycles.sent(heard.method, heard.url, now_ns)
+
     def answer(self, heard: Heard, now_ns: int) -> Answer:
         """Return the recorded answer to a request that came at ``now_ns``, or a refusal."""
         if self._polls is not None:
@@ -165,7 +169,7 @@ class Playback:
                     self.observe(start)
                 return answer
         self.tally.last_work_ns = now_ns
-        answer = self._matcher.answer(heard.asked, self._clock.at(now_ns))
+        answer = self._matcher.answer(heard.asked, self._clock.at(now_ns), self._cycle)
         if heard.websocket and answer.miss is not None:
             return refuse(self.directory.miss(heard.host, heard.target))
         return answer
@@ -192,13 +196,18 @@ class Playback:
             self._hand_over(turn)
         else:
             tally.last_work_ns = tally.last_activity_ns
-        if self._cycles is not None:
-            self._cycles.add(_exchange(turn))
+        self._leave_cycle(turn)
+
+    def stall(self, turn: Turn) -> None:
+        """Note that the rest of an answer will never come; its connection stays open."""
+        self._leave_cycle(turn)
 
     def abandon(self, turn: Turn) -> None:
         """Note that a request will not be answered: its connection is gone."""
         if turn.ended_ns is not None:  # a fault stopped it on its way
             self.tally.outcomes[turn.answer.outcome] += 1
+        else:
+            self._leave_cycle(turn)
         self.tally.in_flight -= turn.waited_for
         self.tally.polling -= turn.answer.polled
         self.observe(turn)
@@ -207,6 +216,14 @@ class Playback:
         """Do not let the run wait for the end of an answer, which may have none."""
         self.tally.in_flight -= turn.waited_for
         turn.waited_for = False
+
+    def _leave_cycle(self, turn: Turn) -> None:
+        """Tell whoever parts cycles of the end of a request, as the record of the run will."""
+        if self._cycles is not None:
+            heard, ended_ns, status = turn.heard, turn.at_ns, None
+            if turn.begun_ns is not None and turn.ended_ns is not None:
+                ended_ns, status = turn.ended_ns, turn.answer.status
+            self._cycles.ended(heard.method, heard.url, ended_ns, status)
 
     def _hand_over(self, turn: Turn) -> None:
         """Note which updates have gone out in the answer to a long poll."""
@@ -232,7 +249,7 @@ class Playback:
         return {
             "stimuli_left": polls.left if polls else self.directory.stimuli_left,
             "streams_started": polls.started if polls else self.directory.started,
-            "cycles": len(self._cycles.cycles) if self._cycles else 0,
+            "cycles": self._cycles.number if self._cycles else 0,
             "in_flight": tally.in_flight - tally.polling,
             "idle_s": round((self.alarm.now() - last_ns) / 1e9, 3),
             "effects": len(tally.effects),
@@ -252,22 +269,11 @@ def _long_polls(recording: Recording, settings: Settings, pace: Pace) -> LongPol
     return LongPolls(recording, rule, pace, settings.until_ns)
 
 
-def _cycles(items: ItemRules | None) -> CycleReader | None:
+def _cycles(items: ItemRules | None) -> CycleStarts | None:
     match items:
         case ItemRules(stimulus=CycleStimulus() as begins, effect=CycleEffect() as effect):
-            return CycleReader(begins, effect)
+            return CycleStarts(begins, effect)
     return None
-
-
-def _exchange(turn: Turn) -> Exchange:
-    """Return a request with its answer as a cycle is told by them."""
-    opened = Open(turn.connection, turn.at_ns, "https", turn.heard.name, 443)
-    ended_ns = turn.at_ns if turn.ended_ns is None else turn.ended_ns
-    begun_ns = ended_ns if turn.begun_ns is None else turn.begun_ns
-    status = turn.answer.status
-    response = Response(turn.exchange, turn.connection, begun_ns, ended_ns, status)
-    request = replace(turn.heard.as_request(at_ns=turn.at_ns), target=turn.heard.url)
-    return Exchange(0, opened, request, response)
 
 
 def _begins(items: ItemRules | None) -> Begins:

@@ -33,50 +33,84 @@ class Cycle:
         return max(ends, default=None)
 
 
-class CycleReader:
-    """Splits a bot's requests into cycles, one after the other, in order of sending."""
+class CycleStarts:
+    """Tells the number of the cycle that each request belongs to, from 1; 0 before the first.
 
-    def __init__(self, begins: CycleStimulus, effect: CycleEffect) -> None:
+    It is told of requests as they are sent and as they end: live, by a server that does not know
+    yet when; or from a record, where the end, which lies in the future, is told at once.
+    """
+
+    def __init__(self, begins: CycleStimulus, effect: CycleEffect | None = None) -> None:
+        self.number = 0
         self._begins = begins
-        self._effect = effect
+        self._effects = effect.all_requests if effect else ()
         self._pause_ns = round(begins.pause_s * 1e9)
-        self._quiet_from_ns: int | None = None
-        self.cycles: list[Cycle] = []
+        self._under_way = 0
+        self._effects_under_way = 0
+        self._quiet_from_ns = 0
+        self._ended_ns: int | None = None
 
-    def add(self, call: Exchange) -> None:
-        """Read one request with its answer."""
-        sent_ns = call.request.at_ns
-        if _any_matches(self._begins.cycle, call) and self._may_begin(sent_ns):
-            self.cycles.append(Cycle(sent_ns))
-        if self.cycles and _is_effect(self._effect, call):
-            self.cycles[-1].effects.append(call)
-        end_ns = sent_ns if call.response is None else call.response.end_ns
-        self._quiet_from_ns = max(end_ns, self._quiet_from_ns or end_ns)
+    def sent(self, method: str, url: str, at_ns: int) -> int:
+        """Note a request; returns the number of its cycle."""
+        if self._may_begin(at_ns) and _any_matches(self._begins.cycle, method, url):
+            self.number += 1
+            self._ended_ns = None
+        self._under_way += 1
+        self._effects_under_way += _any_matches(self._effects, method, url)
+        return self.number
+
+    def ended(self, method: str, url: str, at_ns: int, status: int | None) -> None:
+        """Note the end of a request; without ``status`` it was never answered."""
+        self._under_way -= 1
+        self._quiet_from_ns = max(self._quiet_from_ns, at_ns)
+        if _any_matches(self._effects, method, url):
+            self._effects_under_way -= 1
+            if status is not None and status < REFUSED:
+                self._ended_ns = max(self._ended_ns or 0, at_ns)
+
+    def add(self, call: Exchange) -> int:
+        """Note a request with its end; returns the number of its cycle."""
+        sent, answer = call.request, call.response
+        number = self.sent(sent.method, call.url, sent.at_ns)
+        if answer is None:
+            self.ended(sent.method, call.url, sent.at_ns, None)
+        else:
+            self.ended(sent.method, call.url, answer.end_ns, answer.status)
+        return number
 
     def _may_begin(self, sent_ns: int) -> bool:
-        if not self.cycles:
+        if not self.number:
             return True
         if self._pause_ns:
-            return sent_ns - (self._quiet_from_ns or 0) >= self._pause_ns
-        ended_ns = self.cycles[-1].ended_ns
+            return not self._under_way and sent_ns - self._quiet_from_ns >= self._pause_ns
+        ended_ns = None if self._effects_under_way else self._ended_ns
         return ended_ns is not None and ended_ns <= sent_ns
 
 
 def cycles_of(calls: Iterable[Exchange], begins: CycleStimulus, effect: CycleEffect) -> list[Cycle]:
     """Split a bot's requests, in order of sending, into cycles."""
-    reader = CycleReader(begins, effect)
+    starts, cycles = CycleStarts(begins, effect), list[Cycle]()
     for call in calls:
-        reader.add(call)
-    return reader.cycles
+        if starts.add(call) > len(cycles):
+            cycles.append(Cycle(call.request.at_ns))
+        if cycles and _is_effect(effect, call):
+            cycles[-1].effects.append(call)
+    return cycles
+
+
+def cycle_numbers(calls: Iterable[Exchange], begins: CycleStimulus) -> dict[int, int]:
+    """Return for each exchange the number of its cycle, where a pause parts them."""
+    starts = CycleStarts(begins)
+    return {call.request.exchange: starts.add(call) for call in calls}
 
 
 def _is_effect(effect: CycleEffect, call: Exchange) -> bool:
     answered = call.response is not None and call.response.status < REFUSED
-    return answered and _any_matches(effect.request, call)
+    return answered and _any_matches(effect.all_requests, call.request.method, call.url)
 
 
-def _any_matches(patterns: Iterable[str], call: Exchange) -> bool:
-    return any(request_matches(one, call.request.method, call.url) for one in patterns)
+def _any_matches(patterns: Iterable[str], method: str, url: str) -> bool:
+    return any(request_matches(one, method, url) for one in patterns)
 
 
 class Cycles:

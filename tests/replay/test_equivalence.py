@@ -173,3 +173,16 @@ def test_only_pairs_of_which_both_runs_ended_well_count() -> None:
     ]
 
     assert [one.original.pair for one in complete_pairs(runs)] == [0]
+
+
+@pytest.mark.parametrize(("content", "same"), [("c", True), ("less", False)])
+def test_what_both_did_in_part_must_be_the_same_part(content: str, same: bool) -> None:
+    found = equivalence([pair(item("a", "missed"), item("a", "missed", content))])
+
+    assert found.same == same
+
+
+def test_a_late_item_may_be_missed_where_nothing_of_it_was_done() -> None:
+    nothing = Item("a", 0, "missed", None)
+
+    assert equivalence([pair(item("a", "late"), nothing)]).same

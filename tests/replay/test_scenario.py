@@ -15,6 +15,7 @@ from perfscan.replay.model import (
     CycleStimulus,
     ItemRules,
     KeyRule,
+    MatchRules,
     MessageEffect,
     RequestEffect,
     TopicRule,
@@ -267,6 +268,7 @@ def test_every_kind_of_item_of_the_docstring_is_valid(folder: Path) -> None:
         ("GET https://api.bybit.com/v5/order/realtime",), pause_s=0.5, cycles=10
     )
     assert isinstance(cycles.effect, CycleEffect)
+    assert cycles.effect.compare_in == ("POST https://api.bybit.com/v5/*/*",)
 
 
 def test_updates_without_a_key_are_numbered_per_chat(folder: Path) -> None:
@@ -284,6 +286,8 @@ def test_updates_without_a_key_are_numbered_per_chat(folder: Path) -> None:
         ({"client": "ws", "key": KEY}, REQUEST, "not a path"),
         ({"cycle": []}, {"request": "GET https://h/"}, "no request pattern"),
         ({"cycle": "GET https://h/"}, {"answer": True}, "unknown key 'answer'"),
+        ({"cycle": "GET https://h/"}, REQUEST, "told apart by their number"),
+        ({"poll": "GET https://h/"}, {**REQUEST, "compare_in": []}, "only the effect of a cycle"),
         ({"poll": "GET https://h/"}, {"answer": True}, "only an inbound request is answered"),
         ({"poll": "GET https://h/", "inbound": "GET /"}, REQUEST, "not both"),
         ({"inbound": "GET /"}, {"answer": False}, "needs no line"),
@@ -327,3 +331,32 @@ def test_mistakes_in_matching_rules_are_named(folder: Path, match: object, what:
     text = yaml.safe_dump(yaml.safe_load(example()) | {"match": match})
     with pytest.raises(InputError, match=what):
         read_scenario(write(folder, text))
+
+
+def matching(folder: Path, items: object, match: object) -> MatchRules:
+    content = {**yaml.safe_load(example()), "items": items, "match": match}
+    return read_scenario(write(folder, yaml.safe_dump(content))).match
+
+
+@pytest.mark.parametrize("stimulus", [{"cycle": "GET https://h/"}, {"poll": "GET https://h/"}])
+def test_cycles_that_no_pause_parts_have_no_answers_of_their_own(
+    folder: Path, stimulus: dict[str, object]
+) -> None:
+    key = {} if "cycle" in stimulus else {"key": KEY}
+    effect = {"request": "POST https://h/", **key}
+    modes = {"modes": {"GET https://h/position": "by-cycle"}}
+
+    with pytest.raises(InputError, match="only a pause tells"):
+        matching(folder, {"stimulus": stimulus, "effect": effect}, modes)
+
+
+def test_a_mode_by_cycle_knows_the_cycle(folder: Path) -> None:
+    items = {
+        "stimulus": {"cycle": "GET https://h/", "pause_s": 2},
+        "effect": {"request": "POST https://h/"},
+    }
+    modes = {"modes": {"GET https://h/position": "by-cycle"}}
+    match = matching(folder, items, modes)
+
+    assert match.modes == (("GET https://h/position", "by-cycle"),)
+    assert match.cycle == CycleStimulus(("GET https://h/",), pause_s=2.0)

@@ -423,3 +423,59 @@ def test_what_a_cycle_asks_for_is_not_compared_unless_it_is_said() -> None:
     rules = replace(ROUNDS, effect=CycleEffect(("POST https://api.test/order",)))
 
     assert judged(recorded, rules, API, *rounds(1000, ("z",)))["1"].state == "handled"
+
+
+DECISIONS = replace(
+    ROUNDS,
+    effect=CycleEffect(
+        ("GET https://api.test/list",), ("$.id",), compare_in=("POST https://api.test/order",)
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("sent", "states", "detail"),
+    [
+        ([("b", "a"), ("c",), ()], ["handled", "handled", "handled"], ""),
+        ([("a",), ("b", "c"), ()], ["late", "handled", "handled"], 'in a later cycle: [["b"]]'),
+        ([("a",), ("c",), ("b",)], ["late", "handled", "handled"], 'in a later cycle: [["b"]]'),
+        ([("a",), ("c",), ()], ["missed", "handled", "handled"], 'not sent: [["b"]]'),
+        ([(), ("c",), ()], ["missed", "handled", "handled"], 'not sent: [["a"]] and 1 more'),
+        ([("a", "b", "b"), ("c",), ()], ["duplicated", "handled", "handled"], "sent again"),
+        ([("a", "b"), ("c", "b"), ()], ["handled", "duplicated", "handled"], 'sent again: [["b"]]'),
+        ([("a", "b", "c"), (), ()], ["wrong", "missed", "handled"], "nothing asked for it"),
+        ([("a", "b"), ("z",), ()], ["handled", "wrong", "handled"], 'asked for it: [["z"]]'),
+    ],
+)
+def test_decisions_are_judged_one_by_one(
+    sent: list[tuple[str, ...]], states: list[str], detail: str
+) -> None:
+    recorded = recording(API, *rounds(0, ("a", "b"), ("c",), ()))
+    items = judged(recorded, DECISIONS, API, *rounds(1000, *sent))
+
+    assert [items[key].state for key in ("1", "2", "3")] == states
+    worst = min(items.values(), key=lambda item: item.state == "handled")
+    assert detail in worst.detail
+    assert (worst.latency_ms is None) == (worst.state == "missed")
+
+
+def test_a_cycle_ends_with_the_last_of_its_requests_whether_it_is_compared_or_not() -> None:
+    recorded = recording(API, *rounds(0, ("a",), ()))
+    items = judged(recorded, DECISIONS, API, *rounds(1000, ("a",), ()))
+
+    assert [items[key].latency_ms for key in ("1", "2")] == [30.0, 10.0]
+
+
+def test_what_is_decided_after_the_recorded_cycles_is_nobodys_business_unless_it_is_late() -> None:
+    recorded = recording(API, *rounds(0, ("a", "b")))
+    items = judged(recorded, DECISIONS, API, *rounds(1000, ("a",), ("b", "z")))
+
+    assert {key: item.state for key, item in items.items()} == {"1": "late"}
+
+
+def test_whole_bodies_of_decisions_are_compared_unless_parts_are_named() -> None:
+    recorded = recording(API, *rounds(0, ("a",)))
+    whole = replace(ROUNDS.effect, compare=(), compare_in=("POST https://api.test/order",))
+    items = judged(recorded, replace(ROUNDS, effect=whole), API, *rounds(1000, ("a",)))
+
+    assert items["1"].state == "wrong", "the nonce differs"

@@ -10,7 +10,19 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from wire.wire_talk import exchange, get, line
 
-from perfscan.replay.model import Close, Event, Failure, MatchRules, Open, Request, Response, Served
+from perfscan.replay.model import (
+    Close,
+    CycleEffect,
+    CycleStimulus,
+    Event,
+    Failure,
+    ItemRules,
+    MatchRules,
+    Open,
+    Request,
+    Response,
+    Served,
+)
 from perfscan.replay.server.http_connection import QUEUE_LIMIT
 
 OK = b"HTTP/1.1 200 Fine\r\nContent-Length: 2\r\n\r\nok"
@@ -220,3 +232,50 @@ def test_damaged_requests_are_refused_or_answered(seed: int) -> None:
 @given(st.lists(TOKENS | st.binary(max_size=6), max_size=20), CUTS)
 def test_random_bytes_are_refused_or_answered(parts: list[bytes], cuts: list[int]) -> None:
     talk(b"".join(parts), cuts)
+
+
+ROUND = CycleStimulus(("GET http://api.example/tickers",), pause_s=1.0)
+BY_CYCLE = MatchRules(modes=(("GET http://api.example/a", "by-cycle"),), cycle=ROUND)
+CYCLES = ItemRules(ROUND, CycleEffect(("GET http://api.example/a",)))
+
+
+def test_a_cycle_begins_after_a_silence_in_which_nothing_is_under_way() -> None:
+    recorded = [exchange(10 * n + k, "/a", b"%d.%d" % (n, k)) for n in (1, 2) for k in (1, 2)]
+    begins = [exchange(10 * n, "/tickers") for n in (1, 2)]
+    slow = exchange(26, "/slow", took_ms=2_000)
+    events = [event for one in (*recorded, *begins, slow) for event in one]
+    client = line(*events, rules=BY_CYCLE, items=CYCLES)
+
+    def told(*targets: str) -> list[bytes]:
+        return [client.send(get(target)).rpartition(b"\r\n")[2] for target in targets]
+
+    assert told("/tickers", "/a", "/a", "/a") == [b"ok", b"1.1", b"1.2", b"1.2"]
+    assert client.playback.status()["cycles"] == 1
+    client.alarm.run_to(999)
+    assert told("/tickers", "/a") == [b"ok", b"1.2"], "the silence was too short"
+    waiting = client.another()
+    waiting.send(get("/slow"))
+    client.alarm.run_to(2_500)
+    assert told("/tickers", "/a") == [b"ok", b"1.2"], "a request was under way"
+    client.alarm.run_to(4_100)
+    assert told("/tickers", "/a", "/a", "/a") == [b"ok", b"2.1", b"2.2", b"2.2"]
+    client.alarm.run_to(6_000)
+    assert told("/tickers", "/a") == [b"ok", b"2.2"]
+    assert client.playback.status()["cycles"] == 3
+
+
+def test_a_request_that_nobody_waits_for_any_more_is_not_under_way() -> None:
+    recorded = [exchange(10 * n + 1, "/a", b"%d" % n) for n in (1, 2)]
+    begins = [exchange(10 * n, "/tickers") for n in (1, 2)]
+    slow = exchange(25, "/slow", took_ms=60_000)
+    events = [event for one in (*recorded, *begins, slow) for event in one]
+    client = line(*events, rules=BY_CYCLE, items=CYCLES)
+    client.send(get("/tickers"))
+    waiting = client.another()
+    waiting.send(get("/slow"))
+    client.alarm.run_to(500)
+    waiting.lose()
+    client.alarm.run_to(1_100)
+    client.send(get("/tickers"))
+
+    assert client.send(get("/a")).endswith(b"2")

@@ -8,6 +8,7 @@ import pytest
 
 from perfscan.replay.keys import read_request
 from perfscan.replay.model import (
+    CycleStimulus,
     Event,
     Failure,
     Headers,
@@ -353,3 +354,49 @@ def test_large_bodies_are_told_apart_to_their_end() -> None:
     answer = ask(matcher, "/send", {"text": f"{text}c"})
     assert answer.outcome == "miss"
     assert len(answer.body) < 10_000
+
+
+# --- By cycle -------------------------------------------------------------------------------------
+
+POLLED = MatchRules(
+    modes=(("GET https://api.example/position", "by-cycle"),),
+    cycle=CycleStimulus(("GET https://api.example/tickers",), pause_s=1.5),
+)
+
+
+def cycles(*numbers_and_answers: tuple[int, str]) -> list[tuple[Request, Response]]:
+    """Positions by second; a cycle begins 100 ms before every tenth second."""
+    ticks = sorted({number // 10 * 10 for number, _ in numbers_and_answers if number >= 10})
+    begins = [exchange(number, "/tickers", number) for number in ticks]
+    asked = [exchange(number, "/position", answer) for number, answer in numbers_and_answers]
+    return begins + asked
+
+
+def in_cycles(matcher: Matcher, *numbers: int) -> list[object]:
+    asked = read_request("GET", "api.example", "/position", (), b"", POLLED)
+    return bodies(matcher.answer(asked, 0, cycle) for cycle in numbers)
+
+
+def test_each_cycle_gets_the_answers_of_the_recorded_one_in_order() -> None:
+    recorded = recording(*cycles((11, "a"), (12, "b"), (21, "c"), (31, "d"), (32, "e")))
+
+    assert in_cycles(Matcher(recorded, POLLED), 1, 1, 1, 2, 2, 3) == ["a", "b", "b", "c", "c", "d"]
+    assert in_cycles(Matcher(recorded, POLLED), 1, 3, 2, 1) == ["a", "d", "c", "b"]
+
+
+def test_a_cycle_without_answers_finds_things_as_the_last_one_left_them() -> None:
+    silent = exchange(20, "/tickers", 20)
+    matcher = Matcher(recording(*cycles((11, "a"), (31, "b"), (32, "c")), silent), POLLED)
+    unused = matcher.unused
+
+    assert in_cycles(matcher, 2, 9, 0) == ["a", "c", "a"]
+    assert matcher.unused == unused, "what is lent is not used up"
+    assert in_cycles(matcher, 1, 3) == ["a", "b"]
+    assert matcher.unused == unused - 2
+
+
+def test_failures_do_not_stand_for_the_rest_of_a_cycle() -> None:
+    failed = exchange(12, "/position", "busy", status=503)
+    matcher = Matcher(recording(*cycles((11, "a"), (21, "b")), failed), POLLED)
+
+    assert in_cycles(matcher, 1, 1, 1, 2) == ["a", "busy", "a", "b"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from perfscan.replay.exchanges import exchanges
@@ -16,7 +18,7 @@ from perfscan.replay.model import (
     Request,
     Response,
 )
-from perfscan.replay.stimuli.cycles import Cycles, cycles_of
+from perfscan.replay.stimuli.cycles import Cycles, CycleStarts, cycle_numbers, cycles_of
 
 MS = 1_000_000
 API = "https://api.test"
@@ -119,3 +121,35 @@ def test_a_cycle_that_a_run_did_not_begin_was_due_at_the_recorded_rate() -> None
     assert set(kind.reached(recorded, run)) == {1, 2}
     cut = Observation(run.events, until_ns=50 * MS)
     assert set(kind.played(recorded, cut)) == {1}
+
+
+@pytest.mark.parametrize("begins", [LIST, replace(LIST, pause_s=0.1)])
+def test_a_server_that_does_not_know_the_ends_yet_tells_the_same(begins: CycleStimulus) -> None:
+    recorded = asked(
+        *((0, "GET /list", 300), (50, "POST /order", 400), (320, "GET /list")),
+        *((600, "GET /list"), (650, "POST /order", 0), (660, "POST /order"), (690, "GET /list")),
+        *((800, "GET /list"), (805, "GET /list"), (830, "POST /order"), (1000, "GET /list")),
+    )
+    calls = exchanges(recorded)
+    known = CycleStarts(begins, ORDER)
+    expected = [known.add(call) for call in calls]
+
+    live, found = CycleStarts(begins, ORDER), []
+    for event in recorded.events:
+        call = next((one for one in calls if event in (one.request, one.response)), None)
+        if isinstance(event, Request) and call is not None:
+            found.append(live.sent(event.method, call.url, event.at_ns))
+            if call.response is None:
+                live.ended(event.method, call.url, event.at_ns, None)
+        elif isinstance(event, Response) and call is not None:
+            live.ended(call.request.method, call.url, event.end_ns, event.status)
+
+    assert found == expected
+    assert found[-1] == 4
+
+
+def test_what_was_asked_before_the_first_cycle_has_the_number_0() -> None:
+    recorded = asked((0, "GET /time"), (100, "GET /list"), (120, "GET /list"), (900, "GET /list"))
+    numbers = cycle_numbers(exchanges(recorded), replace(LIST, pause_s=0.5))
+
+    assert numbers == {0: 0, 1: 1, 2: 1, 3: 2}
