@@ -230,6 +230,7 @@ def _describe_implementation(side: Implementation) -> dict[str, Any]:
         "command": list(side.command),
         "directory": side.directory.name,
         "environment": sorted(side.environment),
+        "prepare": list(side.prepare),
         "services": [service.name for service in side.services],
         "switches": sorted(side.switches),
     }

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from perfscan.errors import InputError
@@ -30,6 +31,7 @@ from perfscan.replay.model import (
 )
 from perfscan.replay.network import Network, open_network
 from perfscan.replay.placement import Placement, pin
+from perfscan.replay.preparation import prepare_home, words_from
 from perfscan.replay.processes import (
     ProcessTree,
     describe_end,
@@ -50,6 +52,7 @@ from perfscan.replay.workspace import fresh_copy
 POLL_S = 0.1
 STOP_PATIENCE_S = 10.0
 LOG_LINES = 20
+ESCAPES = "escapes.jsonl"
 VITALS = "vitals"
 """Folder of a run in which the bot's event loops tell how they fare."""
 
@@ -128,7 +131,7 @@ def run_trial(slot: Slot, setup: Setup, watch: Watch) -> Run:
     before = machine_load()
     with ExitStack() as stack:
         home = fresh_copy(setup.prepared[slot.side], folder / "bot")
-        trial = _start(stack, side, setup, folder, home)
+        trial = _start(stack, side, setup, folder, home, watch)
         started_ns = trial.server.run_time(trial.started_monotonic_ns)
         try:
             problem = _follow(trial, slot, setup, watch)
@@ -156,7 +159,7 @@ def run_trial(slot: Slot, setup: Setup, watch: Watch) -> Run:
         slot=slot,
         problem=problem,
         log="\n".join(log.splitlines()[-LOG_LINES:]),
-        escapes=escapes(folder / "escapes.jsonl"),
+        escapes=escapes(folder / ESCAPES),
     )
 
 
@@ -203,10 +206,22 @@ class _Trial:
 
 
 def _start(
-    stack: ExitStack, side: Implementation, setup: Setup, folder: Path, home: Path
+    stack: ExitStack, side: Implementation, setup: Setup, folder: Path, home: Path, watch: Watch
 ) -> _Trial:
     doors = outside_ports(side.services)
     network = stack.enter_context(open_network(setup.recording, folder / "network", doors))
+    services = start_services(side.services, setup.templates, folder, network, stack)
+    (folder / VITALS).mkdir()
+    environment = partial(_environment, side, services, network, setup.authority, home)
+    prepare_home(
+        side,
+        home,
+        folder,
+        python=setup.python,
+        environment=environment(folder / "prepare-escapes.jsonl", None),
+        enter=network.command,
+        interrupted=watch.interrupted,
+    )
     server = stack.enter_context(
         ServerProcess(
             setup.scenario,
@@ -220,13 +235,12 @@ def _start(
             cpus=setup.placement.server if setup.placement else None,
         )
     )
-    services = start_services(side.services, setup.templates, folder, network, stack)
-    vitals = folder / VITALS if setup.vitals else None
-    (folder / VITALS).mkdir()
-    environment = _environment(side, services, network, setup.authority, folder, home, vitals)
     driver = _start_driver(stack, server, side, setup, network, folder)
     started_ns = time.monotonic_ns()
-    bot = _start_bot(side, setup.python, environment, network, folder, home)
+    vitals = folder / VITALS if setup.vitals else None
+    bot = _start_bot(
+        side, setup.python, environment(folder / ESCAPES, vitals), network, folder, home
+    )
     if setup.placement:
         pin(bot.pid, setup.placement.bot)  # at once: what it becomes and starts inherits it
     return _Trial(
@@ -271,8 +285,8 @@ def _environment(
     services: Mapping[str, Service | External],
     network: Network,
     authority: Authority,
-    folder: Path,
     home: Path,
+    report: Path,
     vitals: Path | None,
 ) -> dict[str, str]:
     base = inherited()
@@ -284,7 +298,7 @@ def _environment(
         ca_bundle=authority.ca_file,
         hosts=network.hosts,
         ports=network.redirected_ports,
-        report=folder / "escapes.jsonl",
+        report=report,
         vitals=vitals,
     )
 
@@ -298,7 +312,7 @@ def _start_bot(
     home: Path,
 ) -> subprocess.Popen[bytes]:
     """Start the bot in its own folder; Python gets only that folder on its path."""
-    command = with_python(side.command, python)
+    command = with_python(words_from(side.directory, side.command), python)
     if not network.isolated and (reason := unguarded(command)):
         raise InputError(
             f"without a network namespace nothing guards this command: {reason}",

@@ -34,6 +34,8 @@ class Implementation:
     command: tuple[str, ...]
     directory: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    prepare: tuple[str, ...] = ()
+    """What is run in each run's copy of the folder before it starts; none of it is measured."""
     services: tuple[ServiceRule, ...] = ()
     switches: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Optimisation name to the environment that turns it off."""

@@ -19,6 +19,7 @@ Paths are relative to the scenario file. A complete example (only ``schema``, ``
         command: [python, -m, bot]
         directory: optimized
         environment: {TELEGRAM_BOT_TOKEN: "1:aaa"}
+        prepare: [python, ../make_state.py, state.db]   # before each run, unmeasured; see below
         listens: 8000                   # port for its own users; default: the recorded one
         services:                       # real services that are started for it; or [redis]
           postgresql:
@@ -165,6 +166,11 @@ For cycles the mode ``by-cycle`` (under ``match.modes``; the cycle needs a
 ``pause_s``) answers what the bot asks in its n-th cycle with what the n-th recorded cycle was
 told, each cycle in its own order, then with the last successful of them; after the last recorded
 cycle things stay as they are. So a bot that asks for less in one cycle is not ahead in the next.
+
+Every run gets a fresh copy of ``directory``, and its command runs therein. ``prepare`` runs in that
+copy as well, with the bot's environment, before the bot: it makes files that are too large to keep,
+and is neither measured nor part of the start-up. In ``command`` and ``prepare`` a word that begins
+with ``../`` names what lies beside the original ``directory``, not beside the copy.
 
 A request pattern is a method and a URL without query; ``*`` stands for a path segment or a part
 of one. Every mistake is one InputError that names file, line, key and the nearest right word.

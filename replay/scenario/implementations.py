@@ -17,7 +17,7 @@ from perfscan.replay.yaml_node import YamlNode
 def read_implementation(name: str, node: YamlNode) -> Implementation:
     """Read one side."""
     fields = node.fields(
-        ("command", "directory", "environment", "services", "switches", "listens"),
+        ("command", "directory", "environment", "prepare", "services", "switches", "listens"),
         required=("command",),
     )
     return Implementation(
@@ -27,6 +27,7 @@ def read_implementation(name: str, node: YamlNode) -> Implementation:
         if "directory" in fields
         else read_folder(node),
         environment=_environment(fields.get("environment")),
+        prepare=read_command(fields["prepare"]) if "prepare" in fields else (),
         services=read_services(fields.get("services")),
         switches={
             switch: _environment(values)

@@ -59,6 +59,8 @@ def test_the_example_of_the_docstring_is_a_valid_scenario(folder: Path) -> None:
     assert scenario.recording == folder / "traffic.jsonl.gz"
     assert scenario.original.command == ("python", "bot.py")
     assert scenario.optimized.directory == folder / "optimized"
+    assert scenario.optimized.prepare == ("python", "../make_state.py", "state.db")
+    assert scenario.original.prepare == ()
     database, cache = scenario.optimized.services
     assert (database.name, database.seed_file) == ("postgresql", folder / "schema.sql")
     assert (cache.name, cache.variable, cache.url) == ("redis", "REDIS_URL", "")
