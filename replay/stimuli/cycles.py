@@ -37,7 +37,8 @@ class CycleStarts:
     """Tells the number of the cycle that each request belongs to, from 1; 0 before the first.
 
     It is told of requests as they are sent and as they end: live, by a server that does not know
-    yet when; or from a record, where the end, which lies in the future, is told at once.
+    yet when; or from a record, where the end, which lies in the future, is told at once. A cycle
+    whose beginning was refused or never answered goes on with the next attempt to begin it.
     """
 
     def __init__(self, begins: CycleStimulus, effect: CycleEffect | None = None) -> None:
@@ -49,12 +50,14 @@ class CycleStarts:
         self._effects_under_way = 0
         self._quiet_from_ns = 0
         self._ended_ns: int | None = None
+        self._answered = True
 
     def sent(self, method: str, url: str, at_ns: int) -> int:
         """Note a request; returns the number of its cycle."""
         if self._may_begin(at_ns) and _any_matches(self._begins.cycle, method, url):
             self.number += 1
             self._ended_ns = None
+            self._answered = False
         self._under_way += 1
         self._effects_under_way += _any_matches(self._effects, method, url)
         return self.number
@@ -63,9 +66,12 @@ class CycleStarts:
         """Note the end of a request; without ``status`` it was never answered."""
         self._under_way -= 1
         self._quiet_from_ns = max(self._quiet_from_ns, at_ns)
+        accepted = status is not None and status < REFUSED
+        if accepted and not self._answered:
+            self._answered = _any_matches(self._begins.cycle, method, url)
         if _any_matches(self._effects, method, url):
             self._effects_under_way -= 1
-            if status is not None and status < REFUSED:
+            if accepted:
                 self._ended_ns = max(self._ended_ns or 0, at_ns)
 
     def add(self, call: Exchange) -> int:
@@ -82,7 +88,8 @@ class CycleStarts:
         if not self.number:
             return True
         if self._pause_ns:
-            return not self._under_way and sent_ns - self._quiet_from_ns >= self._pause_ns
+            quiet_ns = sent_ns - self._quiet_from_ns
+            return self._answered and not self._under_way and quiet_ns >= self._pause_ns
         ended_ns = None if self._effects_under_way else self._ended_ns
         return ended_ns is not None and ended_ns <= sent_ns
 

@@ -153,3 +153,25 @@ def test_what_was_asked_before_the_first_cycle_has_the_number_0() -> None:
     numbers = cycle_numbers(exchanges(recorded), replace(LIST, pause_s=0.5))
 
     assert numbers == {0: 0, 1: 1, 2: 1, 3: 2}
+
+
+@pytest.mark.parametrize("status", [503, None])
+def test_what_did_not_begin_is_begun_again(status: int | None) -> None:
+    begins = replace(LIST, pause_s=0.1)
+    starts = CycleStarts(begins)
+
+    def ask(at: int, status: int | None) -> int:
+        number = starts.sent("GET", f"{API}/list", at * MS)
+        starts.ended("GET", f"{API}/list", (at + 10) * MS, status)
+        return number
+
+    assert [ask(0, status), ask(500, status), ask(1000, 200), ask(1500, 200)] == [1, 1, 1, 2]
+
+
+def test_a_cycle_in_which_other_things_failed_has_begun() -> None:
+    starts = CycleStarts(replace(LIST, pause_s=0.1))
+    for at, target, status in ((0, "list", 200), (20, "list", 503), (40, "order", 503)):
+        starts.sent("GET", f"{API}/{target}", at * MS)
+        starts.ended("GET", f"{API}/{target}", (at + 1) * MS, status)
+
+    assert starts.sent("GET", f"{API}/list", 500 * MS) == 2
