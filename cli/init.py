@@ -75,7 +75,7 @@ def _sentence(proposal: Proposal) -> str:
         case inbound:
             begins = f"{inbound.inbound} to the bot"
     effect = proposal.effect
-    ends = effect.request if isinstance(effect, RequestEffect) else "its answer"
+    ends = " or ".join(effect.request) if isinstance(effect, RequestEffect) else "its answer"
     return f"{begins}, then {ends} ({proposal.joined} found in the recording)"
 
 

@@ -96,6 +96,15 @@ def locations(path: str, payload: Any) -> list[tuple[int | str, ...]]:
     return [match.parts for match in _path(path).finditer(payload)]
 
 
+def all_text(payload: Any) -> str:
+    """Return the texts of a payload, one a line, without names, quotes and escapes."""
+    if isinstance(payload, dict):
+        payload = list(payload.values())
+    if isinstance(payload, list):
+        return "\n".join(filter(None, map(all_text, payload)))
+    return payload if isinstance(payload, str) else ""
+
+
 def read_key(rule: KeyRule, payload: Any) -> str | None:
     """Return the key that ``rule`` finds in JSON or text, None where there is none."""
     if rule.path is not None:

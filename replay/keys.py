@@ -35,6 +35,8 @@ VOLATILE = frozenset(
 """Names, lower-case and without ``-`` and ``_``, of what differs in every request of an exchange's
 API. A value that is a public identifier (a transaction signature, say) is kept all the same."""
 
+OF_ITEM = "effect of item "
+"""Stands before the item's key as the body of a request that ends an item."""
 PARAMETERS = frozenset(["params", "args", "arg"])
 """Where JSON-RPC and the WebSocket APIs of exchanges put what a call is about."""
 
@@ -105,7 +107,7 @@ def _read(method: str, host: str, target: str, kind: str, body: bytes, rules: Ma
     payload = _payload(kind, body)
     item = _item_key(method, host, target, kind, body, rules.effect)
     if item is not None:
-        return Asked((Call(_with_body(base, f"effect of item {item}"), canonical(payload)),))
+        return Asked((Call(_with_body(base, f"{OF_ITEM}{item}"), canonical(payload)),))
     if isinstance(payload, list) and payload and all(map(is_rpc_call, payload)):
         calls = (_rpc_call(base, [path, pairs], call, rules) for call in payload)
         return Asked(tuple(calls), is_batch=True)
@@ -149,7 +151,7 @@ def _item_key(
     """Return the key of the item that a request ends, None for any other request."""
     if effect is None:
         return None
-    if not request_matches(effect.request, method, url_like(effect.request, host, target)):
+    if not any(request_matches(one, method, url_like(one, host, target)) for one in effect.request):
         return None
     return effect_key(effect, Request(0, 0, 0, method, target, (("content-type", kind),), body))
 

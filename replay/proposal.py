@@ -214,7 +214,7 @@ def _proposal(
     if not keys:
         return None
     (key, joined) = keys.most_common(1)[0]
-    return Proposal(stimulus, RequestEffect(effect, key), joined, len(values))
+    return Proposal(stimulus, RequestEffect((effect,), key), joined, len(values))
 
 
 def _pattern(call: Exchange) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from perfscan.replay.effects import Effect, effect_kind
 from perfscan.replay.items import read_key
+from perfscan.replay.line_up import Slot, line_up
 from perfscan.replay.model import (
     AnswerEffect,
     ClientStimulus,
@@ -42,7 +43,7 @@ def effects(recording: Recording, rules: ItemRules) -> dict[str, list[Effect]]:
 
 def expected_items(recording: Recording, rules: ItemRules, until_s: float | None = None) -> int:
     """Count the recorded stimuli with a recorded effect, up to a time from the first's start."""
-    done = effects(recording, rules)
+    done = {key for key, found in effects(recording, rules).items() if not found[0].judgement}
     start_ns = stimulus_kind(rules).starts_ns(recording)
     return sum(
         key in done and (until_s is None or stimulus.at_ns - start_ns <= until_s * 1e9)
@@ -107,11 +108,12 @@ class _Trial:
         due = {key: times[one.mark] for key, one in begun.items() if one.mark in times}
         told = {key: min(at_ns, reached.get(begun[key].mark, at_ns)) for key, at_ns in due.items()}
         heard = {one.key for one in every if one.mark in reached}
+        recorded = _effects(recording, recording, rules, every)
         return cls(
             rules=rules,
             begun=begun,
-            recorded=_effects(recording, recording, rules, every),
-            done=_effects(recording, observation, rules, every),
+            recorded=recorded,
+            done=_done(recording, observation, rules, every, recorded, told),
             due=due,
             told=told,
             away=frozenset(begun.keys() - heard).union(effect.away(recording, observation, due)),
@@ -131,7 +133,8 @@ class _Trial:
         if self.repeats:  # the state before the stimulus shows nothing of it
             recorded = recorded and (_from(recorded, stimulus.at_ns) or recorded[:1])
             done = _from(done, self.told[key])
-        owed = recorded is not None
+        owed = recorded is not None and recorded[0].judgement is None
+        done = _after_apologies(done)
         if not done:
             detail = "no effect in time"
             return Item(key, due_ns, "missed", None, detail=detail, expected=owed)
@@ -156,7 +159,7 @@ class _Trial:
             return "wrong", f"sent {early_ns / 1e6:.1f} ms before anything asked for it"
         if done[0].judgement is not None:
             return done[0].judgement.state, done[0].judgement.detail
-        if recorded:
+        if recorded and recorded[0].judgement is None:
             unlike = next((one for one in done if one.content != recorded[0].content), None)
             if unlike is not None:
                 return "wrong", _difference(recorded[0].values, unlike.values)
@@ -173,7 +176,7 @@ def _all_stimuli(recording: Recording, rules: ItemRules) -> list[Stimulus]:
     An answer belongs to its request whatever the key, so requests of the same key are told apart.
     """
     found = list(stimulus_kind(rules).found(recording))
-    numbered = rules.numbered and isinstance(rules.effect, RequestEffect)
+    numbered = _are_numbered(rules)
     if numbered or isinstance(rules.effect, AnswerEffect):
         counted: dict[str, int] = defaultdict(int)
         for place, stimulus in enumerate(found):
@@ -198,13 +201,47 @@ def _effects(
     begun: Sequence[Stimulus],
 ) -> dict[str, list[Effect]]:
     found = effect_kind(rules).done(recording, traffic, begun)
-    if not (rules.numbered and isinstance(rules.effect, RequestEffect)):
+    if not _are_numbered(rules):
         return found
     return {
         _numbered(key, number): [effect]
         for key, done in found.items()
         for number, effect in enumerate(done, 1)
     }
+
+
+def _done(
+    recording: Recording,
+    observation: Observation,
+    rules: ItemRules,
+    begun: Sequence[Stimulus],
+    recorded: Mapping[str, Sequence[Effect]],
+    told: Mapping[str, int],
+) -> dict[str, list[Effect]]:
+    """Return the effects of a run by item; those with numbers lined up with the recorded ones."""
+    if not _are_numbered(rules):
+        return _effects(recording, observation, rules, begun)
+    stimuli = Counter(one.value for one in begun)
+    found: dict[str, list[Effect]] = {}
+    for key, sent in effect_kind(rules).done(recording, observation, begun).items():
+        numbers = range(1, stimuli[key] + 1)
+        owed = [one for number in numbers if (one := _numbered(key, number)) in recorded]
+        owed = [one for one in owed if one in told]
+        placed, strays = line_up([Slot(recorded[one][0], told[one]) for one in owed], sent)
+        found |= {one: done for one, done in zip(owed, placed, strict=True) if done}
+        for number, stray in enumerate(strays, stimuli[key] + 1):
+            found[_numbered(key, number)] = [stray]
+    return found
+
+
+def _are_numbered(rules: ItemRules) -> bool:
+    return rules.numbered and isinstance(rules.effect, RequestEffect)
+
+
+def _after_apologies(effects: Sequence[Effect]) -> Sequence[Effect]:
+    """Return ``effects`` from the first that did the work on, if there is one."""
+    places = (place for place, one in enumerate(effects) if one.judgement is None)
+    return effects[next(places, 0) :]
 
 
 def _from(effects: Sequence[Effect], at_ns: int) -> Sequence[Effect]:

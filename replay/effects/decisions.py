@@ -6,10 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from perfscan.replay.effects.kind import Judgement
-
-SHOWN = 80
-"""Characters of a decision that a detail quotes."""
+from perfscan.replay.effects.kind import SHOWN, Judgement
 
 
 @dataclass(slots=True)

@@ -13,6 +13,9 @@ from perfscan.replay.model import ItemState, Observation, Recording
 from perfscan.replay.secret_places import normalise_secrets
 from perfscan.replay.stimuli import Stimulus
 
+SHOWN = 80
+"""Characters of an effect that a detail quotes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
-from perfscan.replay.effects.kind import Effect, compared
+from perfscan.replay.effects.kind import SHOWN, Effect, Judgement, compared
 from perfscan.replay.exchanges import Exchange, exchanges
-from perfscan.replay.items import effect_key, effect_payload, request_matches
+from perfscan.replay.items import all_text, effect_key, effect_payload, holds, request_matches
 from perfscan.replay.model import Observation, Recording, RequestEffect
 from perfscan.replay.stimuli import Stimulus
 
@@ -34,8 +34,7 @@ class Requests:
                 continue
             key = effect_key(self._rule, exchange.request)
             if key is not None:
-                values = compared(self._rule.compare, effect_payload(exchange.request))
-                found[key].append(Effect(key, exchange.request.at_ns, values))
+                found[key].append(self._effect(key, exchange))
         return dict(found)
 
     def away(
@@ -47,4 +46,21 @@ class Requests:
     def _accepted(self, exchange: Exchange) -> bool:
         if exchange.response is None or exchange.response.status >= REFUSED:
             return False
-        return request_matches(self._rule.request, exchange.request.method, exchange.url)
+        return self._pattern(exchange) is not None
+
+    def _pattern(self, exchange: Exchange) -> str | None:
+        method, url = exchange.request.method, exchange.url
+        fitting = (one for one in self._rule.request if request_matches(one, method, url))
+        return next(fitting, None)
+
+    def _effect(self, key: str, exchange: Exchange) -> Effect:
+        """Return an effect; where several requests are, which of them it is must be equal too."""
+        rule, sent = self._rule, exchange.request
+        payload = effect_payload(sent)
+        if rule.apology is not None and holds(rule.apology, text := all_text(payload)):
+            judgement = Judgement("missed", f"it apologised: {text[:SHOWN]}")
+            return Effect(key, sent.at_ns, "", judgement)
+        values = compared(rule.compare, payload)
+        if len(rule.request) > 1:
+            values = f"{self._pattern(exchange)} {values}"
+        return Effect(key, sent.at_ns, values)

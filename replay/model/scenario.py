@@ -131,11 +131,13 @@ StimulusRule = PushStimulus | UpdateStimulus | InboundStimulus | ClientStimulus 
 class RequestEffect:
     """Which requests of the bot end an item, and which part of them must be equal."""
 
-    request: str
-    """Method and URL pattern, ``*`` within a path segment or for a whole one."""
+    request: tuple[str, ...]
+    """Methods and URL patterns, ``*`` within a path segment or for a whole one."""
     key: KeyRule
     compare: tuple[str, ...] = ()
     """JSONPaths into the body that must be equal on both sides; empty means the whole body."""
+    apology: str | None = None
+    """Regular expression: an effect whose text holds it says that the work could not be done."""
 
 
 @dataclass(frozen=True, slots=True)

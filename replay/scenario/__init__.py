@@ -41,7 +41,9 @@ Paths are relative to the scenario file. A complete example (only ``schema``, ``
       effect:                           # the accepted request (status below 400) that ends it
         request: POST https://api.telegram.org/*/sendMessage
         key: {path: $.text, pattern: 'tx/(\w+)'}   # path, pattern (first group) or both
+        # request: [POST https://.../sendMessage, POST https://.../editMessageText] are several
         compare: [$.chat_id, $.text]    # must be equal to the recording; default: whole body
+        apology: 'try again later'      # a text that holds it did not do the work: missed
 
       numbered: false                   # the n-th stimulus of a key has the n-th effect of it
       order_by: {path: $.params.result.value.slot}   # what must be effected in its order; optional

@@ -35,7 +35,7 @@ from perfscan.replay.yaml_node import YamlNode
 _WEBSOCKET = re.compile(r"wss?://[^/\s?#]+(/[^\s?#]*)?")
 _INBOUND = re.compile(r"[A-Z]+ /[^\s?#]*")
 _PATH = re.compile(r"/[^\s?#]*")
-_OF_REQUESTS = ("request", "key", "compare", "compare_in")
+_OF_REQUESTS = ("request", "key", "compare", "compare_in", "apology")
 Fields = Mapping[str, YamlNode]
 
 
@@ -136,13 +136,20 @@ def _request(node: YamlNode, stimulus: StimulusRule) -> EffectRule:
         raise fields["compare_in"].mistake(
             "only the effect of a cycle is several requests", "use compare"
         )
-    return RequestEffect(read_request(fields["request"]), _key(fields["key"]), _compare(fields))
+    return RequestEffect(
+        _requests(fields["request"]),
+        _key(fields["key"]),
+        _compare(fields),
+        read_pattern(fields["apology"]) if "apology" in fields else None,
+    )
 
 
 def _cycle_end(node: YamlNode) -> EffectRule:
     fields = node.fields(_OF_REQUESTS, required=("request",))
     if "key" in fields:
         raise fields["key"].mistake("cycles are told apart by their number", "remove the key")
+    if "apology" in fields:
+        raise fields["apology"].mistake("a cycle answers nobody", "remove it")
     decisions = _requests(fields["compare_in"]) if "compare_in" in fields else ()
     return CycleEffect(_requests(fields["request"]), _compare(fields), decisions)
 

@@ -127,8 +127,8 @@ def _effect(proposal: Proposal) -> dict[str, str]:
     match proposal.effect:
         case AnswerEffect():
             return {"answer": "true"}
-        case RequestEffect(request=pattern, key=key):
-            return {"request": _text(pattern), "key": _key(key)}
+        case RequestEffect(request=patterns, key=key):
+            return {"request": _text(patterns[0]), "key": _key(key)}
 
 
 def _lines(fields: dict[str, str]) -> str:

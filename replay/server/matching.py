@@ -8,7 +8,7 @@ from typing import Literal
 
 from perfscan.replay.exchanges import Exchange, exchanges, outbound
 from perfscan.replay.items import request_matches
-from perfscan.replay.keys import Asked, Call, Key, host_key, read_request, url_like
+from perfscan.replay.keys import OF_ITEM, Asked, Call, Key, host_key, read_request, url_like
 from perfscan.replay.model import (
     Failure,
     MatchMode,
@@ -72,6 +72,12 @@ class Matcher:
         self._load(recording)
         self.unused = sum(sequence.unused for sequence in self._sequences.values())
         """How many recorded answers nobody has asked for yet."""
+        self._items: frozenset[str] = frozenset()
+        self._lent: dict[Key, AnswerSequence] = {}
+        """For each request that ends items the answers to one of them: an item that another request
+        ended in the recording is answered like those."""
+        if rules.effect is not None and len(rules.effect.request) > 1:
+            self._lend()
         self._hostless: dict[Key, AnswerSequence | CycleAnswers] = {}
         if any_host:
             for key, sequence in self._sequences.items():
@@ -90,14 +96,13 @@ class Matcher:
         return join_batch(asked, parts)
 
     def _answer_call(self, call: Call, recorded_ns: int, cycle: int, *, in_batch: bool) -> Answer:
-        sequence = self._find(call.key)
-        if sequence is None:
+        found = self._find(call.key, cycle)
+        if found is None:
             miss = self._miss(call.key)
             return refuse_element(call, miss) if in_batch else refuse(miss)
-        if isinstance(sequence, CycleAnswers):
-            sequence, of_cycle = sequence.at(cycle)
-            if not of_cycle:
-                return self._repeat(call, sequence, recorded_ns)
+        sequence, own = found
+        if not own:
+            return self._repeat(call, sequence, recorded_ns)
         number = sequence.take(call.exact, recorded_ns)
         if number is None:
             return self._repeat(call, sequence, recorded_ns)
@@ -119,11 +124,17 @@ class Matcher:
         self._warm.put(place, pair, len(recorded.body))
         return pair
 
-    def _find(self, key: Key) -> AnswerSequence | CycleAnswers | None:
-        sequence = self._sequences.get(key)
-        if sequence is None and self._hostless and key.host not in self.hosts:
-            return self._hostless.get(replace(key, host=""))
-        return sequence
+    def _find(self, key: Key, cycle: int) -> tuple[AnswerSequence, bool] | None:
+        """Return the answers to ``key``, and whether they are its own and not just lent."""
+        found = self._sequences.get(key)
+        if found is None and self._hostless and key.host not in self.hosts:
+            found = self._hostless.get(replace(key, host=""))
+        if isinstance(found, AnswerSequence):
+            return found, True
+        if found is not None:
+            return found.at(cycle)
+        lent = self._lent.get(replace(key, body="")) if key.body in self._items else None
+        return None if lent is None else (lent, False)
 
     def _miss(self, key: Key) -> Miss:
         if key not in self._misses:
@@ -132,6 +143,13 @@ class Matcher:
                 found = nearest(key, self._sequences)
             self._misses[key] = Miss(describe(key), tuple(found))
         return self._misses[key]
+
+    def _lend(self) -> None:
+        ends = {key: one for key, one in self._sequences.items() if key.body.startswith(OF_ITEM)}
+        self._items = frozenset(key.body for key in ends)
+        for key, sequence in ends.items():
+            if isinstance(sequence, AnswerSequence):
+                self._lent.setdefault(replace(key, body=""), sequence)
 
     # --- Loading ----------------------------------------------------------------------------------
 

@@ -120,7 +120,7 @@ class Recognition:
         rule = self._items.effect if self._items else None
         if not isinstance(rule, RequestEffect):
             return None
-        if not request_matches(rule.request, request.method, url):
+        if not any(request_matches(one, request.method, url) for one in rule.request):
             return None
         return effect_key(
             rule,

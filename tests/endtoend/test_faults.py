@@ -239,7 +239,7 @@ def test_who_is_not_answered_gives_up(spec: str) -> None:
 def test_a_run_does_not_wait_for_ever_for_a_client_without_timeout() -> None:
     rules = ItemRules(
         PushStimulus("wss://x/", model.KeyRule(path="$.a")),
-        RequestEffect("POST https://x/", model.KeyRule(path="$.a")),
+        RequestEffect(("POST https://x/",), model.KeyRule(path="$.a")),
         deadline_s=0.1,
     )
     settings = Settings(items=rules, emulated=faults("stall=100%"))

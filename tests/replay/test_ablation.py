@@ -28,7 +28,7 @@ BENCH = Scenario(
     *("s", "s", Path(), Path(), SIDE, SIDE),
     ItemRules(
         PushStimulus("wss://h/", KeyRule("$.id")),
-        RequestEffect("POST https://h/y", KeyRule("$.id")),
+        RequestEffect(("POST https://h/y",), KeyRule("$.id")),
     ),
     primary="item_latency_ms.p50",
 )

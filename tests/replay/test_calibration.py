@@ -32,7 +32,7 @@ SCENARIO = Scenario(
     *("s", "s", Path("s.yaml"), Path(), SIDE, SIDE),
     ItemRules(
         PushStimulus("wss://h/", KeyRule("$.id")),
-        RequestEffect("POST https://h/y", KeyRule("$.id")),
+        RequestEffect(("POST https://h/y",), KeyRule("$.id")),
     ),
     primary="item_latency_ms.p50",
 )

@@ -31,7 +31,7 @@ SCENARIO = Scenario(
     *("s", "s", Path(), Path(), SIDE, SIDE),
     ItemRules(
         PushStimulus("wss://h/", KeyRule("$.id")),
-        RequestEffect("POST https://h/y", KeyRule("$.id")),
+        RequestEffect(("POST https://h/y",), KeyRule("$.id")),
     ),
 )
 LATENCY = "item_latency_ms.p95"

@@ -22,7 +22,7 @@ from perfscan.replay.model import (
 )
 
 KEY = KeyRule("$.id")
-REQUEST = RequestEffect("POST https://h/x", KEY)
+REQUEST = RequestEffect(("POST https://h/x",), KEY)
 SERVER = {
     "stimuli_left": 3,
     "streams_started": 1,

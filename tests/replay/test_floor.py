@@ -37,7 +37,7 @@ SCENARIO = Scenario(
     *("s", "s", Path(), Path(), SIDE, SIDE),
     ItemRules(
         PushStimulus("wss://feed.test/", KeyRule("$.id")),
-        RequestEffect("POST https://send.test/send", KeyRule("$.text", r"#(\w+)")),
+        RequestEffect(("POST https://send.test/send",), KeyRule("$.text", r"#(\w+)")),
     ),
     counts={"reports": "GET https://api.test/report/*"},
     critical_path=(

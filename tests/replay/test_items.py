@@ -118,7 +118,7 @@ def request(body: str = "", target: str = "/", kind: str = "application/json") -
     ],
 )
 def test_an_effect_has_its_key(rule: KeyRule, sent: Request, key: str | None) -> None:
-    assert items.effect_key(RequestEffect(TELEGRAM, rule), sent) == key
+    assert items.effect_key(RequestEffect((TELEGRAM,), rule), sent) == key
 
 
 def test_a_bad_path_is_an_error() -> None:
@@ -138,6 +138,14 @@ def test_locations_are_keys_and_indices() -> None:
 
 
 def test_a_payload_that_is_nested_too_deep_has_no_key() -> None:
-    rule = RequestEffect("POST https://h/", KeyRule("$..id"))
+    rule = RequestEffect(("POST https://h/",), KeyRule("$..id"))
     body = b'{"a":' * 200 + b"1" + b"}" * 200
     assert items.effect_key(rule, Request(0, 0, 0, "POST", "/", (), body)) is None
+
+
+def test_all_texts_of_a_payload_are_read_as_they_are() -> None:
+    payload = {"chat": 1, "text": 'say "no"', "more": [{"a": "later"}, None, 2.0], "": ""}
+
+    assert items.all_text(payload) == 'say "no"\nlater'
+    assert items.all_text("plain") == "plain"
+    assert items.all_text(None) == ""

@@ -153,7 +153,7 @@ def test_ignoring_leaves_what_was_asked_alone() -> None:
 
 
 def test_effects_of_items_are_matched_by_their_key() -> None:
-    effect = RequestEffect("POST https://api.example/*/send", KeyRule("$.text", r"tx/(\w+)"))
+    effect = RequestEffect(("POST https://api.example/*/send",), KeyRule("$.text", r"tx/(\w+)"))
     rules = MatchRules(effect=effect)
 
     def sent(text: str, target: str = "/bot1/send") -> Key:

@@ -40,7 +40,7 @@ from perfscan.replay.work import effects, expected_items, stimuli
 
 TOY = ItemRules(
     PushStimulus("wss://stream.example.test/ticks", KeyRule("$.params.result.key"), '"tick"'),
-    RequestEffect("POST https://api.example.test/alerts", KeyRule("$.text", r"^(\w+)")),
+    RequestEffect(("POST https://api.example.test/alerts",), KeyRule("$.text", r"^(\w+)")),
 )
 
 
@@ -182,7 +182,7 @@ def test_inbound_requests_get_callers_of_their_own() -> None:
 
 POLLS = ItemRules(
     UpdateStimulus("POST https://api.telegram.org/*/getUpdates"),
-    RequestEffect("POST https://api.telegram.org/*/sendMessage", KeyRule("$.chat_id")),
+    RequestEffect(("POST https://api.telegram.org/*/sendMessage",), KeyRule("$.chat_id")),
     numbered=True,
 )
 

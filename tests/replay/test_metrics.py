@@ -188,7 +188,7 @@ def scenario(*, allow_misses: bool = False) -> Scenario:
     side = Implementation("original", ("python",), Path())
     rules = ItemRules(
         PushStimulus("wss://h/", KeyRule("$.id")),
-        RequestEffect("POST https://h/y", KeyRule("$.id")),
+        RequestEffect(("POST https://h/y",), KeyRule("$.id")),
     )
     return Scenario(
         *("s", "s", Path(), Path(), side, side, rules),

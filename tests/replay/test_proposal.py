@@ -67,7 +67,7 @@ def test_the_value_that_comes_back_is_the_key() -> None:
         "wss://stream.example.test/feed", KeyRule("$.data[0].ref")
     )
     orders = "POST https://api.example.test/v1/accounts/*/orders"
-    assert found.effect == RequestEffect(orders, KeyRule("$.clientOrderId"))
+    assert found.effect == RequestEffect((orders,), KeyRule("$.clientOrderId"))
     assert (found.joined, found.stimuli) == (4, 4)
 
 
@@ -144,7 +144,7 @@ def test_updates_of_a_long_poll_begin_items() -> None:
     assert found is not None
     assert found.stimulus == UpdateStimulus("POST https://api.telegram.org/bot*/getUpdates")
     send = "POST https://api.telegram.org/bot*/sendMessage"
-    assert found.effect == RequestEffect(send, KeyRule("$.chat_id"))
+    assert found.effect == RequestEffect((send,), KeyRule("$.chat_id"))
     assert (found.joined, found.stimuli) == (4, 4)
 
 
@@ -153,7 +153,7 @@ def test_a_request_to_the_bot_ends_with_what_the_bot_does() -> None:
     assert found is not None
     assert found.stimulus == InboundStimulus("POST /hook/*", KeyRule("$.ref"))
     orders = "POST https://api.example.test/v1/accounts/*/orders"
-    assert found.effect == RequestEffect(orders, KeyRule("$.clientOrderId"))
+    assert found.effect == RequestEffect((orders,), KeyRule("$.clientOrderId"))
 
 
 def test_a_request_to_the_bot_that_makes_it_do_nothing_ends_with_its_answer() -> None:

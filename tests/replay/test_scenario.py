@@ -362,3 +362,15 @@ def test_a_mode_by_cycle_knows_the_cycle(folder: Path) -> None:
 
     assert match.modes == (("GET https://h/position", "by-cycle"),)
     assert match.cycle == CycleStimulus(("GET https://h/",), pause_s=2.0)
+
+
+def test_several_requests_and_what_apologises_are_read(folder: Path) -> None:
+    requests = [f"POST https://h/{name}" for name in ("send", "edit")]
+    effect = {"request": requests, "key": KEY, "apology": "try (it )?again"}
+    poll = {"poll": "GET https://h/"}
+
+    found = items_of(folder, poll, effect).effect
+    assert found == RequestEffect(tuple(requests), KeyRule("$.id"), apology="try (it )?again")
+    for mistake in ({"request": []}, {"apology": "("}):
+        with pytest.raises(InputError, match=r"no request pattern|not a regular expression"):
+            items_of(folder, poll, effect | mistake)

@@ -29,7 +29,7 @@ from perfscan.replay.work import effects, expected_items, items_of_run, stimuli
 MS = 1_000_000
 RULES = ItemRules(
     PushStimulus("wss://feed.test/", KeyRule(path="$.id")),
-    RequestEffect("POST https://send.test/*/message", KeyRule(path="$.text", pattern=r"#(\w+)")),
+    RequestEffect(("POST https://send.test/*/message",), KeyRule(path="$.text", pattern=r"#(\w+)")),
     deadline_s=2.0,
 )
 

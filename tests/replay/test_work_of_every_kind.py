@@ -76,7 +76,7 @@ def exchange(
 
 CHATS = ItemRules(
     UpdateStimulus("POST https://api.telegram.org/*/getUpdates"),
-    RequestEffect("POST https://api.telegram.org/*/sendMessage", KeyRule("$.chat_id")),
+    RequestEffect(("POST https://api.telegram.org/*/sendMessage",), KeyRule("$.chat_id")),
     numbered=True,
 )
 TELEGRAM = Open(1, 0, "https", "api.telegram.org", 443)
@@ -131,10 +131,116 @@ def test_what_was_never_handed_over_was_not_there_for_the_bot() -> None:
 def test_one_reply_too_many_is_wrong() -> None:
     items = judged(
         ASKED, CHATS, START, TELEGRAM, *handed(5, 6, 7),
-        *reply(1, 1150, 80, "two"), *reply(2, 1210, 80, "two"),
+        *reply(1, 1210, 80, "two"), *reply(2, 1250, 80, "more"),
     )  # fmt: skip
 
+    assert items["80 #1"].state == "handled"
     assert (items["80 #2"].state, items["80 #2"].expected) == ("wrong", False)
+    assert items["80 #2"].detail == "nothing asked for it"
+
+
+def test_a_reply_that_is_sent_again_is_a_duplicate() -> None:
+    items = judged(
+        ASKED, CHATS, START, TELEGRAM, *handed(5, 6, 7), *reply(1, 1150, 70, "one"),
+        *reply(2, 1210, 70, "one"), *reply(3, 1220, 70, "three"), *reply(4, 1300, 80, "two"),
+    )  # fmt: skip
+
+    assert {key: item.state for key, item in items.items()} == {
+        "70 #1": "duplicated", "70 #2": "handled", "80 #1": "handled",
+    }  # fmt: skip
+
+
+def test_a_lost_reply_is_one_missed_item_and_not_many_wrong_ones() -> None:
+    updates = [update(number, 70) for number in range(1, 6)]
+    recorded = recording(
+        TELEGRAM,
+        *exchange(1, 1, 0, POLL, answer={"result": updates}, after=100),
+        *(event for n in range(5) for event in reply(11 + n, 120 + 10 * n, 70, f"reply {n}")),
+    )
+    sent = [event for n in (0, 2, 3, 4) for event in reply(n, 1150 + 10 * n, 70, f"reply {n}")]
+    items = judged(recorded, CHATS, START, TELEGRAM, *handed(1, 2, 3, 4, 5), *sent)
+
+    states = {key: item.state for key, item in items.items()}
+    assert states.pop("70 #2") == "missed"
+    assert set(states.values()) == {"handled"}
+    assert items["70 #5"].latency_ms == 90.0
+
+
+SORRY = replace(CHATS, effect=replace(CHATS.effect, apology="try again"))
+
+
+def test_who_apologises_missed_the_item() -> None:
+    items = judged(
+        ASKED, SORRY, START, TELEGRAM, *handed(5, 6, 7), *reply(1, 1150, 70, "one"),
+        *reply(2, 1210, 70, "Sorry, try again later."), *reply(3, 1300, 80, "three"),
+    )  # fmt: skip
+
+    assert items["70 #1"].state == "handled"
+    assert (items["70 #2"].state, items["70 #2"].latency_ms) == ("missed", None)
+    assert items["70 #2"].detail == "it apologised: Sorry, try again later."
+    assert items["80 #1"].state == "wrong", "other words are no apology"
+
+
+def test_nothing_is_owed_where_the_recorded_bot_apologised() -> None:
+    recorded = recording(
+        *(event for event in ASKED.events if event.at_ns < 215 * MS),
+        *reply(12, 220, 80, "two"),
+        *reply(13, 230, 70, "try again"),
+    )
+    items = judged(
+        recorded, SORRY, START, TELEGRAM, *handed(5, 6, 7),
+        *reply(1, 1150, 70, "one"), *reply(2, 1210, 70, "three"), *reply(3, 1300, 80, "two"),
+    )  # fmt: skip
+
+    assert expected_items(recorded, SORRY) == 2
+    assert (items["70 #2"].state, items["70 #2"].expected) == ("handled", False)
+
+
+def test_an_apology_before_the_work_was_done_after_all_takes_nothing_back() -> None:
+    unnumbered = replace(SORRY, numbered=False)
+    items = judged(
+        ASKED, unnumbered, START, TELEGRAM, *handed(5, 6, 7),
+        *reply(1, 1210, 80, "try again"), *reply(2, 1250, 80, "two"),
+    )  # fmt: skip
+
+    assert (items["80"].state, items["80"].latency_ms) == ("handled", 50.0)
+
+
+EDITING = replace(
+    CHATS,
+    effect=RequestEffect(
+        tuple(
+            f"POST https://api.telegram.org/*/{one}" for one in ("sendMessage", "editMessageText")
+        ),
+        KeyRule("$.chat_id"),
+        ("$.text",),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "state"), [("editMessageText", "handled"), ("sendMessage", "wrong")]
+)
+def test_several_requests_may_end_items_and_which_one_is_part_of_the_work(
+    method: str, state: str
+) -> None:
+    def edited(number: int, at: int, method: str) -> list[Event]:
+        said = {"chat_id": 70, "text": "three"}
+        return exchange(number, 1, at, f"POST /bot1:a/{method}", said, {})
+
+    recorded = recording(
+        *(event for event in ASKED.events if event.at_ns < 215 * MS),
+        *reply(12, 220, 80, "two"),
+        *edited(13, 230, "editMessageText"),
+    )
+    items = judged(
+        recorded, EDITING, START, TELEGRAM, *handed(5, 6, 7),
+        *reply(1, 1150, 70, "one"), *edited(2, 1260, method), *reply(3, 1300, 80, "two"),
+    )  # fmt: skip
+
+    assert {key: item.state for key, item in items.items()} == {
+        "70 #1": "handled", "70 #2": state, "80 #1": "handled",
+    }  # fmt: skip
 
 
 def test_without_numbers_the_first_of_a_key_counts() -> None:
@@ -150,7 +256,7 @@ def test_an_effect_must_not_overtake_where_order_matters(
 ) -> None:
     """Both are of one chat, told apart by what they say."""
     by_text = RequestEffect(
-        "POST https://api.telegram.org/*/sendMessage", KeyRule("$.text"), ("$.chat_id",)
+        ("POST https://api.telegram.org/*/sendMessage",), KeyRule("$.text"), ("$.chat_id",)
     )
     said = ItemRules(
         UpdateStimulus("POST https://api.telegram.org/*/getUpdates", KeyRule("$.message.text")),

@@ -48,7 +48,7 @@ SCENARIO = Scenario(
     items=ItemRules(
         PushStimulus("wss://mainnet.helius-rpc.com/", KeyRule("$.params.result.value.signature")),
         RequestEffect(
-            "POST https://api.telegram.org/*/sendMessage", KeyRule("$.text", r"tx/(\w+)")
+            ("POST https://api.telegram.org/*/sendMessage",), KeyRule("$.text", r"tx/(\w+)")
         ),
     ),
     targets={"item_latency_ms.p95": 1000.0, "peak_rss_mb": 64.0, "success_rate": 0.95},

@@ -199,7 +199,7 @@ def polling() -> Line:
     """Return a connection to a server of updates."""
     opened, *events = RECORDED.events
     assert isinstance(opened, Open)
-    send = RequestEffect("POST http://api.telegram.org/*/send", KeyRule("$.id"))
+    send = RequestEffect(("POST http://api.telegram.org/*/send",), KeyRule("$.id"))
     return line(replace(opened, scheme="http", port=80), *events, items=ItemRules(PLAIN, send))
 
 

@@ -12,11 +12,13 @@ from perfscan.replay.model import (
     Event,
     Failure,
     Headers,
+    KeyRule,
     MatchRules,
     Open,
     Recording,
     RecordingHeader,
     Request,
+    RequestEffect,
     Response,
 )
 from perfscan.replay.server.answers import MISS_STATUS, Answer
@@ -400,3 +402,41 @@ def test_failures_do_not_stand_for_the_rest_of_a_cycle() -> None:
     matcher = Matcher(recording(*cycles((11, "a"), (21, "b")), failed), POLLED)
 
     assert in_cycles(matcher, 1, 1, 1, 2) == ["a", "busy", "a", "b"]
+
+
+# --- Requests that end items ----------------------------------------------------------------------
+
+REPLIES = MatchRules(
+    effect=RequestEffect(
+        ("POST https://api.example/send", "POST https://api.example/edit"), KeyRule("$.chat")
+    )
+)
+
+
+def replies(matcher: Matcher, *sent: tuple[str, int]) -> list[tuple[str, object]]:
+    answers = [
+        ask(matcher, target, {"chat": chat, "text": "new"}, rules=REPLIES) for target, chat in sent
+    ]
+    return [(one.outcome, json.loads(one.body) if one.outcome != "miss" else "") for one in answers]
+
+
+def test_each_answer_belongs_to_its_own_request() -> None:
+    recorded = recording(
+        exchange(1, "/send", "sent 1", body={"chat": 1, "text": "a"}),
+        exchange(2, "/edit", "edited 1", body={"chat": 1, "text": "b"}),
+        exchange(3, "/send", "sent 2", body={"chat": 1, "text": "c"}),
+        exchange(4, "/send", "other", body={"chat": 2, "text": "c"}),
+    )
+    matcher = Matcher(recorded, REPLIES)
+
+    assert replies(matcher, ("/send", 1), ("/send", 1), ("/edit", 1), ("/send", 1)) == [
+        ("hit", "sent 1"),
+        ("hit", "sent 2"),
+        ("hit", "edited 1"),
+        ("extra", "sent 2"),
+    ]
+    assert replies(matcher, ("/edit", 2), ("/edit", 3), ("/send", 2)) == [
+        ("extra", "edited 1"),
+        ("miss", ""),
+        ("hit", "other"),
+    ]

@@ -16,7 +16,7 @@ from perfscan.replay.wire import HttpRequest
 
 ITEMS = ItemRules(
     PushStimulus("wss://feed.example/", KeyRule(path="$.key")),
-    RequestEffect("POST https://api.example/send", KeyRule(path="$.key")),
+    RequestEffect(("POST https://api.example/send",), KeyRule(path="$.key")),
 )
 
 
