@@ -1,6 +1,8 @@
-# One word runs everything. PYTHON may name another interpreter: make test PYTHON=python3.13
+# One word runs everything. PYTHON may name another interpreter: make test PYTHON=python3.13;
+# BOT another bundled bot: make demo BOT=service_desk
 PYTHON ?= python3
 VENV ?= .venv
+BOT ?= pool_alerts
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
@@ -13,7 +15,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Scan a bundled bot, replay its traffic before and after, write report.md
-	$(BIN)/perfscan demo pool_alerts -o perfscan-demo
+	$(BIN)/perfscan demo $(BOT) -o perfscan-demo
 
 test: $(VENV)/.test ## All tests
 	$(BIN)/pytest -n 2 -m "not endtoend"
@@ -43,8 +45,8 @@ wheel: $(VENV)/.check ## Build the wheel and test it in a clean environment
 	$(VENV)-wheel/bin/pytest -n 2 -m "not endtoend"
 	$(VENV)-wheel/bin/pytest tests/endtoend/test_bench_replay.py -k "same_work or dropped"
 
-bench: $(VENV)/.demo ## The full before/after measurement of the bundled bot
-	$(BIN)/perfscan bench replay fixtures/bots/pool_alerts/scenario.yaml --report report.md -o run.json
+bench: $(VENV)/.demo ## The full before/after measurement of a bundled bot
+	$(BIN)/perfscan bench replay fixtures/bots/$(BOT)/scenario.yaml --report report.md -o run.json
 
 bench-analyze: $(VENV)/.demo ## How long scans take, beside other tools; writes the README's table
 	$(BIN)/python benchmarks/analyze.py --tools $(VENV)-bench --readme README.md $(PROJECTS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from importlib.metadata import PackageNotFoundError, distribution
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -13,11 +15,12 @@ from perfscan.cli.options import QUICK_PAIRS
 from perfscan.cli.status import Status
 from perfscan.errors import InputError, MissingExtraError
 
-NEEDED = ("aiohttp", "redis", "requests", "websocket")
+_DISTRIBUTION = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
 def demo(
-    bot: Annotated[str, typer.Argument(help="A bundled bot.")] = "pool_alerts",
+    bot: Annotated[str, typer.Argument(help="A bundled bot; --list names them.")] = "pool_alerts",
+    names: Annotated[bool, typer.Option("--list", help="Only list the bundled bots.")] = False,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for report.md and run.json.")
     ] = Path("perfscan-demo"),
@@ -28,12 +31,15 @@ def demo(
 
     Example: perfscan demo pool_alerts
     """
+    if names:
+        typer.echo(_listing())
+        return
     scenario = bundled(bot)
     try:
         from perfscan.cli.bench_run import Order, run
     except ModuleNotFoundError as error:
         raise MissingExtraError("perfscan demo", "demo") from error
-    _require_libraries()
+    _require_libraries(scenario.parent)
     from perfscan.reports.run_markdown import render_markdown
     from perfscan.reports.run_terminal import render_terminal
 
@@ -52,12 +58,27 @@ def demo(
 
 def bundled(bot: str) -> Path:
     """Return the scenario of a bundled bot. Raises InputError with the names that there are."""
-    bots = Path(str(files("perfscan.fixtures"))) / "bots"
-    scenario = bots / bot / "scenario.yaml"
-    if not scenario.is_file():
-        known = ", ".join(sorted(path.parent.name for path in bots.glob("*/scenario.yaml")))
+    scenarios = _scenarios()
+    if bot not in scenarios:
+        known = ", ".join(scenarios)
         raise InputError(f"there is no bundled bot {bot!r}", remedy=f"choose one of: {known}")
-    return scenario
+    return scenarios[bot]
+
+
+def _scenarios() -> dict[str, Path]:
+    """Return the scenario of every bundled bot by its name."""
+    bots = Path(str(files("perfscan.fixtures"))) / "bots"
+    return {path.parent.name: path for path in sorted(bots.glob("*/scenario.yaml"))}
+
+
+def _listing() -> str:
+    """Return a line for each bundled bot: its name and its title."""
+    from perfscan.replay.yaml_node import read_yaml
+
+    scenarios = _scenarios()
+    width = max(map(len, scenarios))
+    titles = {name: read_yaml(path).mapping()["title"].text() for name, path in scenarios.items()}
+    return "\n".join(f"{name:{width}}  {title}" for name, title in titles.items())
 
 
 def _make_folder(folder: Path) -> None:
@@ -88,8 +109,27 @@ def _findings(folder: Path) -> str:
     )
 
 
-def _require_libraries() -> None:
-    from importlib.util import find_spec
+def _require_libraries(bot: Path) -> None:
+    """Raise MissingExtraError unless what both sides of a bot require is installed."""
+    needed = {
+        name
+        for file in sorted(bot.glob("*/requirements.txt"))
+        for name in required(file.read_text("utf-8"))
+    }
+    if missing := sorted(filter(_is_missing, needed)):
+        raise MissingExtraError(f"perfscan demo {bot.name}, which uses {missing[0]},", "demo")
 
-    if not all(find_spec(name) for name in NEEDED):
-        raise MissingExtraError("perfscan demo", "demo")
+
+def required(requirements: str) -> list[str]:
+    """Return the names of the distributions that the text of a requirements.txt asks for."""
+    lines = (line.strip() for line in requirements.splitlines())
+    found = (_DISTRIBUTION.match(line) for line in lines if not line.startswith(("#", "-")))
+    return [name[0] for name in found if name]
+
+
+def _is_missing(name: str) -> bool:
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return True
+    return False

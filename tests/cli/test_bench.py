@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from perfscan.cli.bench_output import next_free, seconds_of, status_of, write_text
-from perfscan.cli.demo import bundled
 from perfscan.cli.main import execute
 from perfscan.cli.status import Status
 from perfscan.errors import InputError
@@ -136,12 +135,6 @@ def test_a_bench_without_its_extra_is_one_line(
     monkeypatch.setitem(sys.modules, "perfscan.cli.bench_run", None)
     assert execute(["bench", command, "missing.yaml"]) == Status.BAD_INPUT
     assert "pip install 'perfscan[bench]'" in capsys.readouterr().err
-
-
-def test_an_unknown_bot_names_those_there_are() -> None:
-    with pytest.raises(InputError, match="pool_alerts"):
-        bundled("no_such_bot")
-    assert bundled("pool_alerts").is_file()
 
 
 @pytest.mark.parametrize(

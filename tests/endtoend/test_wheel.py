@@ -43,7 +43,9 @@ def test_the_wheel_holds_only_perfscan(wheel: Path) -> None:
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"perfscan"}
     assert "perfscan/py.typed" in names
-    assert "perfscan/fixtures/bots/pool_alerts/scenario.yaml" in names
+    for file in (ROOT / "fixtures" / "bots").glob("*/*"):
+        if file.is_file():
+            assert f"perfscan/{file.relative_to(ROOT).as_posix()}" in names
     assert "perfscan/fixtures/simulation/serving.py" in names
     assert not [name for name in names if "__pycache__" in name or "/tests/" in name]
     assert not [name for name in names if name.startswith("perfscan/fixtures/rules")]
