@@ -272,10 +272,13 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
-def _own_counts(calls: Sequence[Exchange], counts: Mapping[str, str]) -> dict[str, float]:
+def _own_counts(calls: Sequence[Exchange], counts: Mapping[str, Sequence[str]]) -> dict[str, float]:
     return {
-        name: sum(request_matches(pattern, call.request.method, call.url) for call in calls)
-        for name, pattern in counts.items()
+        name: sum(
+            any(request_matches(pattern, call.request.method, call.url) for pattern in patterns)
+            for call in calls
+        )
+        for name, patterns in counts.items()
     }
 
 

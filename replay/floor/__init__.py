@@ -63,10 +63,13 @@ def _distinct(calls: Sequence[Exchange], rules: MatchRules) -> list[Exchange]:
     return list({asked_of(call, rules): call for call in calls}.values())
 
 
-def _totals(distinct: Sequence[Exchange], counts: Mapping[str, str]) -> dict[str, float]:
+def _totals(distinct: Sequence[Exchange], counts: Mapping[str, Sequence[str]]) -> dict[str, float]:
     totals = {"upstream_requests": float(len(distinct))}
-    for name, pattern in counts.items():
-        counted = (request_matches(pattern, one.request.method, one.url) for one in distinct)
+    for name, patterns in counts.items():
+        counted = (
+            any(request_matches(pattern, one.request.method, one.url) for pattern in patterns)
+            for one in distinct
+        )
         totals[name] = float(sum(counted))
     return totals
 

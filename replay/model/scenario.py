@@ -308,8 +308,8 @@ class Scenario:
     claims: tuple[Claim, ...] = ()
     targets: Mapping[str, float] = field(default_factory=dict)
     """Metric name to the largest allowed value after the change (smallest for higher-better)."""
-    counts: Mapping[str, str] = field(default_factory=dict)
-    """Own metrics: name to the request pattern that is counted."""
+    counts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Own metrics: name to the request patterns that are counted."""
     readings: Mapping[str, ReadingRule] = field(default_factory=dict)
     """Own metrics that the bot tells."""
     critical_path: tuple[tuple[str, ...], ...] = ()

@@ -86,7 +86,7 @@ Paths are relative to the scenario file. A complete example (only ``schema``, ``
     primary: item_latency_ms.p95        # the metric that decides the verdict
     threshold: 0.05                     # the smallest relative change worth a word
     lanes: 1                            # pairs side by side; only for bots that mostly wait
-    counts:                             # own metrics: name -> requests that are counted
+    counts:                             # own metrics: name -> requests (one or several)
       rugcheck_requests: GET https://api.rugcheck.xyz/v1/tokens/*/report
     load:                               # what --load makes new in each copy, beside the keys
       vary: ['0x[0-9a-f]{40}']

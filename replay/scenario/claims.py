@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from perfscan.replay.catalogue import METRICS
 from perfscan.replay.model import Claim
-from perfscan.replay.scenario.fields import read_entries, read_interval, read_metric, read_request
+from perfscan.replay.scenario.fields import read_entries, read_interval, read_metric, read_requests
 from perfscan.replay.yaml_node import YamlNode, did_you_mean
 
 
@@ -38,13 +38,13 @@ def read_claim(node: YamlNode, known: Collection[str]) -> Claim:
     )
 
 
-def read_counts(node: YamlNode | None) -> dict[str, str]:
+def read_counts(node: YamlNode | None) -> dict[str, tuple[str, ...]]:
     """Read the scenario's own metrics."""
     counts = read_entries(node)
     for name, child in counts.items():
         if name in METRICS:
             raise child.mistake(f"{name!r} is a metric of perfscan", "choose another name")
-    return {name: read_request(child) for name, child in counts.items()}
+    return {name: read_requests(child) for name, child in counts.items()}
 
 
 def read_targets(node: YamlNode | None, known: Collection[str]) -> dict[str, float]:

@@ -20,6 +20,15 @@ def read_request(node: YamlNode) -> str:
     return check_request(node.text(), node)
 
 
+def read_requests(node: YamlNode) -> tuple[str, ...]:
+    """Return one request pattern or several."""
+    if not node.is_list:
+        return (read_request(node),)
+    if not (patterns := tuple(read_request(one) for one in node.items())):
+        raise node.mistake("no request pattern", "name one, such as GET https://host/path")
+    return patterns
+
+
 def check_request(pattern: str, node: YamlNode) -> str:
     """Return ``pattern``, which stands at ``node`` or is its key, if it is a request pattern."""
     if not _REQUEST.fullmatch(pattern):

@@ -28,6 +28,7 @@ from perfscan.replay.scenario.fields import (
     read_pattern,
     read_positive,
     read_request,
+    read_requests,
     read_whole,
 )
 from perfscan.replay.yaml_node import YamlNode
@@ -106,7 +107,7 @@ def _client(node: YamlNode) -> StimulusRule:
 def _cycle(node: YamlNode) -> StimulusRule:
     fields = node.fields(("cycle", "pause_s", "cycles"), required=("cycle",))
     return CycleStimulus(
-        _requests(fields["cycle"]),
+        read_requests(fields["cycle"]),
         read_positive(fields["pause_s"]) if "pause_s" in fields else 0.0,
         read_whole(fields["cycles"], at_least=1) if "cycles" in fields else None,
     )
@@ -137,7 +138,7 @@ def _request(node: YamlNode, stimulus: StimulusRule) -> EffectRule:
             "only the effect of a cycle is several requests", "use compare"
         )
     return RequestEffect(
-        _requests(fields["request"]),
+        read_requests(fields["request"]),
         _key(fields["key"]),
         _compare(fields),
         read_pattern(fields["apology"]) if "apology" in fields else None,
@@ -150,8 +151,8 @@ def _cycle_end(node: YamlNode) -> EffectRule:
         raise fields["key"].mistake("cycles are told apart by their number", "remove the key")
     if "apology" in fields:
         raise fields["apology"].mistake("a cycle answers nobody", "remove it")
-    decisions = _requests(fields["compare_in"]) if "compare_in" in fields else ()
-    return CycleEffect(_requests(fields["request"]), _compare(fields), decisions)
+    decisions = read_requests(fields["compare_in"]) if "compare_in" in fields else ()
+    return CycleEffect(read_requests(fields["request"]), _compare(fields), decisions)
 
 
 def _answer(node: YamlNode, stimulus: StimulusRule) -> EffectRule:
@@ -202,14 +203,6 @@ def _containing(fields: Fields) -> str | None:
 
 def _compare(fields: Fields) -> tuple[str, ...]:
     return tuple(read_json_path(path) for path in read_children(fields.get("compare")))
-
-
-def _requests(node: YamlNode) -> tuple[str, ...]:
-    if not node.is_list:
-        return (read_request(node),)
-    if not (patterns := tuple(read_request(one) for one in node.items())):
-        raise node.mistake("no request pattern", "name one, such as GET https://host/path")
-    return patterns
 
 
 def _path(node: YamlNode) -> str:

@@ -39,7 +39,7 @@ SCENARIO = Scenario(
         PushStimulus("wss://feed.test/", KeyRule("$.id")),
         RequestEffect(("POST https://send.test/send",), KeyRule("$.text", r"#(\w+)")),
     ),
-    counts={"reports": "GET https://api.test/report/*"},
+    counts={"reports": ("GET https://api.test/report/*",)},
     critical_path=(
         ("POST https://api.test/rpc",),
         ("GET https://api.test/report/*", "GET https://api.test/meta/*"),

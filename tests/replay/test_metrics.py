@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -193,7 +194,7 @@ def scenario(*, allow_misses: bool = False) -> Scenario:
     return Scenario(
         *("s", "s", Path(), Path(), side, side, rules),
         match=MatchRules(allow_misses=allow_misses),
-        counts={"x_calls": "POST https://h/x/*"},
+        counts={"x_calls": ("POST https://h/x/*",)},
     )
 
 
@@ -205,6 +206,17 @@ def test_a_run_holds_its_place_its_process_figures_and_own_counts() -> None:
     assert (run.side, run.pair, run.slot, run.ok, run.log) == ("optimized", 3, 1, True, "bye")
     assert (run.metrics["cpu_s"], run.metrics["x_calls"]) == (1.5, 4)
     assert run.metrics["duplicates"] == 0
+
+
+def test_a_count_may_be_of_several_requests() -> None:
+    several = ("POST https://h/x/*", "GET https://h/never/answered")
+    counts = {"one": several[:1], "other": several[1:], "both": several}
+    run = measure(
+        *(RECORDED, WIRE, replace(scenario(), counts=counts), {}), slot=Slot("original", 0, 0)
+    )
+    found = [run.metrics[name] for name in counts]
+    assert found[1] > 0
+    assert found[0] + found[1] == found[2]
 
 
 def test_a_miss_fails_the_run_unless_the_scenario_allows_it() -> None:

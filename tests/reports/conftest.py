@@ -52,7 +52,7 @@ SCENARIO = Scenario(
         ),
     ),
     targets={"item_latency_ms.p95": 1000.0, "peak_rss_mb": 64.0, "success_rate": 0.95},
-    counts={"rugcheck_requests": "GET https://api.rugcheck.xyz/v1/tokens/*/report"},
+    counts={"rugcheck_requests": ("GET https://api.rugcheck.xyz/v1/tokens/*/report",)},
     claims=(
         Claim(
             "Pool Processing Time 3-5 seconds | 0.5-1 second, 5x faster",
