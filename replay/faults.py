@@ -26,10 +26,15 @@ comparison meet the same whatever else they ask for, and a request that is repea
 ``malformed=1%``
     The answer is broken: half of its body as if it were all, a chunk of no size, a broken head.
 ``ws-drop=every:30s``
-    All WebSockets are reset at these times, counted from the start of the streams.
+    All WebSockets are reset at these times.
 ``outage=HOST:10s-20s``
-    Between these times, counted from the start of the streams (without streams: from the first
-    request), HOST resets what connects to it and all that is connected; its name still resolves.
+    Between these times HOST resets what connects to it and all that is connected; its name still
+    resolves.
+
+A fault can be kept to one host, to a window of time or to both: ``loss=5%@HOST``,
+``latency=1s@10s-40s``, ``status=429:80%@HOST:10s-40s``. All times are counted from the start of
+the streams; from the first long poll or the first cycle where such begin the items; else from the
+first request. Pushed messages count from the start of their own stream.
 
 Where a fault takes the place of an answer (``loss`` without end, ``reset``, ``status``, ``stall``,
 ``malformed``, ``outage``) the service did not do what was asked, so asking again is right.
@@ -47,7 +52,8 @@ from perfscan.replay.model import Fault, FaultKind
 from perfscan.replay.yaml_node import did_you_mean
 
 _HOST = re.compile(r"[a-z0-9._-]+(:\d+)?|\[[0-9a-f:]+\](:\d+)?")
-_EXAMPLE = "loss=50%, latency=2s@api.example.com or outage=api.example.com:10s-20s"
+_WINDOW = re.compile(r"((?P<host>.*):)?(?P<begin>[\d.]+[a-z]*)-(?P<end>[\d.]+[a-z]*)", re.I)
+_EXAMPLE = "loss=50%, status=429:80%@api.example.com:10s-40s or outage=api.example.com:10s-20s"
 
 
 def read_faults(specs: Iterable[str], where: str = "--fault") -> tuple[Fault, ...]:
@@ -72,13 +78,29 @@ def _fault(spec: str) -> Fault:
     if kind is None:
         known = did_you_mean(name, _READERS) or f"; known are {', '.join(_READERS)}"
         raise ValueError(f"unknown fault {name!r}{known}")
-    value, at, host = rest.partition("@")
+    value, at, place = rest.partition("@")
     if at and kind == "outage":
         raise ValueError("an outage names its host before the times")
     fields = dict(_READERS[kind](value.strip()))
     if at:
-        fields["host"] = _host(host)
+        fields |= _place(place.strip())
     return Fault(kind, spec, **fields)
+
+
+def _place(text: str) -> Mapping[str, Any]:
+    """Read what stands behind ``@``: a host, a window of time, or both."""
+    found = _WINDOW.fullmatch(text)
+    if found is None:
+        return {"host": _host(text)}
+    window = {"window_ns": _window(found["begin"], found["end"])}
+    return window if found["host"] is None else {"host": _host(found["host"]), **window}
+
+
+def _window(begin: str, end: str) -> tuple[int, int]:
+    begin_ns, end_ns = read_duration(begin), read_duration(end)
+    if begin_ns >= end_ns:
+        raise ValueError(f"it ends before it begins: {begin}-{end}")
+    return begin_ns, end_ns
 
 
 def _host(text: str) -> str:
@@ -122,10 +144,7 @@ def _outage(text: str) -> Mapping[str, Any]:
         raise ValueError(
             f"expected host and times, such as api.example.com:10s-20s, found {text!r}"
         )
-    begin_ns, end_ns = read_duration(begin), read_duration(end)
-    if begin_ns >= end_ns:
-        raise ValueError(f"the outage ends before it begins: {window}")
-    return {"host": _host(host), "window_ns": (begin_ns, end_ns)}
+    return {"host": _host(host), "window_ns": _window(begin, end)}
 
 
 _READERS: dict[FaultKind, Callable[[str], Mapping[str, Any]]] = {

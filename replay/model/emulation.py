@@ -38,7 +38,12 @@ class Fault:
     status: int = 0
     bytes_per_s: float = 0.0
     window_ns: tuple[int, int] = (0, 0)
-    """``outage``: from and to, counted from the start of the streams or the first request."""
+    """From and to, counted from the start of what is played; (0, 0) for always."""
+
+    def is_on(self, since_ns: int | None) -> bool:
+        """Tell whether it is there ``since_ns`` after that start; None: nothing is played yet."""
+        begin_ns, end_ns = self.window_ns
+        return not end_ns or (since_ns is not None and begin_ns <= since_ns < end_ns)
 
 
 @dataclass(frozen=True, slots=True)

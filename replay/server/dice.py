@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import count
 from math import log
 from typing import Literal
 from urllib.parse import urlsplit
@@ -54,13 +53,16 @@ class Dice:
         self._patience_ns = patience_ns
         self._asked: Counter[str] = Counter()
 
-    def meet(self, host: str, thing: str) -> Met:
-        """Return what the next request to ``host`` for ``thing`` meets."""
+    def meet(self, host: str, thing: str, since_ns: int | None = None) -> Met:
+        """Return what the next request to ``host`` for ``thing`` meets.
+
+        ``since_ns`` is the time since the start of what is played, for faults in a window.
+        """
         number = self._asked[thing]
         self._asked[thing] += 1
         delay_ns, slowest, ending = 0, float("inf"), Met()
         for fault in self._faults:
-            if fault.host not in ("", host):
+            if fault.host not in ("", host) or not fault.is_on(since_ns):
                 continue
             first, second = draws(f"{self._seed}/{fault.spec}/{thing}/{number}")
             if fault.kind == "latency":
@@ -80,16 +82,26 @@ class Dice:
 
 
 def message_delays(
-    faults: Sequence[Fault], seed: int, patience_ns: int, url: str
+    faults: Sequence[Fault], seed: int, patience_ns: int, url: str, times_ns: Iterable[int]
 ) -> Iterator[int] | None:
-    """Return how much later each message of the WebSocket at ``url`` comes; None for not at all."""
+    """Return how much later each message of the WebSocket at ``url`` comes; None for not at all.
+
+    ``times_ns`` are the times of the messages since the start of the stream.
+    """
     host = urlsplit(url).netloc
     mine = [fault for fault in faults if fault.kind in _ON_STREAMS and fault.host in ("", host)]
     if not mine:
         return None
     return (
-        min(patience_ns, sum(_held_ns(fault, f"{seed}/{fault.spec}/{url}/{row}") for fault in mine))
-        for row in count()
+        min(
+            patience_ns,
+            sum(
+                _held_ns(fault, f"{seed}/{fault.spec}/{url}/{row}")
+                for fault in mine
+                if fault.is_on(since_ns)
+            ),
+        )
+        for row, since_ns in enumerate(times_ns)
     )
 
 

@@ -30,7 +30,7 @@ class Tuning:
     solo: bool = False
     """Every connection gets a stream of its own, the n-th that of the n-th recorded session, as a
     mock server should. Otherwise a stream is one for all and waits for nobody."""
-    delays: Callable[[str], Iterable[int] | None] = lambda _: None
+    delays: Callable[[str, Iterable[int]], Iterable[int] | None] = lambda url, times_ns: None
     """For each message of a URL, how much later it comes, in recorded nanoseconds."""
 
 
@@ -126,7 +126,9 @@ class Directory:
     def _station(self, draft: Draft, alone: int | None = None) -> Station:
         plan = plan_stream(draft, alone)
         tuning = self._tuning
-        player = StreamPlayer(plan, tuning.speed, tuning.until_ns, tuning.delays(plan.url))
+        times_ns = (at_ns - plan.recorded_ns for at_ns in plan.rows.at_ns)
+        delays = tuning.delays(plan.url, times_ns)
+        player = StreamPlayer(plan, tuning.speed, tuning.until_ns, delays)
         return Station(player, self._alarm, self._observe)
 
     def _find(self, key: Key, *, any_host: bool) -> list[Key]:

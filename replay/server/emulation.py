@@ -102,18 +102,18 @@ class Emulation:
         seed: int,
         patience_ns: int,
         failures: Failures,
-        streams: bool,
+        started: bool,
     ) -> None:
         """Make the emulation.
 
-        Nobody waits longer than ``patience_ns`` of recorded time for an answer. Without ``streams``
-        in the recording the clock of faults counts from the first request.
+        Nobody waits longer than ``patience_ns`` of recorded time for an answer. The clock of faults
+        counts from :meth:`begin`; with ``started`` the first request begins it.
         """
         self._alarm = alarm
         self._pace = pace
         self._failures = failures
         self._patience_ns = patience_ns
-        self._streams = streams
+        self._started = started
         self._dice = Dice(emulated.faults, seed, patience_ns)
         self._outages = Outages(emulated.faults)
         self._gates = _gates(emulated.limits)
@@ -146,7 +146,7 @@ class Emulation:
 
     def meet(self, heard: Heard, connection: int, now_ns: int) -> Encounter:
         """Return what a request meets."""
-        if not self._streams:
+        if self._started:
             self.begin(now_ns)
         at_ns = self._recorded(now_ns)
         if self._outages.away(heard.host, at_ns):
@@ -155,7 +155,7 @@ class Emulation:
         refused = None if gate is None else self._refused(gate, heard, connection, at_ns)
         if refused is not None:
             return Encounter(refused)
-        met = self._dice.meet(heard.host, _thing(heard))
+        met = self._dice.meet(heard.host, _thing(heard), self._outages.since_ns(at_ns))
         if met.status is not None:
             return Encounter(self._failing(heard.host, met.status, met.delay_ns))
         silent = met.damage is not None and met.damage.kind == "silence"
@@ -194,8 +194,8 @@ class Emulation:
         for visitor, host in tuple(self._visitors.items()):
             if cut.host in ("", host) and (visitor.is_websocket or not cut.only_websockets):
                 visitor.reset()
-        if cut.every_ns:
-            self._await(cut, due_ns + self._pace(cut.every_ns))
+        if (following := cut.next()) is not None:
+            self._await(following, due_ns + self._pace(cut.every_ns))
 
     def _recorded(self, now_ns: int) -> int:
         return round(now_ns * self._pace.speed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from perfscan.replay.model import Fault
 
@@ -17,6 +17,15 @@ class Cut:
     host: str
     """Empty for all hosts."""
     only_websockets: bool
+    until_ns: int = 0
+    """No more cuts from then on; 0 for no end."""
+
+    def next(self) -> Cut | None:
+        """Return the cut that follows on this one, if any does."""
+        after_ns = self.after_ns + self.every_ns
+        if not self.every_ns or (self.until_ns and after_ns >= self.until_ns):
+            return None
+        return replace(self, after_ns=after_ns)
 
 
 class Outages:
@@ -35,18 +44,23 @@ class Outages:
         away = [
             Cut(fault.window_ns[0], 0, fault.host, only_websockets=False) for fault in self._outages
         ]
-        drops = [
-            Cut(fault.time_ns, fault.time_ns, fault.host, only_websockets=True)
-            for fault in self._drops
-        ]
+        drops = [first for fault in self._drops if (first := _first_drop(fault)) is not None]
         return (*away, *drops)
+
+    def since_ns(self, now_ns: int) -> int | None:
+        """Return for how long it has counted; None before it has begun."""
+        return None if self._begun_ns is None else now_ns - self._begun_ns
 
     def away(self, host: str, now_ns: int) -> bool:
         """Tell whether ``host`` has an outage."""
-        if self._begun_ns is None:
-            return False
-        since_ns = now_ns - self._begun_ns
-        return any(
-            fault.host == host and fault.window_ns[0] <= since_ns < fault.window_ns[1]
-            for fault in self._outages
-        )
+        since_ns = self.since_ns(now_ns)
+        return any(fault.host == host and fault.is_on(since_ns) for fault in self._outages)
+
+
+def _first_drop(fault: Fault) -> Cut | None:
+    """Return the first of the drops, which keep their beat in a window; None for none in it."""
+    begin_ns, end_ns = fault.window_ns
+    first_ns = max(1, -(-begin_ns // fault.time_ns)) * fault.time_ns
+    if end_ns and first_ns >= end_ns:
+        return None
+    return Cut(first_ns, fault.time_ns, fault.host, only_websockets=True, until_ns=end_ns)

@@ -120,10 +120,10 @@ class Playback:
         )
         self._matcher = Matcher(recording, settings.rules, settings.seed, any_host=settings.mock)
         self._clock = RecordedClock(self._matcher.first_ns, settings.speed)
-        self.emulation = self._emulation(recording, patience_ns) if settings.emulated else None
         self._polls = _long_polls(recording, settings, self.pace)
         self.waiting_polls = WaitingPolls()
         self._cycles = _cycles(settings.items)
+        self.emulation = self._emulation(recording, patience_ns) if settings.emulated else None
         self._cycle = 0
         self._connections = itertools.count(1)
         self._exchanges = itertools.count(1)
@@ -137,7 +137,7 @@ class Playback:
             seed=settings.seed,
             patience_ns=patience_ns,
             failures=recorded_failures(recording, settings.emulated.faults),
-            streams=bool(self.directory.addresses),
+            started=not (self.directory.addresses or self._polls or self._cycles),
         )
 
     def next_connection(self) -> int:
@@ -157,6 +157,8 @@ class Playback:
         self.tally.in_flight += 1
         if self._cycles is not None:
             self._cycle = self._cycles.sent(heard.method, heard.url, now_ns)
+            if self._cycle:
+                self._let_faults_begin(now_ns)
 
     def answer(self, heard: Heard, now_ns: int) -> Answer:
         """Return the recorded answer to a request that came at ``now_ns``, or a refusal."""
@@ -166,6 +168,7 @@ class Playback:
                 answer, start = polled
                 self.tally.polling += 1
                 if start is not None:
+                    self._let_faults_begin(now_ns)
                     self.observe(start)
                 return answer
         self.tally.last_work_ns = now_ns
@@ -238,9 +241,12 @@ class Playback:
     def _watch_streams(self, event: Observed | Pushes) -> None:
         if isinstance(event, StreamStart):
             self._clock.follow(event)
-            if self.emulation is not None:
-                self.emulation.begin(event.at_ns)
+            self._let_faults_begin(event.at_ns)
         self.observe(event)
+
+    def _let_faults_begin(self, now_ns: int) -> None:
+        if self.emulation is not None:
+            self.emulation.begin(now_ns)
 
     def status(self) -> dict[str, float]:
         """Return the figures that whoever follows the run needs."""

@@ -27,10 +27,13 @@ from perfscan.replay.faults import read_faults
 from perfscan.replay.model import (
     Ban,
     Close,
+    CycleEffect,
+    CycleStimulus,
     Emulated,
     Event,
     HostLimits,
     ItemRules,
+    KeyRule,
     Message,
     Open,
     PushStimulus,
@@ -43,6 +46,7 @@ from perfscan.replay.model import (
     RequestEffect,
     Response,
     StreamStart,
+    UpdateStimulus,
 )
 from perfscan.replay.server.playback import Settings
 
@@ -276,6 +280,40 @@ def test_an_outage_resets_whoever_connects_and_then_ends() -> None:
         time.sleep(0.2)
         assert with_requests(served) == BODY
     assert outcomes(served) == ["fault", "hit"]
+
+
+def test_a_storm_of_refusals_ends() -> None:
+    with upstream(PLAIN, faults(f"status=429@{HOST}:0s-150ms")) as served:
+        with requests.Session() as session:
+            refused = session.get(f"{served.address}/a", headers=HEADERS, timeout=2)
+        assert refused.status_code == 429
+        time.sleep(0.2)
+        assert with_requests(served) == BODY
+    assert outcomes(served) == ["fault", "hit"]
+
+
+def test_where_items_begin_with_cycles_times_count_from_the_first_cycle() -> None:
+    rules = ItemRules(CycleStimulus((f"GET http://{HOST}/b",)), CycleEffect(()))
+    settings = Settings(items=rules, emulated=faults("status=503@0s-10s"))
+    with upstream(PLAIN, settings=settings) as served, requests.Session() as session:
+        asked = [session.get(f"{served.address}/{path}", headers=HEADERS) for path in "aba"]
+    assert [answer.status_code for answer in asked] == [200, 503, 503]
+
+
+def test_where_items_begin_with_updates_times_count_from_the_first_poll() -> None:
+    rules = ItemRules(
+        UpdateStimulus(f"GET http://{HOST}/poll"),
+        RequestEffect(f"POST http://{HOST}/send", KeyRule("$.id")),
+    )
+    settings = Settings(items=rules, emulated=faults("status=503@0s-10s"))
+    update = json.dumps({"result": [{"update_id": 1, "chat": {"id": 2}}]}).encode()
+    traffic = recording(*exchange(1, "/a"), *exchange(2, "/poll", update))
+    with upstream(traffic, settings=settings) as served, requests.Session() as session:
+        asked = [
+            session.get(f"{served.address}{path}", headers=HEADERS)
+            for path in ("/a", "/poll", "/a")
+        ]
+    assert [answer.status_code for answer in asked] == [200, 200, 503]
 
 
 @contextmanager

@@ -41,6 +41,25 @@ S = 10**9
                 window_ns=(0, S // 2),
             ),
         ),
+        (
+            "status=429:80%@a.b:10s-40s",
+            Fault(
+                *("status", "status=429:80%@a.b:10s-40s", "a.b", 0.8),
+                status=429,
+                window_ns=(10 * S, 40 * S),
+            ),
+        ),
+        (
+            "latency=2s@500ms-1m",
+            Fault("latency", "latency=2s@500ms-1m", time_ns=2 * S, window_ns=(S // 2, 60 * S)),
+        ),
+        (
+            "stall=1%@a.b:8443:0-1.5s",
+            Fault(
+                *("stall", "stall=1%@a.b:8443:0-1.5s", "a.b:8443", 0.01),
+                window_ns=(0, 3 * S // 2),
+            ),
+        ),
     ],
 )  # fmt: skip
 def test_every_fault_can_be_written(spec: str, fault: Fault) -> None:
@@ -79,6 +98,10 @@ def test_a_fault_that_is_asked_for_twice_is_one() -> None:
         ("outage=a.b:20s-10s", "ends before it begins"),
         ("outage=a.b:1s-2s@c.d", "names its host before"),
         ("reset=1%@", "not a host"),
+        ("reset=1%@a.b:20s-10s", "ends before it begins: 20s-10s"),
+        ("reset=1%@:1s-2s", "not a host: ''"),
+        ("reset=1%@a.b:1-2s", "the unit is missing"),
+        ("reset=1%@a.b:1s-2d", "unknown unit 'd'"),
         ("reset=1%@http://a.b/", "not a host"),
     ],
 )
@@ -92,7 +115,7 @@ def test_mistakes_are_one_line(spec: str, says: str) -> None:
 
 NAMES = ["loss", "latency", "status", "slow-body", "ws-drop", "outage", "reset"]
 WORDS = st.sampled_from(
-    ["5%", "2s", "503", ":", "@", "every", "a.b", "-", "=", "10kB/s", " ", "10s"]
+    ["5%", "2s", "503", ":", "@", "every", "a.b", "-", "=", "10kB/s", " ", "10s", "@a.b:2s-10s"]
 )
 
 
@@ -106,3 +129,10 @@ def test_any_text_is_read_or_refused_in_one_line(name: str, words: list[str]) ->
     for fault in faults:
         assert 0 <= fault.share <= 1
         assert read_faults([fault.spec]) == (fault,), "a spec says all of a fault"
+
+
+def test_a_fault_without_a_window_is_always_on() -> None:
+    always, later = read_faults(["loss=5%", "loss=5%@10s-20s"])
+    times = (None, 0, 10 * S, 20 * S - 1, 20 * S)
+    assert [always.is_on(at) for at in times] == [True] * 5
+    assert [later.is_on(at) for at in times] == [False, False, True, True, False]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import islice
 
 import pytest
 from hypothesis import given
@@ -95,19 +94,35 @@ def test_who_would_wait_too_long_hears_nothing() -> None:
 
 def test_messages_of_a_stream_are_held_up_as_well() -> None:
     faults = read_faults(["loss=40%", "latency=1s", "jitter=10ms@other"])
-    delays = message_delays(faults, 1, 60 * S, "wss://a.b/x")
-    again = message_delays(faults, 1, 60 * S, "wss://a.b/x")
+    delays = message_delays(faults, 1, 60 * S, "wss://a.b/x", range(200))
+    again = message_delays(faults, 1, 60 * S, "wss://a.b/x", range(200))
     assert delays is not None
     assert again is not None
-    found = list(islice(delays, 200))
-    assert found == list(islice(again, 200))
+    found = list(delays)
+    assert found == list(again)
+    assert len(found) == 200
     assert {S, S + RETRANSMITTED_NS} <= set(found)
     assert max(found) <= 60 * S
 
 
 def test_streams_that_nothing_concerns_are_left_alone() -> None:
     faults = read_faults(["loss=40%@other", "reset=5%"])
-    assert message_delays(faults, 1, 60 * S, "wss://a.b/x") is None
+    assert message_delays(faults, 1, 60 * S, "wss://a.b/x", range(9)) is None
+
+
+def test_in_a_window_the_same_is_drawn_as_without_and_nothing_outside() -> None:
+    always, window = dice("status=429:50%"), dice("status=429:50%@10s-20s")
+    seconds = [*range(30)] * 4
+    found = [window.meet("h", "x", at * S).status for at in seconds]
+    struck = {at for at, status in zip(seconds, found, strict=True) if status}
+    assert struck
+    assert struck <= set(range(10, 20))
+    assert [always.meet("h", "x", at * S).status for at in seconds].count(429) > len(struck)
+    assert dice("latency=1s@0-1s").meet("h", "x") == Met(), "nothing is played yet"
+    faults = read_faults(["latency=1s@2s-4s"])
+    delays = message_delays(faults, 1, 60 * S, "wss://a.b/x", [at * S for at in range(6)])
+    assert delays is not None
+    assert list(delays) == [0, 0, S, S, 0, 0]
 
 
 @given(st.floats(0, 1, exclude_max=True), st.floats(0, 1))

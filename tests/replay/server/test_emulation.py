@@ -61,7 +61,7 @@ def heard(target: str = "/a", host: str = "h", *, websocket: bool = False) -> He
 def emulation(
     *specs: str, limits: tuple[HostLimits, ...] = (), clock: Clock | None = None, **values: Any
 ) -> Emulation:
-    settings = {"seed": 1, "patience_ns": 60 * S, "failures": {}, "streams": False, **values}
+    settings = {"seed": 1, "patience_ns": 60 * S, "failures": {}, "started": True, **values}
     speed = settings.pop("speed", 1.0)
     alarm = cast(Alarm, clock or Clock())
     return Emulation(Emulated(read_faults(specs), limits), alarm, Pace(speed), **settings)
@@ -126,7 +126,7 @@ def test_one_connection_too_many_is_turned_away() -> None:
 
 
 def test_an_outage_counts_from_the_streams_or_the_first_request() -> None:
-    later = emulation("outage=h:0s-5s", streams=True)
+    later = emulation("outage=h:0s-5s", started=False)
     assert later.meet(heard(), 1, 0).instead is None, "no stream has begun"
     later.begin(2 * S)
     assert later.meet(heard(), 1, 3 * S).instead is not None
@@ -138,7 +138,7 @@ def test_an_outage_counts_from_the_streams_or_the_first_request() -> None:
 
 def test_connections_are_cut_when_it_is_time() -> None:
     clock = Clock()
-    one = emulation("ws-drop=every:30s", "outage=h:40s-50s", clock=clock, streams=True)
+    one = emulation("ws-drop=every:30s", "outage=h:40s-50s", clock=clock, started=False)
     stream, plain = Visitor(1, is_websocket=True), Visitor(2)
     elsewhere = Visitor(3)
     one.join(stream, "h", 0)
@@ -152,7 +152,7 @@ def test_connections_are_cut_when_it_is_time() -> None:
 
 def test_a_drop_keeps_its_times_however_late_it_is_played() -> None:
     clock = Clock()
-    one = emulation("ws-drop=every:30s", clock=clock, streams=True)
+    one = emulation("ws-drop=every:30s", clock=clock, started=False)
     one.begin(0)
     ((_, call),) = clock.waiting
     clock.waiting.clear()
@@ -202,3 +202,24 @@ def test_the_scenario_s_own_wait_passes_as_fast_as_the_run() -> None:
     refused = fast.meet(heard(), 1, 0).instead
     assert refused is not None
     assert dict(refused.headers)["Retry-After"] == "3"
+
+
+def test_a_storm_has_a_beginning_and_an_end() -> None:
+    storm = emulation("status=429@h:10s-20s", started=False)
+    assert storm.meet(heard(), 1, 4 * S).instead is None
+    storm.begin(5 * S)
+    met = [storm.meet(heard(), 1, at * S) for at in (6, 15, 24, 25)]
+    assert [one.instead and one.instead.status for one in met] == [None, 429, 429, None]
+
+
+def test_drops_in_a_window_stop_with_it() -> None:
+    clock = Clock()
+    one = emulation("ws-drop=every:10s@15s-40s", clock=clock, started=False)
+    visitor = Visitor(is_websocket=True)
+    one.join(visitor, "h", 0)
+    one.begin(0)
+    seen = []
+    for second in (10, 20, 30, 40, 100):
+        clock.run_until(second * S)
+        seen.append(visitor.resets)
+    assert seen == [0, 1, 2, 2, 2]

@@ -25,3 +25,17 @@ def test_it_begins_once_and_tells_what_is_to_be_cut() -> None:
     )
     assert outages.begin(8 * S) == ()
     assert outages.away("a.b", 17 * S)
+
+
+def test_drops_in_a_window_keep_their_beat() -> None:
+    outages = Outages(
+        read_faults(["ws-drop=every:10s@15s-40s", "ws-drop=every:10s@1s-9s", "ws-drop=every:5s"])
+    )
+    (first, always) = outages.begin(0)
+    assert first.after_ns == 20 * S
+    second = first.next()
+    assert second is not None
+    assert second.after_ns == 30 * S
+    assert second.next() is None, "the next one would come when the window has closed"
+    assert always.next() == Cut(10 * S, 5 * S, "", only_websockets=True)
+    assert Cut(S, 0, "h", only_websockets=False).next() is None
