@@ -36,6 +36,7 @@ def bot_environment(
     *,
     mode: Literal["record", "replay"],
     ca_bundle: Path,
+    authority: Path | None = None,
     hosts: Sequence[str],
     ports: Mapping[int, int] | None,
     report: Path,
@@ -47,11 +48,13 @@ def bot_environment(
     ``ports`` maps real to local ports where the hook redirects, and is None inside a namespace;
     ``hosts`` are those of the recording (ignored when recording); refusals are appended to
     ``report``; event loops tell how they fare in the folder ``vitals``, where there is one. Proxy
-    variables are dropped, since a proxy would be reached instead.
+    variables are dropped, since a proxy would be reached instead. ``authority`` is what contexts
+    trust beside whatever they load; where the bundle holds more, reading all of that a second time
+    would slow down a bot that makes many of them.
     """
     orders = config.Config(
         mode,
-        str(ca_bundle.resolve()),
+        str((authority or ca_bundle).resolve()),
         tuple(hosts),
         None if ports is None else dict(ports),
         str(report.resolve()),

@@ -110,7 +110,7 @@ async def _record(plan: Plan, say: Callable[[str], None]) -> Outcome:
             for door in inbound:
                 say(f"users of the bot's port {door.bot_port} connect to {door.url}")
             try:
-                environment = _environment(plan, tap.port, folder, bundle)
+                environment = _environment(plan, tap.port, folder, authority.ca_file)
                 status, stopped = await _run(plan.command, environment, capture)
             finally:
                 await asyncio.gather(tap.close(), *(door.close() for door in inbound))
@@ -130,11 +130,12 @@ async def _record(plan: Plan, say: Callable[[str], None]) -> Outcome:
     )
 
 
-def _environment(plan: Plan, port: int, folder: Path, bundle: Path) -> dict[str, str]:
+def _environment(plan: Plan, port: int, folder: Path, authority: Path) -> dict[str, str]:
     return bot_environment(
         plan.environment,
         mode="record",
-        ca_bundle=bundle,
+        ca_bundle=write_bundle(authority, folder / "bundle.pem"),
+        authority=authority,
         hosts=(),
         ports=dict.fromkeys(plan.ports, port),
         report=folder / ADDRESSES,

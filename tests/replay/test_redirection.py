@@ -48,6 +48,20 @@ def test_the_orders_can_be_read_back(tmp_path: Path) -> None:
     assert read.guards_alone
 
 
+def test_contexts_need_not_read_a_long_bundle_twice(tmp_path: Path) -> None:
+    given = bot_environment(
+        {},
+        mode="record",
+        ca_bundle=tmp_path / "bundle.pem",
+        authority=tmp_path / "ca.pem",
+        hosts=(),
+        ports={443: 5001},
+        report=tmp_path / "report.jsonl",
+    )
+    assert given["SSL_CERT_FILE"] == str(tmp_path / "bundle.pem")
+    assert config.decode(given[config.VARIABLE]).ca == str(tmp_path / "ca.pem")
+
+
 def test_escapes_are_told_once_each_with_their_line(tmp_path: Path) -> None:
     report = tmp_path / "report.jsonl"
     assert escapes(report) == ()
