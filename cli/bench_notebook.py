@@ -147,7 +147,7 @@ def _outside(scenario: Scenario) -> tuple[str, ...]:
 
 def _compares_nothing(scenario: Scenario) -> bool:
     effect = scenario.items.effect
-    return isinstance(effect, CycleEffect) and not effect.compare
+    return isinstance(effect, CycleEffect) and not (effect.compare or effect.compare_in)
 
 
 _MEASURED = ("seconds", "cpu_busy", "cpu_steal")

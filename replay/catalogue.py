@@ -46,6 +46,7 @@ METRICS: dict[str, Metric] = {
     "upstream_requests": Metric("Upstream requests", "count", role="traffic", counted=True),
     **_percentiles("upstream_latency_ms", "Upstream latency", "traffic", "p50", "p95"),
     "connections_opened": Metric("Connections opened", "count", role="traffic", counted=True),
+    "connections_open_max": Metric("Most connections open", "count", role="traffic"),
     "websocket_connects": Metric("WebSocket connects", "count", role="traffic", counted=True),
     # More at once is how an optimised bot overlaps its waits, and what claims speak of.
     "max_in_flight": Metric("Most requests at once", "count", "higher", "traffic", counted=True),
@@ -65,12 +66,14 @@ METRICS: dict[str, Metric] = {
         "Requests that a fault took", "count", role="traffic", counted=True
     ),
     "cache_hit_rate": Metric("Cache hits", "share", "higher", "traffic"),
+    "baseline_rss_mb": Metric("Memory after start-up", "MB", role="cost"),
     "peak_rss_mb": Metric("Peak memory", "MB", role="cost"),
     "mean_rss_mb": Metric("Mean memory", "MB", role="cost"),
     "end_rss_mb": Metric("Memory at the end", "MB", role="cost"),
     "rss_growth_mb_per_min": Metric("Memory growth per minute", "MB", role="cost"),
     "cpu_s": Metric("CPU time", "s", role="cost"),
     "startup_s": Metric("Start to first request", "s", role="cost"),
+    "ready_s": Metric("Start to ready for work", "s", role="cost"),
     "import_s": Metric("Import", "s", role="cost"),
     "first_call_ms": Metric("First call", "ms", role="cost"),
     "descriptors_max": Metric("Most open descriptors", "count", role="cost"),
@@ -111,8 +114,13 @@ def per_item(total: str) -> str:
     return "cpu_ms_per_item" if total == "cpu_s" else f"{total}{_PER_ITEM}"
 
 
+def of_latency(name: str) -> tuple[str, ...]:
+    """Return the metrics of a scenario's own latency."""
+    return tuple(f"{name}.{part}" for part in ("p50", "p95", "mean"))
+
+
 def describe(name: str) -> Metric:
-    """Describe a metric; what is not in the catalogue is a scenario's own count."""
+    """Describe a metric; what is not in the catalogue is a scenario's own latency or count."""
     if name == per_item("cpu_s"):
         return Metric("CPU time / item", "ms", role="cost", total="cpu_s")
     if name.endswith(_PER_ITEM):
@@ -124,5 +132,8 @@ def describe(name: str) -> Metric:
         about = _OF_CALLS[prefix]
         size = f"{int(rows):,}" if rows.isdigit() else rows
         return replace(about, label=f"{about.label}, {size} rows")
+    if prefix.endswith("_ms") and name in of_latency(prefix) and name not in METRICS:
+        words = prefix.removesuffix("_ms").replace("_", " ").capitalize()
+        return Metric(f"{words} latency {rows}", "ms", role="traffic")
     own = Metric(name.replace("_", " ").capitalize(), "count", role="traffic", counted=True)
     return METRICS.get(name, own)

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import accumulate
 from statistics import fmean
 
-from perfscan.replay.catalogue import TOTALS, per_item
+from perfscan.replay.beginning import Watched, beginning
+from perfscan.replay.catalogue import TOTALS, of_latency, per_item
 from perfscan.replay.exchanges import Exchange, exchanges, outbound
 from perfscan.replay.items import request_matches, without_query
 from perfscan.replay.model import (
@@ -25,6 +26,7 @@ from perfscan.replay.model import (
     UpdateStimulus,
 )
 from perfscan.replay.schedule import Slot
+from perfscan.replay.waits import most_open, waits_ms
 from perfscan.replay.work import expected_items as _expected
 from perfscan.replay.work import items_of_run
 
@@ -45,6 +47,7 @@ def measure(
     process: Mapping[str, float],
     *,
     slot: Slot,
+    watched: Watched | None = None,
     problem: str = "",
     log: str = "",
     escapes: Sequence[str] = (),
@@ -52,8 +55,9 @@ def measure(
     """Compute a run's metrics and items.
 
     ``process`` holds what was measured outside the wire, under metric names (``peak_rss_mb``,
-    ``cpu_s``, ``startup_s``), and is passed through. The run is ok when it had no ``problem`` and,
-    unless the scenario allows misses, every request was answered from the recording.
+    ``cpu_s``, ``startup_s``), and is passed through; ``watched`` what was seen there and has its
+    meaning by the traffic. The run is ok when it had no ``problem`` and, unless the scenario allows
+    misses, every request was answered from the recording.
     """
     items = items_of_run(recording, observation, scenario.items)
     misses = tuple(
@@ -70,7 +74,9 @@ def measure(
         **traffic_metrics(observation, calls, recording, _polls(calls, scenario)),
         **inbound_metrics(observation),
         **_own_counts(calls, scenario.counts),
+        **_own_latencies(calls, scenario.latencies),
         **process,
+        **(beginning(watched, observation, items) if watched else {}),
         **schedule_metrics(observation),
         **emulation_metrics(observation, scenario.emulated),
     }
@@ -179,15 +185,7 @@ def traffic_metrics(
     What long ``polls`` waited for is no latency of a service.
     """
     requests = [call for call in calls if not call.is_websocket]
-    firsts: dict[int, int] = {}
-    for call in calls:
-        firsts.setdefault(call.open.connection, call.request.exchange)
-    waits = []
-    for call in requests:
-        if call.response is not None and call.request.exchange not in polls:
-            first = firsts[call.open.connection] == call.request.exchange
-            begun_ns = call.open.at_ns if first else call.request.at_ns
-            waits.append((call.response.end_ns - begun_ns) / 1e6)
+    waits = [ms for call, ms in waits_ms(calls) if call.request.exchange not in polls]
     latency = summary("upstream_latency_ms", waits)
     opens = outbound(observation)
     streams = Counter(without_query(call.url) for call in calls if call.is_websocket)
@@ -195,6 +193,7 @@ def traffic_metrics(
         "upstream_requests": len(requests),
         **{name: value for name, value in latency.items() if name.endswith(("p50", "p95"))},
         "connections_opened": len(opens),
+        "connections_open_max": most_open(observation),
         "tls_handshakes": sum(opened.scheme == "https" for opened in opens),
         "websocket_connects": sum(streams.values()),
         "websocket_reconnects": sum(times - 1 for times in streams.values()),
@@ -280,6 +279,21 @@ def _own_counts(calls: Sequence[Exchange], counts: Mapping[str, Sequence[str]]) 
         )
         for name, patterns in counts.items()
     }
+
+
+def _own_latencies(
+    calls: Sequence[Exchange], rules: Mapping[str, Sequence[str]]
+) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name, patterns in rules.items():
+        waits = [
+            ms
+            for call, ms in waits_ms(calls)
+            if any(request_matches(one, call.request.method, call.url) for one in patterns)
+        ]
+        values = summary(name, waits)
+        found |= {one: values[one] for one in of_latency(name) if one in values}
+    return found
 
 
 def _most_at_once(calls: Sequence[Exchange]) -> int:

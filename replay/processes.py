@@ -56,6 +56,10 @@ class ProcessTree:
             self._counted_at = now
             self._count(members)
 
+    def resident_mb(self) -> list[tuple[float, float]]:
+        """Return the memory at each sample, with its time."""
+        return [(at_s, size / MEGABYTE) for at_s, size in self._resident]
+
     def metrics(self) -> dict[str, float]:
         """Return the figures of all samples under the names of metrics; memory in 10^6 bytes."""
         found = {"peak_rss_mb": self._peak / MEGABYTE, "cpu_s": self._cpu_s, **self._most}

@@ -169,9 +169,10 @@ def describe_scenario(scenario: Scenario) -> dict[str, Any]:
         "limits": [asdict(limits) for limits in scenario.emulated.limits],
         "simulated": scenario.simulated,
         "items": asdict(scenario.items),
-        "match": asdict(replace(scenario.match, effect=None)),
+        "match": asdict(replace(scenario.match, effect=None, cycle=None)),
         "targets": dict(scenario.targets),
         "counts": dict(scenario.counts),
+        "latencies": {name: list(patterns) for name, patterns in scenario.latencies.items()},
         "readings": {name: asdict(rule) for name, rule in scenario.readings.items()},
         "critical_path": [list(stage) for stage in scenario.critical_path],
         "implementations": {

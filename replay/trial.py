@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from perfscan.errors import InputError
+from perfscan.replay.beginning import Watched
 from perfscan.replay.certificates import Authority
 from perfscan.replay.driver.process import JOURNAL as DRIVER_JOURNAL
 from perfscan.replay.driver.process import DriverProcess, inbound_ports
@@ -157,6 +158,7 @@ def run_trial(slot: Slot, setup: Setup, watch: Watch) -> Run:
         setup.scenario,
         process,
         slot=slot,
+        watched=Watched(started_ns, trial.resident_mb()),
         problem=problem,
         log="\n".join(log.splitlines()[-LOG_LINES:]),
         escapes=escapes(folder / ESCAPES),
@@ -198,6 +200,11 @@ class _Trial:
     def age_s(self) -> float:
         """Return how long the bot has been running."""
         return (time.monotonic_ns() - self.started_monotonic_ns) / 1e9
+
+    def resident_mb(self) -> list[tuple[int, float]]:
+        """Return the bot's memory over the time of the run."""
+        run_time = self.server.run_time
+        return [(run_time(round(at_s * 1e9)), size) for at_s, size in self.tree.resident_mb()]
 
     def stop(self) -> bool:
         """End the bot; True when it left in good order."""

@@ -310,6 +310,8 @@ class Scenario:
     """Metric name to the largest allowed value after the change (smallest for higher-better)."""
     counts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Own metrics: name to the request patterns that are counted."""
+    latencies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Own metrics: name to the patterns of the requests whose answers are waited for."""
     readings: Mapping[str, ReadingRule] = field(default_factory=dict)
     """Own metrics that the bot tells."""
     critical_path: tuple[tuple[str, ...], ...] = ()

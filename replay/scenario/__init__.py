@@ -88,6 +88,8 @@ Paths are relative to the scenario file. A complete example (only ``schema``, ``
     lanes: 1                            # pairs side by side; only for bots that mostly wait
     counts:                             # own metrics: name -> requests (one or several)
       rugcheck_requests: GET https://api.rugcheck.xyz/v1/tokens/*/report
+    latencies:                          # own metrics .p50, .p95 and .mean: until the answer is
+      rugcheck_ms: [GET https://api.rugcheck.xyz/*/*]   # whole, with a connection that it needed
     load:                               # what --load makes new in each copy, beside the keys
       vary: ['0x[0-9a-f]{40}']
     readings:                           # own metrics that the bot tells: in its log, or at a url

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
-from perfscan.replay.catalogue import METRICS
+from perfscan.replay.catalogue import METRICS, of_latency
 from perfscan.replay.model import Claim
 from perfscan.replay.scenario.fields import read_entries, read_interval, read_metric, read_requests
 from perfscan.replay.yaml_node import YamlNode, did_you_mean
+
+_LATENCY = re.compile(r"\w+_ms")
 
 
 def read_claim(node: YamlNode, known: Collection[str]) -> Claim:
@@ -45,6 +48,17 @@ def read_counts(node: YamlNode | None) -> dict[str, tuple[str, ...]]:
         if name in METRICS:
             raise child.mistake(f"{name!r} is a metric of perfscan", "choose another name")
     return {name: read_requests(child) for name, child in counts.items()}
+
+
+def read_latencies(node: YamlNode | None) -> dict[str, tuple[str, ...]]:
+    """Read the scenario's own latencies, by their name without ``.p50`` and so on."""
+    latencies = read_entries(node)
+    for name, child in latencies.items():
+        if not _LATENCY.fullmatch(name):
+            raise child.mistake(f"not a name for a latency: {name!r}", "end it with _ms")
+        if any(one in METRICS for one in of_latency(name)):
+            raise child.mistake(f"{name!r} is measured by perfscan", "choose another name")
+    return {name: read_requests(child) for name, child in latencies.items()}
 
 
 def read_targets(node: YamlNode | None, known: Collection[str]) -> dict[str, float]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from perfscan.replay.catalogue import METRICS
+from perfscan.replay.catalogue import METRICS, of_latency
 from perfscan.replay.model import ComputeScenario, Emulated, Scenario
-from perfscan.replay.scenario.claims import read_claim, read_counts, read_targets
+from perfscan.replay.scenario.claims import read_claim, read_counts, read_latencies, read_targets
 from perfscan.replay.scenario.compute import read_compute
 from perfscan.replay.scenario.fields import (
     read_children,
@@ -31,8 +31,18 @@ KINDS = ("service", "compute")
 _REQUIRED = ("schema", "name", "recording", "implementations", "items")
 _KEYS = (
     *_REQUIRED,
-    *("kind", "title", "simulated", "match", "primary", "threshold", "lanes", "counts", "targets"),
-    *("readings", "critical_path", "claims", "load", "latency", "limits", "faults"),
+    *(
+        "kind",
+        "title",
+        "simulated",
+        "match",
+        "primary",
+        "threshold",
+        "lanes",
+        "counts",
+        "latencies",
+    ),
+    *("targets", "readings", "critical_path", "claims", "load", "latency", "limits", "faults"),
 )
 _SIDES = ("original", "optimized")
 
@@ -74,7 +84,8 @@ def _service(file: YamlNode, path: Path) -> Scenario:
     sides = top["implementations"].fields(_SIDES, required=_SIDES)
     counts = read_counts(top.get("counts"))
     readings = read_readings(top.get("readings"))
-    known = (*METRICS, *counts, *readings)
+    latencies = read_latencies(top.get("latencies"))
+    known = (*METRICS, *counts, *readings, *(one for name in latencies for one in of_latency(name)))
     name = top["name"].text()
     items = read_items(top["items"])
     return Scenario(
@@ -92,6 +103,7 @@ def _service(file: YamlNode, path: Path) -> Scenario:
         claims=tuple(read_claim(claim, known) for claim in read_children(top.get("claims"))),
         targets=read_targets(top.get("targets"), known),
         counts=counts,
+        latencies=latencies,
         readings=readings,
         critical_path=tuple(
             tuple(read_request(request) for request in stage.items())

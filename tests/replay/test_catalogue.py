@@ -38,3 +38,11 @@ def test_what_is_not_known_is_a_count_of_the_scenario() -> None:
 
     assert (own.label, own.unit, own.counted) == ("Rugcheck requests", "count", True)
     assert own.role == "traffic", "own counts explain a verdict, they do not make it"
+
+
+def test_a_latency_of_the_scenario_has_its_unit() -> None:
+    own = describe("desk_api_ms.p95")
+
+    assert (own.label, own.unit, own.role) == ("Desk api latency p95", "ms", "traffic")
+    assert not own.counted
+    assert describe("desk_api_ms.max").unit == "count", "no such part is measured"

@@ -18,6 +18,7 @@ from perfscan.replay.model import (
     MatchRules,
     MessageEffect,
     RequestEffect,
+    Scenario,
     TopicRule,
     UpdateStimulus,
 )
@@ -362,6 +363,33 @@ def test_a_mode_by_cycle_knows_the_cycle(folder: Path) -> None:
 
     assert match.modes == (("GET https://h/position", "by-cycle"),)
     assert match.cycle == CycleStimulus(("GET https://h/",), pause_s=2.0)
+
+
+def with_latency(folder: Path, name: str, patterns: object, **more: object) -> Scenario:
+    content = {**yaml.safe_load(example()), "latencies": {name: patterns}, **more}
+    return read_scenario(write(folder, yaml.safe_dump(content)))
+
+
+def test_own_latencies_may_be_claimed_and_demanded(folder: Path) -> None:
+    found = with_latency(folder, "desk_api_ms", "GET https://h/*", targets={"desk_api_ms.p95": 300})
+
+    assert found.latencies == {"desk_api_ms": ("GET https://h/*",)}
+    assert found.targets == {"desk_api_ms.p95": 300}
+
+
+@pytest.mark.parametrize(
+    ("name", "patterns", "what"),
+    [
+        ("desk_api", "GET https://h/*", "not a name for a latency"),
+        ("upstream_latency_ms", "GET https://h/*", "measured by perfscan"),
+        ("desk_ms", [], "no request pattern"),
+    ],
+)
+def test_mistakes_in_own_latencies_are_named(
+    folder: Path, name: str, patterns: object, what: str
+) -> None:
+    with pytest.raises(InputError, match=what):
+        with_latency(folder, name, patterns)
 
 
 def test_several_requests_and_what_apologises_are_read(folder: Path) -> None:
