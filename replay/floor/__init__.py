@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from perfscan.replay.catalogue import per_item
 from perfscan.replay.exchanges import Exchange, exchanges, websockets
 from perfscan.replay.floor.belonging import asked_of
+from perfscan.replay.floor.cycles import asked_in_cycles
 from perfscan.replay.floor.latency import item_floors, owed
 from perfscan.replay.floor.limits import limited_s
 from perfscan.replay.items import request_matches, without_query
@@ -47,7 +48,7 @@ def floors(
         return best
     done = effects(recording, scenario.items)
     begun = owed(stimuli(recording, scenario.items), done, None)
-    totals = _totals(_distinct(calls, scenario.match), scenario.counts)
+    totals = _totals(_needed(calls, scenario, begun), scenario.counts)
     best |= totals
     if begun:
         best |= {per_item(name): total / len(begun) for name, total in totals.items()}
@@ -56,6 +57,16 @@ def floors(
         least_s = limited_s(_distinct(calls, scenario.match), scenario.emulated.limits) / speed
         best |= _spans(times_s, items, least_s)
     return best
+
+
+def _needed(
+    calls: Sequence[Exchange], scenario: Scenario, begun: Mapping[str, object]
+) -> list[Exchange]:
+    """Return the requests without which the work cannot be done."""
+    if not isinstance(scenario.items.stimulus, CycleStimulus):
+        return _distinct(calls, scenario.match)
+    cycles = asked_in_cycles(calls, scenario).items()
+    return [call for cycle, asked in cycles if cycle <= len(begun) for call in asked]
 
 
 def _distinct(calls: Sequence[Exchange], rules: MatchRules) -> list[Exchange]:
@@ -99,14 +110,29 @@ _INFERRED = (
     f"{_WARM}: per item only those requests one after the other of which a value in the recording "
     "proves that the later one needed the answer to the earlier one"
 )
+_CYCLES = (
+    "warm connections, no queueing, no repeated attempts and a bot that takes no time: per cycle "
+    "the slowest request of each stage of the critical path, added up; each different request of "
+    "the cycle is asked for once, and answered in the least time that it took in that cycle"
+)
 _ARRIVAL = "items come when they were recorded; the last of them still takes its own least latency"
 _ONCE = "each different recorded request once, as with a cache that never expires, and no batches"
+_ONCE_A_CYCLE = (
+    "each different recorded request once in each cycle, but not again for an answer that an "
+    "earlier cycle had already and that nothing changes, and no batches"
+)
+_UNLIMITED = ", and no limit is exceeded"
 
 
 def assumptions(best: Mapping[str, float], scenario: Scenario) -> dict[str, str]:
     """Return what each floor in ``best`` assumes, in words for a report, by metric."""
-    latency = _DECLARED if scenario.critical_path else _INFERRED
     limited = any(one.rate is not None for one in scenario.emulated.limits)
+    in_cycles = isinstance(scenario.items.stimulus, CycleStimulus)
+    latency, once = _DECLARED if scenario.critical_path else _INFERRED, _ONCE
+    if in_cycles:
+        once = _ONCE_A_CYCLE
+        if scenario.critical_path:
+            latency = _CYCLES + (_UNLIMITED if scenario.emulated.limits else "")
     span = f"{_ARRIVAL}, and no rate limit is exceeded" if limited else _ARRIVAL
     told = {
         "success_rate": "every item is handled in time",
@@ -117,7 +143,7 @@ def assumptions(best: Mapping[str, float], scenario: Scenario) -> dict[str, str]
         "makespan_s": span,
         "throughput_items_per_s": span,
     }
-    found = {name: told.get(name, _ONCE) for name in best}
+    found = {name: told.get(name, once) for name in best}
     for name in best:
         if name.startswith("item_latency_all_ms."):
             found[name] = found[name.replace("_all_ms.", "_ms.")] = latency

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from perfscan.replay.effects import Effect
 from perfscan.replay.exchanges import Exchange, exchanges
 from perfscan.replay.floor.belonging import Asked, asked_of, belonging, rare, read_calls
+from perfscan.replay.floor.cycles import asked_in_cycles, cycle_ns, fits, stages_ns
 from perfscan.replay.floor.waits import Waits
-from perfscan.replay.items import request_matches
 from perfscan.replay.model import CycleEffect, MatchRules, Recording, Scenario
 from perfscan.replay.stimuli import Stimulus
 from perfscan.replay.work import effects, stimuli
@@ -27,7 +27,9 @@ def item_floors(
     done = {key: found[0] for key, found in effects(recording, scenario.items).items()}
     begun = owed(stimuli(recording, scenario.items), done, until_s)
     calls = [call for call in exchanges(recording) if not call.is_websocket]
-    if scenario.critical_path:
+    if scenario.critical_path and isinstance(scenario.items.effect, CycleEffect):
+        times = _of_cycles(calls, scenario, begun, done)
+    elif scenario.critical_path:
         times = _declared(calls, scenario, begun, done)
     else:
         times = _inferred(recording, calls, scenario, begun, done)
@@ -61,21 +63,20 @@ def _declared(
     for key, stimulus in begun.items():
         needed = belonging(stimulus.value, stimulus.at_ns, done[key].at_ns, read)
         fresh = [call for asked, call in needed.items() if asked not in cached]
-        times[key] = _stages_ns(fresh, scenario.critical_path)
+        times[key] = stages_ns(fresh, scenario.critical_path)
         cached |= needed.keys()
     return times
 
 
-def _stages_ns(calls: Sequence[Exchange], path: Sequence[Sequence[str]]) -> int:
-    """Add up the slowest request of each stage; a stage without requests costs nothing."""
-    return sum(
-        max((call.service_ns or 0 for call in calls if _matches(stage, call)), default=0)
-        for stage in path
-    )
-
-
-def _matches(patterns: Iterable[str], call: Exchange) -> bool:
-    return any(request_matches(one, call.request.method, call.url) for one in patterns)
+def _of_cycles(
+    calls: Sequence[Exchange],
+    scenario: Scenario,
+    begun: Mapping[str, Stimulus],
+    done: Mapping[str, Effect],
+) -> dict[str, int]:
+    """Cycles are keyed by their number."""
+    asked = asked_in_cycles(calls, scenario, {int(key): done[key].at_ns for key in begun})
+    return {key: cycle_ns(asked.get(int(key), ()), scenario) for key in begun}
 
 
 # --- Inferred: the values say it ------------------------------------------------------------------
@@ -98,7 +99,7 @@ def _inferred(
             ends = [
                 call
                 for call in calls
-                if begin_ns <= call.request.at_ns < effect.at_ns and _matches(rule.request, call)
+                if begin_ns <= call.request.at_ns < effect.at_ns and fits(rule.all_requests, call)
             ]
             times[key] = max((waits.done_ns(call, begin_ns) for call in ends), default=0)
         else:

@@ -20,6 +20,20 @@ def limited_s(calls: Sequence[Exchange], limits: Iterable[HostLimits]) -> float:
     return max(times, default=0.0)
 
 
+def crowded_s(calls: Sequence[Exchange], limits: Iterable[HostLimits]) -> float:
+    """Return the least time in which ``calls`` are worked on, in seconds of the recording.
+
+    A host works on so many at once; and HTTP/1.1 has one at a time on each of its connections.
+    """
+    times = [
+        sum(call.service_ns or 0 for call in calls if _is_at(one.host, call)) / most / 1e9
+        for one in limits
+        for most in (one.concurrency, one.connections)
+        if most is not None
+    ]
+    return max(times, default=0.0)
+
+
 def _is_at(host: str, call: Exchange) -> bool:
     return host_key(call.open) == host
 

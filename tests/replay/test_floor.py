@@ -18,6 +18,7 @@ from perfscan.replay.model import (
     InboundStimulus,
     ItemRules,
     KeyRule,
+    MatchRules,
     Message,
     Open,
     PushStimulus,
@@ -222,6 +223,90 @@ def test_a_cycle_ends_with_the_last_answer_that_its_effects_had_to_wait_for() ->
     assert found == {str(number): pytest.approx(120) for number in (1, 2, 3)}
     # When a cycle begins is the bot's own choice: there is no least time for all of them.
     assert "makespan_s" not in floors(wire.recording(), CYCLES)
+
+
+POSITIONS = ("GET https://api.test/position/*",)
+ORDERS = ("POST https://api.test/order",)
+PATH = (("GET https://api.test/state",), POSITIONS, ORDERS)
+DECLARED = replace(
+    CYCLES,
+    critical_path=PATH,
+    counts={"positions": POSITIONS},
+    match=MatchRules(modes=((POSITIONS[0], "by-cycle"),)),
+)
+
+
+def cycles_of_positions() -> Wire:
+    """Two cycles: state 80 ms, position a twice, position b, the same names, and an order.
+
+    The last position comes after the order, with which the cycle ends.
+    """
+    wire = Wire()
+    wire.call("api.test/names", 500, 10, answer=["a", "b"])
+    for cycle in range(2):
+        at = 1000 + cycle * 5000
+        wire.call("api.test/state", at, 80, answer={"n": cycle})
+        wire.call("api.test/names", at + 90, 500, answer=["a", "b"])
+        wire.call("api.test/position/a", at + 600, 300, answer={"size": 1})
+        wire.call("api.test/position/a", at + 950, 200 + cycle, answer={"size": 1})
+        wire.call("api.test/position/b", at + 1200, 150, answer={"size": 2})
+        wire.call("api.test/order", at + 1500, 40, {"n": cycle}, {})
+        wire.call("api.test/position/a", at + 1600, 10, answer={"size": 1})
+    return wire
+
+
+def test_each_cycle_has_the_slowest_request_of_each_stage_however_often_it_is_asked() -> None:
+    found = item_floors(cycles_of_positions().recording(), DECLARED)
+
+    assert found == {"1": pytest.approx(80 + 200 + 40), "2": pytest.approx(80 + 201 + 40)}
+
+
+def test_what_does_not_change_between_cycles_may_be_kept() -> None:
+    path = (*PATH, ("GET https://api.test/names",))
+    found = item_floors(cycles_of_positions().recording(), replace(DECLARED, critical_path=path))
+    assert [*found.values()] == pytest.approx([320, 321]), "the names were known before"
+
+    kept = replace(DECLARED, match=MatchRules())
+    found = item_floors(cycles_of_positions().recording(), kept)
+    assert [*found.values()] == pytest.approx([320, 120]), "positions that do not go by the cycle"
+
+
+def test_every_cycle_asks_again_in_the_totals() -> None:
+    found = floors(cycles_of_positions().recording(), DECLARED)
+
+    # Names once; state, two positions and an order in each cycle.
+    assert found["upstream_requests"] == 1 + 2 * 4
+    assert (found["positions"], found["positions_per_item"]) == (4, 2)
+    one = replace(
+        DECLARED, items=replace(DECLARED.items, stimulus=replace(CYCLES.items.stimulus, cycles=1))
+    )
+    assert floors(cycles_of_positions().recording(), one)["positions"] == 2
+
+
+@pytest.mark.parametrize(
+    ("limits", "second_ms"),
+    [
+        (HostLimits("api.test", RateLimit(Rate(2, 1_000_000_000), burst=1)), 1500),
+        (HostLimits("api.test", RateLimit(Rate(2, 1_000_000_000), burst=4)), 321),
+        (HostLimits("api.test", concurrency=1), 80 + 201 + 150 + 40),
+        (HostLimits("api.test", connections=2), 321),
+        (HostLimits("other.test", concurrency=1), 321),
+    ],
+)
+def test_a_cycle_takes_as_long_as_the_limits_demand(limits: HostLimits, second_ms: float) -> None:
+    limited = replace(DECLARED, emulated=Emulated(limits=(limits,)))
+    found = item_floors(cycles_of_positions().recording(), limited)
+
+    assert found["2"] == pytest.approx(second_ms)
+    told = assumptions({"item_latency_all_ms.p50": 1.0}, limited)
+    assert "no limit is exceeded" in told["item_latency_ms.p50"]
+
+
+def test_floors_of_cycles_say_what_they_assume() -> None:
+    told = assumptions({"item_latency_all_ms.p50": 1.0, "upstream_requests": 9.0}, DECLARED)
+
+    assert "per cycle the slowest request of each stage" in told["item_latency_ms.p50"]
+    assert "once in each cycle" in told["upstream_requests"]
 
 
 def test_an_answer_to_a_user_waits_for_what_it_says() -> None:
