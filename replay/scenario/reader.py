@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from perfscan.replay.catalogue import METRICS, of_latency
+from perfscan.replay.catalogue import METRICS, TOTALS, of_latency, per_item
 from perfscan.replay.model import ComputeScenario, Emulated, Scenario
 from perfscan.replay.scenario.claims import read_claim, read_counts, read_latencies, read_targets
 from perfscan.replay.scenario.compute import read_compute
@@ -85,7 +85,12 @@ def _service(file: YamlNode, path: Path) -> Scenario:
     counts = read_counts(top.get("counts"))
     readings = read_readings(top.get("readings"))
     latencies = read_latencies(top.get("latencies"))
-    known = (*METRICS, *counts, *readings, *(one for name in latencies for one in of_latency(name)))
+    known = (
+        *METRICS,
+        *(of for one in (*counts, *TOTALS, "cpu_s") for of in (one, per_item(one))),
+        *readings,
+        *(one for name in latencies for one in of_latency(name)),
+    )
     name = top["name"].text()
     items = read_items(top["items"])
     return Scenario(

@@ -377,6 +377,20 @@ def test_own_latencies_may_be_claimed_and_demanded(folder: Path) -> None:
     assert found.targets == {"desk_api_ms.p95": 300}
 
 
+def test_what_a_count_gives_per_item_may_be_claimed_and_demanded(folder: Path) -> None:
+    content = {
+        **yaml.safe_load(example()),
+        "counts": {"calls": ["GET https://h/a", "GET https://h/b"]},
+        "claims": [{"text": "t", "source": "s", "metric": "calls_per_item", "after": 31}],
+        "targets": {"calls_per_item": 31, "cpu_ms_per_item": 5},
+    }
+    found = read_scenario(write(folder, yaml.safe_dump(content)))
+
+    assert found.counts == {"calls": ("GET https://h/a", "GET https://h/b")}
+    assert found.claims[0].metric == "calls_per_item"
+    assert found.targets == {"calls_per_item": 31, "cpu_ms_per_item": 5}
+
+
 @pytest.mark.parametrize(
     ("name", "patterns", "what"),
     [
