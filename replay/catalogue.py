@@ -57,6 +57,7 @@ METRICS: dict[str, Metric] = {
     "inbound_served_per_s": Metric("Answers to users", "items/s", "higher", "traffic"),
     "bytes_in": Metric("Payload received", "bytes", role="traffic", counted=True),
     "bytes_out": Metric("Payload sent", "bytes", role="traffic", counted=True),
+    "wire_bytes_in": Metric("Received with heads", "bytes", role="traffic", counted=True),
     "wire_bytes_out": Metric("Sent with heads", "bytes", role="traffic", counted=True),
     "tls_handshakes": Metric("TLS handshakes", "count", role="traffic", counted=True),
     "websocket_reconnects": Metric("WebSocket reconnects", "count", role="traffic", counted=True),
@@ -104,7 +105,7 @@ _OF_CALLS = {
 _PER_ITEM = "_per_item"
 TOTALS = (
     *("upstream_requests", "connections_opened", "tls_handshakes", "websocket_connects"),
-    *("bytes_in", "bytes_out", "wire_bytes_out", "blocked_ms"),
+    *("bytes_in", "bytes_out", "wire_bytes_in", "wire_bytes_out", "blocked_ms"),
 )
 """Metrics that grow with the work done, so that each is also given per item handled."""
 

@@ -32,12 +32,20 @@ class Progress:
     effects: float
     in_flight: float
     idle_s: float
+    quiet_s: float = QUIET_S
+    """How much silence ends a run in which all effects are in."""
+    grace: int = 0
+    """So many cycles beyond those that are owed may still bring what is late."""
 
 
-def progress(rules: ItemRules, expected: int, server: Status, driver: Status) -> Progress | None:
+def progress(
+    rules: ItemRules, expected: int, server: Status, driver: Status, *, disturbed: bool = False
+) -> Progress | None:
     """Read the status lines of both processes; None before there are any.
 
     ``driver`` is empty where nobody connects to the bot, ``expected`` the number of items owed.
+    A cycle may be silent as long as its scenario says that it may. Where faults have ``disturbed``
+    cycles, what one of them could not do is waited for in one more.
     """
     stimulus = rules.stimulus
     inbound = isinstance(stimulus, InboundStimulus | ClientStimulus)
@@ -54,7 +62,9 @@ def progress(rules: ItemRules, expected: int, server: Status, driver: Status) ->
         return Progress(driver["started"] > 0, driver["unsent"], effects, in_flight, idle_s)
     if isinstance(stimulus, CycleStimulus):
         begun = server["cycles"]
-        return Progress(begun > 0, expected - begun, expected, in_flight, idle_s)
+        left, quiet_s = expected - begun, max(QUIET_S, stimulus.pause_s)
+        effects = expected - 1 if disturbed else expected
+        return Progress(begun > 0, left, effects, in_flight, idle_s, quiet_s, int(disturbed))
     begun = server["streams_started"]
     return Progress(begun > 0, server["stimuli_left"], effects, in_flight, idle_s)
 
@@ -65,11 +75,11 @@ def is_over(now: Progress, expected: int, settle_s: float, waited_s: float, limi
     ``waited_s`` is how long no stimulus has been left: a bot that never falls silent is not
     waited for beyond ``limit_s``.
     """
-    if now.left < 0:
+    if now.left < -now.grace:
         return True
     if not now.begun or now.left > 0:
         return False
-    patience = min(settle_s, QUIET_S) if now.effects >= expected else settle_s
+    patience = min(settle_s, now.quiet_s) if now.effects >= expected else settle_s
     return (now.in_flight <= 0 and now.idle_s >= patience) or waited_s >= limit_s
 
 

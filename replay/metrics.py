@@ -199,6 +199,7 @@ def traffic_metrics(
         "websocket_reconnects": sum(times - 1 for times in streams.values()),
         "max_in_flight": _most_at_once(requests),
         "bytes_in": _bytes_in(observation, recording),
+        "wire_bytes_in": _bytes_in(observation, recording, written=True),
         "bytes_out": (sent := _bytes_out(observation, requests)),
         "wire_bytes_out": sent + sum(map(_head_size, calls)),
     }
@@ -305,12 +306,15 @@ def _most_at_once(calls: Sequence[Exchange]) -> int:
     return max(accumulate(step for _, step in sorted(steps)), default=0)
 
 
-def _bytes_in(observation: Observation, recording: Recording) -> int:
-    """Payload that reached the bot: answers, and the messages of the recorded streams."""
+def _bytes_in(observation: Observation, recording: Recording, *, written: bool = False) -> int:
+    """Payload that reached the bot: answers, and the messages of the recorded streams.
+
+    Or what was ``written`` of the answers, with their heads and compressed where they are.
+    """
     total = 0
     for event in observation.events:
         if isinstance(event, Served):
-            total += event.size
+            total += event.written if written else event.size
         elif isinstance(event, Pushed):
             message = recording.events[event.message]
             total += _size(message.data) if isinstance(message, Message) else 0

@@ -167,6 +167,7 @@ def describe_scenario(scenario: Scenario) -> dict[str, Any]:
         "threshold": scenario.threshold,
         "lanes": scenario.lanes,
         "limits": [asdict(limits) for limits in scenario.emulated.limits],
+        "compresses": list(scenario.compresses),
         "simulated": scenario.simulated,
         "items": asdict(scenario.items),
         "match": asdict(replace(scenario.match, effect=None, cycle=None)),

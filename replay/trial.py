@@ -360,7 +360,10 @@ def _follow(trial: _Trial, slot: Slot, setup: Setup, watch: Watch) -> str:
         trial.tree.sample()
         if problem := trial.problem():
             return problem
-        now = progress(rules, expected, status, trial.driver_status())
+        now = progress(
+            *(rules, expected, status, trial.driver_status()),
+            disturbed=bool(setup.scenario.emulated.faults),
+        )
         if now is None or not now.begun or now.left > 0:
             last_left_ns = time.monotonic_ns()
         ended = trial.bot.poll()

@@ -35,8 +35,10 @@ class Served:
     at_ns: int
     """When it went out."""
     size: int
-    """Bytes of the response body."""
+    """Bytes of the response body, decoded."""
     miss: Miss | None = None
+    written: int = 0
+    """Bytes of all that went out, with the head and as it was coded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -324,3 +324,5 @@ class Scenario:
     """How many pairs may run side by side; more than 1 only where the bot mostly waits."""
     emulated: Emulated = field(default_factory=Emulated)
     """Limits that the services keep, faults that every run meets."""
+    compresses: tuple[str, ...] = ()
+    """Requests whose answers the services compress for clients that accept it."""

@@ -83,6 +83,8 @@ Paths are relative to the scenario file. A complete example (only ``schema``, ``
         concurrency: 8                  # requests worked on at once; others wait their turn
     faults: [loss=5%, "outage=api.telegram.org:10s-20s"]    # as --fault takes them
 
+    compresses: [GET https://api.rugcheck.xyz/*/*]  # gzip for clients that accept it, however the
+                                        # answers came to the recorded bot; from 500 bytes on
     primary: item_latency_ms.p95        # the metric that decides the verdict
     threshold: 0.05                     # the smallest relative change worth a word
     lanes: 1                            # pairs side by side; only for bots that mostly wait

@@ -14,6 +14,7 @@ from perfscan.replay.scenario.fields import (
     read_metric,
     read_pattern,
     read_request,
+    read_requests,
     read_threshold,
     read_whole,
 )
@@ -42,7 +43,17 @@ _KEYS = (
         "counts",
         "latencies",
     ),
-    *("targets", "readings", "critical_path", "claims", "load", "latency", "limits", "faults"),
+    *(
+        "targets",
+        "readings",
+        "critical_path",
+        "claims",
+        "load",
+        "latency",
+        "limits",
+        "faults",
+        "compresses",
+    ),
 )
 _SIDES = ("original", "optimized")
 
@@ -117,6 +128,7 @@ def _service(file: YamlNode, path: Path) -> Scenario:
         simulated=top["simulated"].scalar().strip() if "simulated" in top else "",
         vary=_vary(top.get("load")),
         lanes=read_whole(top["lanes"], at_least=1) if "lanes" in top else 1,
+        compresses=read_requests(top["compresses"]) if "compresses" in top else (),
         emulated=Emulated(read_scenario_faults(top.get("faults")), read_limits(top.get("limits"))),
     )
 

@@ -6,7 +6,7 @@ import json
 import marshal
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -27,6 +27,8 @@ _FRAMING = frozenset(
     ["connection", "keep-alive", "transfer-encoding", "content-length", "upgrade", "trailer"]
 )
 
+WORTH_COMPRESSING = 500
+"""Bytes; the default of Starlette's middleware. A service leaves less as it is."""
 Pieces = tuple[tuple[int, int], ...]
 """As in Response: for each piece, nanoseconds after the first byte and bytes of the body."""
 
@@ -181,6 +183,14 @@ def recorded_answers(
             chunked=chunked,
             parts=call.parts,
         )
+
+
+def compressed(recorded: Recorded) -> Recorded:
+    """Return an answer that goes out in gzip to who accepts it, where that is worth it."""
+    coded = any(name.lower() == "content-encoding" for name, _ in recorded.headers)
+    if coded or len(recorded.body) < WORTH_COMPRESSING:
+        return recorded
+    return replace(recorded, encoding="gzip")
 
 
 def lasting_headers(response: Response, method: str = "GET") -> Headers:

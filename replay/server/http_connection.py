@@ -276,7 +276,7 @@ class HttpConnection(asyncio.Protocol):
         answer, playback = turn.answer, self._playback
         if answer.whole and not turn.last and turn.begun_ns is None and turn.heard.method != "HEAD":
             turn.begun_ns = now_ns = playback.active()
-            self._transport.write(answer.whole)
+            self._write_of(turn, answer.whole)
             self._finish(turn, now_ns, len(answer.body))
             return True
         if answer.broke:
@@ -295,13 +295,13 @@ class HttpConnection(asyncio.Protocol):
             head += b"Connection: close\r\n\r\n" if turn.last else b"\r\n"
             body_ns = playback.pace(answer.body_ns)
             if body and body_ns >= WORTH_A_TIMER_NS:
-                self._transport.write(head)
+                self._write_of(turn, head)
                 playback.alarm.at(turn.begun_ns + body_ns, partial(self._complete, turn))
                 return False
-            self._transport.write(head + body)
+            self._write_of(turn, head + body)
         elif turn.whole:
             now_ns = playback.active()
-            self._transport.write(body)
+            self._write_of(turn, body)
         else:
             return False  # another answer became ready behind this one
         self._finish(turn, now_ns, len(body))
@@ -323,7 +323,7 @@ class HttpConnection(asyncio.Protocol):
             if answer.is_stream:
                 playback.release(turn)
         if data := delivery.take(now_ns):
-            self._transport.write(data)
+            self._write_of(turn, data)
         if delivery.complete:
             return self._end_delivery(turn, delivery)
         due_ns = delivery.wait_until()
@@ -349,6 +349,10 @@ class HttpConnection(asyncio.Protocol):
         elif end == "close":
             self.end("upstream")
         return True
+
+    def _write_of(self, turn: Turn, data: bytes) -> None:
+        turn.written += len(data)
+        self._transport.write(data)
 
     def _finish(self, turn: Turn, now_ns: int, size: int) -> None:
         turn.ended_ns = now_ns

@@ -22,6 +22,7 @@ from perfscan.replay.model import (
 from perfscan.replay.server.answers import (
     Answer,
     Recorded,
+    compressed,
     join_batch,
     pack,
     recorded_answers,
@@ -59,8 +60,10 @@ class Matcher:
         seed: int = 0,
         *,
         any_host: bool = False,
+        compresses: Sequence[str] = (),
     ) -> None:
         self._rules = rules
+        self._compresses = compresses
         self._seed = seed
         self._spool = Spool()
         self._warm: Bounded[int, tuple[Recorded, Answer]] = Bounded(WARM_BYTES)
@@ -202,9 +205,12 @@ class Matcher:
         exchange = Exchange(0, waiting.open, waiting.request, response)
         if exchange.is_websocket:
             return
+        sent = waiting.request
         answers = recorded_answers(exchange, waiting.asked, failure, timed=timed)
         for (sequence, number), answer in zip(waiting.places, answers, strict=True):
             if answer is not None:
+                if any(request_matches(one, sent.method, exchange.url) for one in self._compresses):
+                    answer = compressed(answer)
                 place = self._spool.add(pack(answer))
                 sequence.fill(number, place, answer.service_ns, successful=answer.successful)
 

@@ -58,6 +58,8 @@ class Settings:
     mock: bool = False
     """Serve any client under any host name, every WebSocket from its beginning."""
     emulated: Emulated = field(default_factory=Emulated)
+    compresses: tuple[str, ...] = ()
+    """Requests whose answers are compressed for clients that accept it."""
 
     @property
     def until_ns(self) -> int | None:
@@ -118,7 +120,11 @@ class Playback:
             self._watch_streams if settings.rules.modes or settings.emulated else observe,
             _begins(settings.items),
         )
-        self._matcher = Matcher(recording, settings.rules, settings.seed, any_host=settings.mock)
+        self._matcher = Matcher(
+            *(recording, settings.rules, settings.seed),
+            any_host=settings.mock,
+            compresses=settings.compresses,
+        )
         self._clock = RecordedClock(self._matcher.first_ns, settings.speed)
         self._polls = _long_polls(recording, settings, self.pace)
         self.waiting_polls = WaitingPolls()

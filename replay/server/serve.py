@@ -94,7 +94,11 @@ def _order(config: Mapping[str, Any]) -> Order:
     )
     if scenario is not None:
         settings = replace(
-            settings, rules=scenario.match, items=scenario.items, emulated=scenario.emulated
+            settings,
+            rules=scenario.match,
+            items=scenario.items,
+            emulated=scenario.emulated,
+            compresses=scenario.compresses,
         )
     if "faults" in config:
         faults = read_faults(config["faults"], "faults")

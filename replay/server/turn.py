@@ -40,7 +40,9 @@ class Turn:
     ended_ns: int | None = None
     """When the last byte was written, or the connection broken as recorded."""
     size: int = 0
-    """Bytes of the body that were written."""
+    """Bytes of the body that were written, as they are once decoded."""
+    written: int = 0
+    """Bytes that went out, with the head and as they are coded."""
 
     def row(self) -> Row:
         """Return what is to be written down, plain values only."""
@@ -48,14 +50,14 @@ class Turn:
         return (
             *(self.exchange, self.connection, self.at_ns, self.heard.number),
             *(self.due_ns, self.begun_ns, self.ended_ns, answer.status, answer.reason),
-            *(answer.outcome, answer.recorded, self.size, answer.miss),
+            *(answer.outcome, answer.recorded, self.size, self.written, answer.miss),
         )
 
 
 Row = tuple[Any, ...]
 """Exchange, connection, arrival, number of what was heard, due, first and last byte written,
-status, reason, outcome, recorded exchange, bytes, miss. Without last byte no answer was sent,
-without first byte the connection broke instead."""
+status, reason, outcome, recorded exchange, bytes of the body, bytes of all that was written, miss.
+Without last byte no answer was sent, without first byte the connection broke instead."""
 Seen = Observed | Pushes | Heard | Turn
 """What the server reports: events, messages written together, each distinct request once, and turns
 that refer to them."""
@@ -84,11 +86,11 @@ def observing(observe: Callable[[Observed], None]) -> Callable[[Seen], None]:
 def row_events(row: Row, request: Request) -> Iterator[Observed]:
     """Yield the events of a turn, given what was asked (numbers and time are the row's)."""
     exchange, connection, at_ns, _, due_ns, begun_ns, ended_ns, status, reason, *rest = row
-    outcome, recorded, size, miss = rest
+    outcome, recorded, size, written, miss = rest
     yield replace(request, exchange=exchange, connection=connection, at_ns=at_ns)
     if ended_ns is None:
         return
     if begun_ns is not None:
         yield Response(exchange, connection, begun_ns, ended_ns, status, reason=reason)
     first_ns = ended_ns if begun_ns is None else begun_ns
-    yield Served(exchange, outcome, recorded, due_ns, first_ns, size, miss)
+    yield Served(exchange, outcome, recorded, due_ns, first_ns, size, miss, written)

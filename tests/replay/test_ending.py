@@ -62,6 +62,33 @@ def test_each_kind_is_read_from_who_knows(
     assert seen(stimulus, effect) == expected
 
 
+CYCLE = ItemRules(CycleStimulus(("GET https://h/",), pause_s=3.0), CycleEffect(("GET https://h/",)))
+
+
+@pytest.mark.parametrize(
+    ("cycles", "idle_s", "disturbed", "over"),
+    [
+        (5, 9.0, False, False),
+        (6, 2.9, False, False),
+        (6, 3.0, False, True),
+        (7, 0.0, False, True),
+        (6, 3.0, True, False),
+        (6, 5.0, True, True),
+        (7, 0.0, True, False),
+        (7, 5.0, True, True),
+        (8, 0.0, True, True),
+    ],
+)
+def test_a_cycle_may_be_silent_and_where_faults_hit_one_more_is_waited_for(
+    cycles: int, idle_s: float, disturbed: bool, over: bool
+) -> None:
+    server = {**SERVER, "cycles": cycles, "idle_s": idle_s, "in_flight": 0}
+    now = progress(CYCLE, 6, server, {}, disturbed=disturbed)
+
+    assert now is not None
+    assert is_over(now, 6, 5.0, 0.0, 65.0) is over
+
+
 def test_nothing_is_known_before_the_first_status() -> None:
     assert seen(PushStimulus("wss://h/", KEY), server={}) is None
     assert seen(InboundStimulus("GET /"), driver={}) is None

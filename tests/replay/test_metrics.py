@@ -119,7 +119,7 @@ WIRE = Observation(
         Pushed(1, 0, 2 * MS, 3 * MS),
         Open(2, 10 * MS, "https", "h", 443),
         *call(2, 2, 30, 50),
-        Served(2, "hit", 2, 40 * MS, 40 * MS, 7),
+        Served(2, "hit", 2, 40 * MS, 40 * MS, 7, written=90),
         *call(3, 2, 60, 100),
         Open(3, 70 * MS, "https", "h", 443),
         *call(4, 3, 80, 120),
@@ -140,6 +140,7 @@ def test_traffic_is_counted_as_the_bot_caused_it() -> None:
     assert metrics["websocket_reconnects"] == 0
     assert metrics["max_in_flight"] == 2, "an answer that ends as a request begins does not overlap"
     assert metrics["bytes_in"] == 7 + 5
+    assert metrics["wire_bytes_in"] == 90 + 5
     assert metrics["bytes_out"] == 4 * 5 + 2
     heads = len(b"GET /ws HTTP/1.1\r\n\r\n") + len(b"GET /never/answered HTTP/1.1\r\n\r\n")
     assert metrics["wire_bytes_out"] == 4 * 5 + 2 + heads + 4 * len(b"POST /x/2 HTTP/1.1\r\n\r\n")

@@ -416,3 +416,9 @@ def test_several_requests_and_what_apologises_are_read(folder: Path) -> None:
     for mistake in ({"request": []}, {"apology": "("}):
         with pytest.raises(InputError, match=r"no request pattern|not a regular expression"):
             items_of(folder, poll, effect | mistake)
+
+
+def test_what_services_compress_is_read(folder: Path) -> None:
+    content = {**yaml.safe_load(example()), "compresses": "GET https://h/*"}
+
+    assert read_scenario(write(folder, yaml.safe_dump(content))).compresses == ("GET https://h/*",)

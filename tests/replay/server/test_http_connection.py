@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from wire.wire_talk import exchange, get, line
+from wire.wire_talk import MS, exchange, get, line
 
 from perfscan.replay.model import (
     Close,
@@ -279,3 +281,54 @@ def test_a_request_that_nobody_waits_for_any_more_is_not_under_way() -> None:
     client.send(get("/tickers"))
 
     assert client.send(get("/a")).endswith(b"2")
+
+
+LONG = b"[" + b", ".join(b'{"ticket": %d}' % number for number in range(100)) + b"]"
+
+
+@pytest.mark.parametrize(
+    ("target", "accepts", "coded"),
+    [
+        ("/tickets", "gzip, deflate", True),
+        ("/tickets", "identity", False),
+        ("/tickets", "gzip;q=0", False),
+        ("/short", "gzip", False),
+        ("/other/tickets", "gzip", False),
+    ],
+)
+def test_a_service_compresses_for_who_accepts_it(target: str, accepts: str, coded: bool) -> None:
+    events = [
+        *exchange(1, "/tickets", LONG),
+        *exchange(2, "/short"),
+        *exchange(3, "/other/tickets", LONG),
+    ]
+    client = line(*events, compresses=("GET http://api.example/*",))
+    head, _, body = client.send(get(target, f"Accept-Encoding: {accepts}")).partition(b"\r\n\r\n")
+    plain = b"ok" if target == "/short" else LONG
+
+    assert (b"Content-Encoding: gzip" in head) == coded
+    assert (gzip.decompress(body) if coded else body) == plain
+    assert b"Content-Length: %d" % len(body) in head
+    (served,) = client.of(Served)
+    assert served.size == len(plain)
+    assert served.written == len(head) + 4 + len(body)
+
+
+def test_a_recorded_coding_that_nobody_can_read_is_left_as_it_is() -> None:
+    coded = exchange(1, "/a", LONG, headers=(("Content-Encoding", "strange"),))
+    client = line(*coded, compresses=("GET http://api.example/*",))
+
+    assert client.send(get("/a", "Accept-Encoding: gzip")).endswith(LONG)
+
+
+@pytest.mark.parametrize("target", ["/slow", "/again"])
+def test_what_goes_out_is_counted_whole(target: str) -> None:
+    slow = exchange(1, "/slow", b"x" * 50)
+    slow[-1] = replace(slow[-1], end_ns=slow[-1].at_ns + 20 * MS)
+    client = line(*slow, *exchange(2, "/again", b"x" * 50))
+    sent = client.send(get(target))
+    client.alarm.run_to(30)
+    sent += client.take()
+
+    (served,) = client.of(Served)
+    assert (served.size, served.written) == (50, len(sent))

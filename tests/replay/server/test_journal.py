@@ -33,7 +33,7 @@ EVENTS: tuple[Observed, ...] = (
     Request(1, 1, 20, "POST", "/a?b=1", (("Host", "api.example"),), b"\xff\x00"),
     Response(1, 1, 30, 31, 599, (("Content-Type", "application/json"),)),
     Served(1, "miss", None, 30, 31, 5, Miss("GET /x", ("GET /y: path", "GET /z: path"))),
-    Served(2, "hit", 7, 30, 32, 5),
+    Served(2, "hit", 7, 30, 32, 5, written=105),
     Message(2, 40, "sent", "subscribe"),
     StreamStart("wss://api.example/", 41, 1000),
     Pushed(2, 12, 50, 51),
