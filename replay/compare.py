@@ -23,6 +23,7 @@ from perfscan.replay.model import (
     Run,
     Verdict,
 )
+from perfscan.replay.one_sided import one_sided
 from perfscan.replay.statistics import (
     CONFIDENCE,
     MIN_PAIRS,
@@ -125,6 +126,7 @@ def compare(
     best = {**(floors or {}), **_common_floors(pairs, item_floors or {})}
     metrics = _level(_judge_all(series, scenario, best, seed))
     by_name = {metric.name: metric for metric in metrics}
+    claimed = one_sided(pairs, scenario.claims, own or {}, seed) | by_name
     levels = {one.name: one.noise for one in series if one.noise is not None}
     primary = by_name.get(scenario.primary)
     found = doubts(
@@ -141,7 +143,7 @@ def compare(
         pairs=len(pairs),
         metrics=metrics,
         equivalence=work,
-        claims=judge_claims(scenario.claims, by_name, same_work=work.same),
+        claims=judge_claims(scenario.claims, claimed, same_work=work.same),
         noise=levels,
         doubts=found,
         verdict=overall(metrics, primary, found, same_work=work.same),

@@ -98,7 +98,6 @@ async def _record(plan: Plan, say: Callable[[str], None]) -> Outcome:
         doors = [(stack.enter_context(one.listen()), one.bot_port) for one in plan.entrances]
         folder = stack.enter_context(scratch_folder("perfscan-record-"))
         authority = Authority.create(folder)
-        write_bundle(authority.ca_file, folder / "bundle.pem")
         with RecordingWriter(plan.output, _header(plan, redactor)) as writer:
             capture = Capture(writer, redactor)
             held = None
