@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import http_client
 import psutil
 from harness import HERE, cores, pinned, process, upstream, wait_for
 from played import BODY, HOST, TARGET, TYPE
 from rows import Row
 
+import http_client
 from perfscan.replay.model import Event, Open, Recording, RecordingHeader, Request, Response
 from perfscan.replay.recording import write_recording
 
