@@ -1,0 +1,145 @@
+"""The whole loop on the position monitor: the same orders, in a fraction of the time."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from endtoend.toy import perfscan_command
+
+pytestmark = pytest.mark.endtoend
+BOT = Path(__file__).resolve().parents[2] / "fixtures" / "bots" / "position_monitor"
+
+
+def replay(folder: Path, scenario: Path, *words: str) -> tuple[int, dict[str, Any], str]:
+    done = subprocess.run(
+        perfscan_command(
+            *("bench", "replay", scenario, "-o", "run.json", "--report", "report.md"),
+            *("--pairs", "1", "--no-history", *words),
+        ),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (folder / "run.json").exists(), done.stderr
+    return done.returncode, json.loads((folder / "run.json").read_text("utf-8")), done.stderr
+
+
+@pytest.fixture(scope="module")
+def before_after(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, str]:
+    """All three cycles on both sides, with waits of an eighth."""
+    folder = tmp_path_factory.mktemp("position_monitor")
+    _, run, _ = replay(folder, BOT / "scenario.yaml", "--speed", "8", "--lanes", "1")
+    return run, (folder / "report.md").read_text("utf-8")
+
+
+def figure(run: dict[str, Any], metric: str) -> tuple[float, float]:
+    found = run["comparison"][metric]
+    return found["before"], found["after"]
+
+
+def test_every_cycle_places_the_same_orders(before_after: tuple[Any, str]) -> None:
+    run, _ = before_after
+    work = run["equivalence"]
+    assert work["same"] is True, work["differences"]
+    assert work["items"] == 3
+    for side in ("original", "optimized"):
+        assert work[side] == {"handled": 3, "missed": 0, "duplicated": 0, "wrong": 0}
+    assert figure(run, "decisions") == (27, 27)
+
+
+def test_every_request_was_answered_from_the_recording(before_after: tuple[Any, str]) -> None:
+    run, _ = before_after
+    for side in run["implementations"].values():
+        for one in side["runs"]:
+            assert one["ok"], one
+            assert one["unmatched"] == 0
+            assert one["escapes"] == []
+
+
+def test_the_optimized_bot_asks_for_less_and_is_done_sooner(before_after: tuple[Any, str]) -> None:
+    run, _ = before_after
+    assert figure(run, "api_calls_per_item") == (78, 30)
+    latency = figure(run, "item_latency_ms.mean")
+    assert latency[1] < latency[0] / 4
+    hits = figure(run, "order_cache_hit_rate")
+    assert hits[0] < 0.4
+    assert hits[1] > 0.8
+    lag = figure(run, "loop_lag_ms.max")
+    assert lag[1] < lag[0]
+
+
+def test_the_report_answers_every_claim(before_after: tuple[Any, str]) -> None:
+    run, report = before_after
+    assert len(run["claims"]) >= 20
+    for claim in run["claims"]:
+        assert claim["measured"], claim
+    assert "Processed 39 monitors in 11.23s" in report
+
+
+# --- What would not be the same work ----------------------------------------------------------
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Callable[[], Path]:
+    """A copy whose original is the optimized bot as it is, since that takes seconds."""
+    folder = tmp_path / "position_monitor"
+    shutil.copytree(BOT, folder, ignore=shutil.ignore_patterns("__pycache__", "burst*"))
+    shutil.rmtree(folder / "original")
+    shutil.copytree(folder / "optimized", folder / "original")
+
+    def scenario(**changes: Any) -> Path:
+        file = folder / "scenario.yaml"
+        content = yaml.safe_load(file.read_text("utf-8"))
+        content["implementations"]["optimized"] |= changes
+        file.write_text(yaml.safe_dump(content), "utf-8")
+        return file
+
+    return scenario
+
+
+CANCELLED = "ADAUSDT-M-FST-TP2"
+
+
+@pytest.mark.parametrize(("kind", "times"), [("missed", 0), ("duplicated", 2)])
+def test_one_order_dropped_or_doubled_is_different_work(
+    quick: Callable[..., Path], tmp_path: Path, kind: str, times: int
+) -> None:
+    scenario = quick()
+    source = scenario.parent / "optimized" / "orders.py"
+    text = source.read_text("utf-8")
+    assert "    async def _send(" in text
+    wrapper = (
+        "    async def _send(self, monitor, instruction):\n"
+        f"        chosen = instruction.body.get('orderLinkId') == {CANCELLED!r}\n"
+        f"        for _ in range({times} if chosen else 1):\n"
+        "            await self._send_once(monitor, instruction)\n"
+        "        return True\n\n"
+    )
+    changed = text.replace("    async def _send(", wrapper + "    async def _send_once(", 1)
+    source.write_text(changed, "utf-8")
+    status, run, error = replay(tmp_path, scenario, "--no-scan")
+    assert status == 4, error
+    assert run["verdict"] == "replies differ"
+    (difference,) = run["equivalence"]["differences"]
+    assert difference["kind"] == kind
+    assert CANCELLED in difference["detail"]
+
+
+@pytest.mark.parametrize("optimisation", ["batching", "cache", "concurrency", "threads"])
+def test_no_monitor_is_lost_when_an_optimisation_fails(
+    quick: Callable[..., Path], tmp_path: Path, optimisation: str
+) -> None:
+    scenario = quick(command=["python", "../failing.py", optimisation])
+    _, run, error = replay(tmp_path, scenario, "--no-scan", "--keep", "kept")
+    assert run["equivalence"]["same"] is True, error
+    assert run["equivalence"]["optimized"]["handled"] == 3
+    (log,) = (tmp_path / "kept").glob("optimized-*/bot.log")
+    assert f"{optimisation} failed, going on without it" in log.read_text("utf-8")
