@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from perfscan.replay.effects.decisions import Decisions, credited
 from perfscan.replay.effects.kind import Effect, compared
-from perfscan.replay.exchanges import exchanges
 from perfscan.replay.items import effect_payload, request_matches
 from perfscan.replay.model import CycleEffect, CycleStimulus, Observation, Recording
 from perfscan.replay.stimuli import Stimulus
@@ -55,7 +54,7 @@ class CycleEnds:
         return ()
 
     def _cycles(self, traffic: Recording | Observation) -> list[Cycle]:
-        return cycles_of(exchanges(traffic), self._begins, self._rule)
+        return cycles_of(traffic, self._begins, self._rule)
 
     def _said(self, cycle: Cycle) -> Iterator[str]:
         """Yield what is compared of each effect of a cycle."""

@@ -38,7 +38,7 @@ from perfscan.replay.server.recognition import Heard, Recognition
 from perfscan.replay.server.recorded_clock import RecordedClock
 from perfscan.replay.server.timeline import ConnectionCosts, Pace
 from perfscan.replay.server.turn import Seen, Turn
-from perfscan.replay.stimuli.cycles import CycleStarts
+from perfscan.replay.stimuli.cycles import TAKEN, CycleStarts
 
 PATIENCE_S = 600.0
 """So long a client that is never answered may wait where no item has a deadline."""
@@ -232,7 +232,8 @@ class Playback:
             heard, ended_ns, status = turn.heard, turn.at_ns, None
             if turn.begun_ns is not None and turn.ended_ns is not None:
                 ended_ns, status = turn.ended_ns, turn.answer.status
-            self._cycles.ended(heard.method, heard.url, ended_ns, status)
+            taken = turn.answer.outcome in TAKEN
+            self._cycles.ended(heard.method, heard.url, ended_ns, status, heard.body, taken=taken)
 
     def _hand_over(self, turn: Turn) -> None:
         """Note which updates have gone out in the answer to a long poll."""

@@ -12,10 +12,13 @@ from perfscan.replay.model import (
     CycleStimulus,
     Observation,
     Recording,
+    Served,
 )
 from perfscan.replay.stimuli.kind import Clock, Stimulus
 
 REFUSED = 400
+TAKEN = ("fault", "refused")
+"""Outcomes of requests that the recording could have answered."""
 
 
 @dataclass(slots=True)
@@ -38,7 +41,9 @@ class CycleStarts:
 
     It is told of requests as they are sent and as they end: live, by a server that does not know
     yet when; or from a record, where the end, which lies in the future, is told at once. A cycle
-    whose beginning was refused or never answered goes on with the next attempt to begin it.
+    whose beginning was refused or never answered goes on with the next attempt to begin it, and so
+    does one of which a fault or a limit took a request that was not asked again with more luck: the
+    bot broke it off or got through in part. What it finds then is what it would have found before.
     """
 
     def __init__(self, begins: CycleStimulus, effect: CycleEffect | None = None) -> None:
@@ -51,22 +56,41 @@ class CycleStarts:
         self._quiet_from_ns = 0
         self._ended_ns: int | None = None
         self._answered = True
+        self._failed: set[tuple[str, str, bytes]] = set()
+        """What a fault or a limit took in this attempt."""
 
     def sent(self, method: str, url: str, at_ns: int) -> int:
         """Note a request; returns the number of its cycle."""
         if self._may_begin(at_ns) and _any_matches(self._begins.cycle, method, url):
-            self.number += 1
+            self.number += not (self._pause_ns and self._goes_on())
             self._ended_ns = None
             self._answered = False
+            self._failed.clear()
         self._under_way += 1
         self._effects_under_way += _any_matches(self._effects, method, url)
         return self.number
 
-    def ended(self, method: str, url: str, at_ns: int, status: int | None) -> None:
-        """Note the end of a request; without ``status`` it was never answered."""
+    def ended(
+        self,
+        method: str,
+        url: str,
+        at_ns: int,
+        status: int | None,
+        body: bytes = b"",
+        *,
+        taken: bool = False,
+    ) -> None:
+        """Note the end of a request; without ``status`` it was never answered.
+
+        ``taken`` are those that a fault or a limit kept from being carried out.
+        """
         self._under_way -= 1
         self._quiet_from_ns = max(self._quiet_from_ns, at_ns)
         accepted = status is not None and status < REFUSED
+        if taken:
+            self._failed.add((method, url, body))
+        elif accepted:
+            self._failed.discard((method, url, body))
         if accepted and not self._answered:
             self._answered = _any_matches(self._begins.cycle, method, url)
         if _any_matches(self._effects, method, url):
@@ -74,35 +98,47 @@ class CycleStarts:
             if accepted:
                 self._ended_ns = max(self._ended_ns or 0, at_ns)
 
-    def add(self, call: Exchange) -> int:
+    def add(self, call: Exchange, *, taken: bool = False) -> int:
         """Note a request with its end; returns the number of its cycle."""
         sent, answer = call.request, call.response
         number = self.sent(sent.method, call.url, sent.at_ns)
         if answer is None:
-            self.ended(sent.method, call.url, sent.at_ns, None)
+            self.ended(sent.method, call.url, sent.at_ns, None, sent.body, taken=taken)
         else:
-            self.ended(sent.method, call.url, answer.end_ns, answer.status)
+            ended = answer.end_ns, answer.status
+            self.ended(sent.method, call.url, *ended, sent.body, taken=taken)
         return number
+
+    def _goes_on(self) -> bool:
+        return self.number > 0 and (not self._answered or bool(self._failed))
 
     def _may_begin(self, sent_ns: int) -> bool:
         if not self.number:
             return True
         if self._pause_ns:
-            quiet_ns = sent_ns - self._quiet_from_ns
-            return self._answered and not self._under_way and quiet_ns >= self._pause_ns
+            return not self._under_way and sent_ns - self._quiet_from_ns >= self._pause_ns
         ended_ns = None if self._effects_under_way else self._ended_ns
         return ended_ns is not None and ended_ns <= sent_ns
 
 
-def cycles_of(calls: Iterable[Exchange], begins: CycleStimulus, effect: CycleEffect) -> list[Cycle]:
+def cycles_of(
+    traffic: Recording | Observation, begins: CycleStimulus, effect: CycleEffect
+) -> list[Cycle]:
     """Split a bot's requests, in order of sending, into cycles."""
     starts, cycles = CycleStarts(begins, effect), list[Cycle]()
-    for call in calls:
-        if starts.add(call) > len(cycles):
+    taken = _taken(traffic)
+    for call in exchanges(traffic):
+        if starts.add(call, taken=call.request.exchange in taken) > len(cycles):
             cycles.append(Cycle(call.request.at_ns))
         if cycles and _is_effect(effect, call):
             cycles[-1].effects.append(call)
     return cycles
+
+
+def _taken(traffic: Recording | Observation) -> frozenset[int]:
+    """Return the requests of a run that faults and limits kept from being carried out."""
+    served = (event for event in traffic.events if isinstance(event, Served))
+    return frozenset(one.exchange for one in served if one.outcome in TAKEN)
 
 
 def cycle_numbers(calls: Iterable[Exchange], begins: CycleStimulus) -> dict[int, int]:
@@ -133,7 +169,7 @@ class Cycles:
 
     def found(self, recording: Recording) -> Sequence[Stimulus]:
         """Return the recorded cycles; ``mark`` is the number."""
-        cycles = cycles_of(exchanges(recording), self._rule, self._effect)[: self._rule.cycles]
+        cycles = cycles_of(recording, self._rule, self._effect)[: self._rule.cycles]
         return [
             Stimulus(str(number), number, cycle.begun_ns, value=str(number))
             for number, cycle in enumerate(cycles, 1)
@@ -145,7 +181,7 @@ class Cycles:
 
     def played(self, recording: Recording, observation: Observation) -> Mapping[int, int]:
         """Return when the run began each cycle, or would have at the recorded rate."""
-        cycles = cycles_of(exchanges(observation), self._rule, self._effect)
+        cycles = cycles_of(observation, self._rule, self._effect)
         begun = {number: cycle.begun_ns for number, cycle in enumerate(cycles, 1)}
         starts_ns = self.starts_ns(recording)
         clock = Clock(starts_ns, begun.get(1, 0), observation.speed, observation.until_ns)

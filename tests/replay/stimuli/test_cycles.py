@@ -17,6 +17,7 @@ from perfscan.replay.model import (
     RecordingHeader,
     Request,
     Response,
+    Served,
 )
 from perfscan.replay.stimuli.cycles import Cycles, CycleStarts, cycle_numbers, cycles_of
 
@@ -41,7 +42,7 @@ def spans(
 ) -> list[tuple[int, int | None]]:
     return [
         (one.begun_ns // MS, None if one.ended_ns is None else one.ended_ns // MS)
-        for one in cycles_of(exchanges(recorded), begins, effect)
+        for one in cycles_of(recorded, begins, effect)
     ]
 
 
@@ -175,3 +176,41 @@ def test_a_cycle_in_which_other_things_failed_has_begun() -> None:
         starts.ended("GET", f"{API}/{target}", (at + 1) * MS, status)
 
     assert starts.sent("GET", f"{API}/list", 500 * MS) == 2
+
+
+def test_a_cycle_of_which_a_fault_took_a_request_goes_on_with_the_next_attempt() -> None:
+    begins = CycleStimulus((f"GET {API}/list",), pause_s=0.1)
+    run = asked(
+        (0, "GET /list"), (20, "GET /order"),  # taken: the bot gives up
+        (200, "GET /list"), (220, "GET /order"), (240, "POST /order"),
+        (500, "GET /list"), (520, "POST /order"),
+    )  # fmt: skip
+    undisturbed = Observation(run.events)
+    disturbed = Observation((*run.events, Served(1, "fault", None, 0, 0, 0)))
+
+    assert len(cycles_of(undisturbed, begins, ORDER)) == 3
+    first, second = cycles_of(disturbed, begins, ORDER)
+    assert (first.begun_ns, second.begun_ns) == (0, 500 * MS)
+    assert first.ended_ns == 250 * MS
+
+
+def test_a_request_that_is_asked_again_with_more_luck_holds_up_nothing() -> None:
+    begins = CycleStimulus((f"GET {API}/list",), pause_s=0.1)
+    run = asked(
+        (0, "GET /list"), (20, "POST /order"), (30, "POST /order"),
+        (200, "GET /list"), (220, "POST /order"),
+    )  # fmt: skip
+    refused = Observation((*run.events, Served(1, "refused", None, 0, 0, 0)))
+
+    assert [one.begun_ns // MS for one in cycles_of(refused, begins, ORDER)] == [0, 200]
+
+
+def test_what_failed_in_the_recording_itself_holds_up_nothing() -> None:
+    starts = CycleStarts(CycleStimulus((f"GET {API}/list",), pause_s=0.1), ORDER)
+    for begin in (0, 1000):
+        starts.sent("GET", f"{API}/list", begin * MS)
+        starts.ended("GET", f"{API}/list", (begin + 10) * MS, 200)
+        starts.sent("GET", f"{API}/gone", (begin + 20) * MS)
+        starts.ended("GET", f"{API}/gone", (begin + 30) * MS, 404)
+
+    assert starts.number == 2
