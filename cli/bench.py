@@ -78,6 +78,16 @@ def replay(
     switches: Annotated[
         str | None, typer.Option(help="Ablate only these, by name: cache,pooling.")
     ] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="Run this variant of the scenario instead of it.")
+    ] = None,
+    variants: Annotated[
+        bool, typer.Option("--variants", help="Then run every variant of the scenario, too.")
+    ] = False,
+    variant_pairs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Pairs of each variant; says --variants.", show_default="2"),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Result file; default: the next free run.json."),
@@ -124,6 +134,7 @@ def replay(
 
     from perfscan.replay.load import parse_factor
     from perfscan.replay.result import dump_result
+    from perfscan.replay.variants import PAIRS as VARIANT_PAIRS
     from perfscan.reports.run_markdown import render_markdown
     from perfscan.reports.run_terminal import render_terminal
 
@@ -143,6 +154,8 @@ def replay(
         budget_s=seconds_of(budget) if budget else None,
         resume=resume,
         ablate=tuple(filter(None, (switches or "").split(","))) if ablate or switches else None,
+        variant=variant,
+        variant_pairs=variant_pairs or (VARIANT_PAIRS if variants else None),
         python=python,
         keep=keep,
         scan=scan,

@@ -86,6 +86,8 @@ def _refuse_what_is_for_bots(order: Order) -> None:
         "--speed": order.speed != 1.0,
         "--load": order.load != 1.0,
         "--fault": order.faults,
+        "--variant": order.variant,
+        "--variants": order.variant_pairs,
         "--lanes": (order.lanes or 1) > 1,
     }
     for option, value in given.items():

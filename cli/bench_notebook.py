@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +16,36 @@ from perfscan.replay.compare import compare
 from perfscan.replay.doubts import Circumstances
 from perfscan.replay.figures import figures
 from perfscan.replay.floor import assumptions, floors, item_floors
-from perfscan.replay.model import Ablation, CycleEffect, Recording, Result, Run, Scenario
+from perfscan.replay.model import (
+    Ablation,
+    CycleEffect,
+    Recording,
+    Result,
+    Run,
+    Scenario,
+    Variant,
+    VariantOutcome,
+)
 from perfscan.replay.processes import machine_load
 from perfscan.replay.readings import about_readings
 from perfscan.replay.result import describe_recording, describe_scenario, write_result
 from perfscan.replay.runner import WARM_UP_S, Outcome
 from perfscan.replay.schedule import Slot
+from perfscan.replay.variants import fared
 from perfscan.replay.workspace import source_digest
 
 if TYPE_CHECKING:
     from perfscan.cli.bench_run import Order
+
+
+@dataclass(slots=True)
+class _Fared:
+    """The page of a variant."""
+
+    variant: Variant
+    scenario: Scenario
+    runs: list[Run]
+    problem: str = ""
 
 
 class Notebook:
@@ -38,6 +59,8 @@ class Notebook:
         self._method: dict[str, Any] = {"started_at": started_at, **method}
         self._runs: list[Run] = []
         self._variants: dict[str, list[Run]] = {}
+        self._fared: dict[str, _Fared] = {}
+        self._fared_before: tuple[VariantOutcome, ...] = ()
         speed, until_s = order.speed, order.until_s
         self._floors = floors(recording, scenario, speed=speed, until_s=until_s)
         self._item_floors = item_floors(recording, scenario, speed=speed, until_s=until_s)
@@ -69,12 +92,27 @@ class Notebook:
     def take_over(self, saved: Result, runs: tuple[Run, ...]) -> None:
         """Go on with ``runs`` of an earlier bench, under its date."""
         self._runs += runs
+        self._fared_before = saved.variants
         self._method["started_at"] = saved.method.get("started_at")
         self._method["resumed"] = int(saved.method.get("resumed") or 0) + 1
 
     def save(self, slot: Slot, run: Run) -> None:
         """Add a run; until the bench is over the file says that it was interrupted."""
         (self._variants.setdefault(slot.variant, []) if slot.variant else self._runs).append(run)
+        write_result(self._result(None), self._order.output)
+
+    def begin_variant(self, variant: Variant, scenario: Scenario, kept: tuple[Run, ...]) -> None:
+        """Open a page for ``variant``, in which ``scenario`` is run; ``kept`` are earlier runs."""
+        self._fared[variant.name] = _Fared(variant, scenario, list(kept))
+
+    def save_variant(self, variant: str, run: Run) -> None:
+        """Add a run of a variant."""
+        self._fared[variant].runs.append(run)
+        write_result(self._result(None), self._order.output)
+
+    def fail_variant(self, variant: str, problem: str) -> None:
+        """Note what keeps a variant from running."""
+        self._fared[variant].problem = problem
         write_result(self._result(None), self._order.output)
 
     def close(self, outcome: Outcome) -> Result:
@@ -126,6 +164,14 @@ class Notebook:
                 figures(runs, alone, scenario.targets, order.seed, own=self._own) if alone else ()
             ),
             ablation=self._ablation(finished=outcome is not None),
+            variants=self._variant_outcomes() or self._fared_before,
+        )
+
+    def _variant_outcomes(self) -> tuple[VariantOutcome, ...]:
+        seed, own = self._order.seed, self._own
+        return tuple(
+            fared(one.variant, one.runs, one.scenario, seed=seed, own=own, problem=one.problem)
+            for one in self._fared.values()
         )
 
     def _ablation(self, *, finished: bool) -> Ablation | None:
@@ -174,6 +220,8 @@ def describe_method(order: Order, lanes: int, *, pinned: bool) -> dict[str, Any]
         "seed": order.seed,
         "after": order.after,
         "only": order.only,
+        "variant": order.variant,
+        "variant_pairs": order.variant_pairs,
         "budget_s": order.budget_s,
         "pinned": pinned,
         "spinners": order.spin,

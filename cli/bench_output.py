@@ -67,7 +67,8 @@ def status_of(result: Any, inconclusive: str | None) -> Status:
         if result.figures and all(run.ok for run in result.runs):
             return Status.OK
         return undecided.get(inconclusive or "", Status.INCONCLUSIVE)
-    if comparison.verdict == "replies differ":
+    judged = (comparison, *(variant.comparison for variant in result.variants))
+    if any(one.verdict == "replies differ" for one in judged):
         return Status.DIFFERENT_WORK
     if comparison.verdict == "inconclusive":
         return undecided.get(inconclusive or "", Status.INCONCLUSIVE)

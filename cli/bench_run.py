@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,15 +12,16 @@ from typing import TypeVar
 
 from perfscan.cli.bench_notebook import Notebook, describe_method
 from perfscan.cli.bench_output import kept_folder
+from perfscan.cli.bench_stage import Stage, stage_of, traffic_file
+from perfscan.cli.bench_variants import VariantPlan, plan_variants, run_variants
 from perfscan.cli.progress import Progress
 from perfscan.errors import InputError
 from perfscan.replay import namespace, spinners
-from perfscan.replay.ablation import ROUNDS, chosen_switches, variants
+from perfscan.replay.ablation import ROUNDS, chosen_switches
+from perfscan.replay.ablation import variants as switched
 from perfscan.replay.certificates import Authority
 from perfscan.replay.doubts import BUSY_BEFORE
 from perfscan.replay.faults import read_faults
-from perfscan.replay.latency import with_latency
-from perfscan.replay.load import multiply, with_load
 from perfscan.replay.model import (
     ComputeScenario,
     Implementation,
@@ -28,20 +30,21 @@ from perfscan.replay.model import (
     Run,
     Scenario,
     Side,
+    Variant,
 )
 from perfscan.replay.network import open_network
 from perfscan.replay.placement import available_cpus, placement
 from perfscan.replay.processes import busy_share
-from perfscan.replay.recording import read_recording, write_recording
 from perfscan.replay.redirection import inherited
 from perfscan.replay.result import read_result
 from perfscan.replay.resume import demand_same, finished_pairs
-from perfscan.replay.runner import WARM_UP_S, Plan, run_bench
+from perfscan.replay.runner import WARM_UP_S, Outcome, Plan, run_bench
 from perfscan.replay.scenario import read_bench
 from perfscan.replay.schedule import SIDES, Slot, pair_batches, round_batches
 from perfscan.replay.scratch import scratch_folder
 from perfscan.replay.services import Templates, prepare_services
 from perfscan.replay.trial import Setup, StatusReport
+from perfscan.replay.variants import chosen_variant, demand_variants, with_variant
 from perfscan.replay.work import stimuli
 from perfscan.replay.workspace import prepare
 
@@ -69,6 +72,10 @@ class Order:
     """A result of an interrupted bench, of which the finished pairs are kept."""
     ablate: tuple[str, ...] | None = None
     """Switches to try; empty for all of the scenario, None for no ablation."""
+    variant: str | None = None
+    """Run this variant of the scenario instead of the scenario itself."""
+    variant_pairs: int | None = None
+    """Then run every variant, in so many pairs; None for no variants."""
     python: Path | None = None
     keep: Path | None = None
     scan: bool = True
@@ -95,42 +102,83 @@ def run(
         from perfscan.cli.bench_compute import run_compute
 
         return run_compute(order, _with_after(scenario, order.after))
-    scenario = _with_after(scenario, order.after)
-    emulated = scenario.emulated.with_faults(read_faults(order.faults))
-    scenario = replace(scenario, emulated=emulated)
+    stage, others = _stages(order, scenario)
+    scenario, recording = stage.scenario, stage.recording
     if order.ablate is not None:
         order = replace(order, ablate=chosen_switches(scenario.optimized, order.ablate))
-    recorded = read_recording(scenario.recording)
-    recording = multiply(recorded, scenario, order.load, order.seed)
-    scenario = with_load(recorded, scenario, order.load, order.seed)
-    recording = with_latency(recording, scenario.latency, order.seed)
     lanes = order.lanes or scenario.lanes
-    cpus = available_cpus()
     saved = read_result(order.resume) if order.resume else None
     busy = busy_share()
     order = _settle_disturbance(order, saved, quiet=busy <= BUSY_BEFORE)
-    where = placement(cpus, lanes) if order.pin else None
+    where = placement(available_cpus(), lanes) if order.pin else None
     method = describe_method(order, lanes, pinned=where is not None)
     notebook = Notebook(order, scenario, recording, {**method, "commits": commits})
-    kept = _take_over(order, saved, notebook) if saved else ()
+    variants = plan_variants(others, order.variant_pairs or 0, lanes, saved)
+    for plan in variants:
+        notebook.begin_variant(plan.variant, plan.stage.scenario, plan.kept)
+    kept = _take_over(order, saved, notebook, sum(plan.runs for plan in variants)) if saved else ()
     planned = _plan(order, lanes, {run.pair for run in kept}, recording, scenario)
+    planned = _with_variants(order, planned, variants)
+    with scratch_folder("perfscan-bench-") as scratch:
+        setup = replace(_setup(order, stage, scratch), placement=where)
+        outcome = _carry_out(order, planned, variants, setup, notebook, scratch)
+    return notebook.close(replace(outcome, busy_before=busy))
+
+
+def _stages(order: Order, scenario: Scenario) -> tuple[Stage, tuple[tuple[Variant, Stage], ...]]:
+    """Return what is played first, and in each variant that is run after it."""
+    if order.variant_pairs is not None and order.only:
+        raise InputError(
+            "--variants compares both sides", remedy="leave out --only, or name one with --variant"
+        )
+    if order.variant_pairs is not None and order.variant:
+        raise InputError("--variants and --variant exclude each other", remedy="give one of them")
+    if order.variant is not None:
+        return _stage(order, scenario, chosen_variant(scenario, order.variant)), ()
+    variants = demand_variants(scenario) if order.variant_pairs is not None else ()
+    return _stage(order, scenario), tuple((one, _stage(order, scenario, one)) for one in variants)
+
+
+def _stage(order: Order, scenario: Scenario, variant: Variant | None = None) -> Stage:
+    """Return what is played: ``scenario``, or a variant of it, with what was ordered for all."""
+    load = order.load
+    if variant is not None:
+        scenario, load = with_variant(scenario, variant), load * variant.load
+    scenario = _with_after(scenario, order.after)
+    emulated = scenario.emulated.with_faults(read_faults(order.faults))
+    return stage_of(replace(scenario, emulated=emulated), load, order.seed)
+
+
+def _carry_out(
+    order: Order,
+    planned: _Planned,
+    variants: Sequence[VariantPlan],
+    setup: Setup,
+    notebook: Notebook,
+    scratch: Path,
+) -> Outcome:
+    """Make all runs, those of the variants last; each is saved as it lands."""
+    report, begun_s = StatusReport(), time.monotonic()
     with ExitStack() as stack:
-        scratch = stack.enter_context(scratch_folder("perfscan-bench-"))
-        setup = replace(_setup(order, scenario, recording, scratch), placement=where)
-        report = StatusReport()
-        progress = stack.enter_context(_progress(order, scenario, planned, report))
-        for warning in _warnings(recording, scenario):
+        progress = stack.enter_context(_progress(order, setup.scenario, planned, report))
+        for warning in _warnings(setup.recording, setup.scenario):
             progress.note(warning)
+        cpus = available_cpus()
         spun = stack.enter_context(spinners.spinning(cpus) if order.spin else nullcontext())
 
         def land(slot: Slot, finished: Run) -> None:
             notebook.save(slot, finished)
-            progress.land(finished, slot.variant)
+            round_ = f"round {finished.pair + 1} {slot.variant}" if slot.variant else ""
+            progress.land(finished, round_)
 
         outcome = run_bench(
             planned.plan, setup, report, land, spun_s=spun.cpu_s if spun else lambda: 0.0
         )
-    return notebook.close(replace(outcome, busy_before=busy))
+        if outcome.interrupted:
+            return outcome
+        ends_at_s = None if order.budget_s is None else begun_s + order.budget_s
+        stopped = run_variants(variants, setup, report, progress, notebook, scratch, ends_at_s)
+        return replace(outcome, interrupted=stopped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +200,7 @@ def _plan(
     batches = pair_batches(missing, lanes, order.only)
     warm_up = pair_batches([0], lanes, order.only)[0]
     if order.ablate is not None:
-        names = list(variants(scenario.optimized, order.ablate))
+        names = list(switched(scenario.optimized, order.ablate))
         batches += round_batches(names, ROUNDS, lanes)
     one_s, warm_up_s = _run_seconds(order, recording, scenario)
     seconds = [one_s * len(batch) for batch in batches]
@@ -168,6 +216,20 @@ def _plan(
         runs=sum(len(turn) for batch in batches for turn in batch),
         expected_s=min(expected, order.budget_s or expected),
         manner=_manner(len(missing), lanes, len(sides)),
+    )
+
+
+def _with_variants(order: Order, planned: _Planned, variants: Sequence[VariantPlan]) -> _Planned:
+    """Add the runs of all variants to what is said of a plan."""
+    seconds = [
+        _run_seconds(order, plan.stage.recording, plan.stage.scenario)[0] * len(plan.batches)
+        for plan in variants
+    ]
+    return replace(
+        planned,
+        runs=planned.runs + sum(plan.runs for plan in variants),
+        expected_s=min(planned.expected_s + sum(seconds), order.budget_s or float("inf")),
+        manner=f"{planned.manner}, then {len(variants)} variants" if variants else planned.manner,
     )
 
 
@@ -202,12 +264,15 @@ def _settle_disturbance(order: Order, saved: Result | None, *, quiet: bool) -> O
     return replace(order, spin=spin and spinners.possible(), pin=quiet if pin is None else pin)
 
 
-def _take_over(order: Order, saved: Result, notebook: Notebook) -> tuple[Run, ...]:
-    """Return the finished runs of the bench that is to go on. Raises InputError if it cannot."""
+def _take_over(order: Order, saved: Result, notebook: Notebook, more: int) -> tuple[Run, ...]:
+    """Return the finished runs of the bench that is to go on. Raises InputError if it cannot.
+
+    ``more`` is how many runs of variants are still to be made.
+    """
     demand_same(saved, notebook.circumstances)
     runs = finished_pairs(saved.runs, 1 if order.only else 2)
     whole = len({run.pair for run in runs}) == order.pairs
-    if whole and not saved.interrupted and order.ablate is None:
+    if whole and not saved.interrupted and order.ablate is None and not more:
         raise InputError(
             "nothing is left of this bench",
             where=str(order.resume),
@@ -217,19 +282,17 @@ def _take_over(order: Order, saved: Result, notebook: Notebook) -> tuple[Run, ..
     return runs
 
 
-def _setup(order: Order, scenario: Scenario, recording: Recording, scratch: Path) -> Setup:
+def _setup(order: Order, stage: Stage, scratch: Path) -> Setup:
+    scenario, recording = stage.scenario, stage.recording
     folder = kept_folder(order.keep) if order.keep else scratch
     sides: Mapping[Side, Implementation] = {
         "original": scenario.original,
         "optimized": scenario.optimized,
     }
-    traffic = scenario.recording
-    if order.load != 1:
-        write_recording(recording, traffic := scratch / "traffic.jsonl")
     return Setup(
         scenario=scenario,
         recording=recording,
-        traffic=traffic,
+        traffic=traffic_file(stage, scratch),
         folder=folder,
         prepared={
             side: prepare(implementation.directory, folder / "bots" / side)
@@ -242,7 +305,7 @@ def _setup(order: Order, scenario: Scenario, recording: Recording, scratch: Path
         until_s=order.until_s,
         vitals=order.vitals,
         templates=_templates(scenario, recording, scratch / "services", order),
-        variants=variants(scenario.optimized, order.ablate) if order.ablate else {},
+        variants=switched(scenario.optimized, order.ablate) if order.ablate else {},
     )
 
 

@@ -62,15 +62,15 @@ class Progress:
         if not self._quiet:
             self._console.print(line, markup=False, soft_wrap=True)
 
-    def land(self, run: Run, variant: str = "") -> None:
-        """Say how a finished run went, of one of the sides or of a variant in an ablation."""
+    def land(self, run: Run, what: str = "") -> None:
+        """Say how a finished run went; ``what`` it was, where not simply a side of a pair."""
         self._landed += 1
         owed = [item for item in run.items if item.expected]
         handled = sum(item.state == "handled" for item in owed)
         figure = run.metrics.get("item_latency_all_ms.p95")
         latency = f", p95 {figure:,.0f} ms" if figure is not None else ""
         state = f"{handled} of {len(owed)} items{latency}" if run.ok else run.problem
-        what = f"round {run.pair + 1} {variant}" if variant else f"pair {run.pair + 1} {run.side}"
+        what = what or f"pair {run.pair + 1} {run.side}"
         self.note(f"run {self._landed}/{self._runs} · {what}: {state}")
 
     def _follow(self) -> None:

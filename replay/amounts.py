@@ -8,6 +8,7 @@ _AMOUNT = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*([a-zA-Z%]*)", re.ASCII)
 _SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _BYTES = {"B": 1, "kB": 1_000, "KB": 1_000, "MB": 1_000_000, "KiB": 1_024, "MiB": 1_048_576}
 _LONGEST_S = 1e7
+_LARGEST_FACTOR = 10_000
 
 
 def read_duration(text: str) -> int:
@@ -35,6 +36,17 @@ def read_share(text: str) -> float:
         more = "above 100%" if unit else f"above 1; did you mean '{text}%'?"
         raise ValueError(f"not a share: {text!r} is {more}")
     return share
+
+
+def read_factor(text: str) -> float:
+    """Return the factor of ``10``, ``10x`` or ``0.5``."""
+    try:
+        factor = float(text.strip().lower().removesuffix("x"))
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor <= _LARGEST_FACTOR:
+        raise ValueError(f"not a factor: {text!r}: write 10x or 0.5")
+    return factor
 
 
 def read_speed(text: str) -> float:

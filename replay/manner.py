@@ -16,6 +16,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "load": 1.0,
     "until_s": None,
     "faults": [],
+    "variant": None,
     "agent": "event loops watched",
     "interpreter": None,
 }

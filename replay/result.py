@@ -35,8 +35,11 @@ from perfscan.replay.model import (
     Run,
     Scenario,
     Side,
+    SideFared,
     SideWork,
     SwitchEffect,
+    Variant,
+    VariantOutcome,
     VariantRun,
 )
 from perfscan.replay.schedule import SIDES
@@ -94,66 +97,38 @@ def dump_result(result: Result) -> str:
 
 def encode_result(result: Result) -> dict[str, Any]:
     """Return a result as the JSON object of the contract."""
-    comparison = result.comparison
     return {
         "schema": SCHEMA,
-        "verdict": comparison.verdict,
+        "verdict": result.comparison.verdict,
         "interrupted": result.interrupted,
         "scenario": dict(result.scenario),
         "environment": dict(result.environment),
         "recording": dict(result.recording),
         "method": dict(result.method),
-        "pairs": comparison.pairs,
-        "comparison": {
-            metric.name: _encode_metric(metric, comparison.claims) for metric in comparison.metrics
-        },
-        "claims": [
-            {**asdict(one.claim), "verdict": one.verdict, "measured": one.measured}
-            for one in comparison.claims
-        ],
-        "equivalence": asdict(comparison.equivalence),
-        "noise": dict(comparison.noise),
-        "doubts": [asdict(doubt) for doubt in comparison.doubts],
+        **_encode_comparison(result.comparison),
         "evidence": None,
         "ablation": asdict(result.ablation) if result.ablation else None,
+        "variants": [_encode_variant(outcome) for outcome in result.variants],
         "figures": [asdict(figure) for figure in result.figures],
         "findings": dict(result.findings) if result.findings is not None else None,
-        "implementations": {
-            side: {"runs": [_encode_run(run) for run in result.runs if run.side == side]}
-            for side in SIDES
-        },
+        "implementations": _encode_runs(result.runs),
     }
 
 
 def decode_result(document: Mapping[str, Any]) -> Result:
     """Rebuild a result. Raises KeyError, TypeError or AttributeError where the shape is wrong."""
-    runs = [
-        _decode_run(side, run)
-        for side in SIDES
-        for run in document["implementations"][side]["runs"]
-    ]
     return Result(
         scenario=document["scenario"],
         environment=document["environment"],
         recording=document["recording"],
         method=document["method"],
-        runs=tuple(sorted(runs, key=lambda run: (run.pair, run.slot))),
-        comparison=Comparison(
-            pairs=document["pairs"],
-            metrics=tuple(
-                MetricComparison(name=name, **_known(MetricComparison, metric))
-                for name, metric in document["comparison"].items()
-            ),
-            equivalence=_decode_equivalence(document["equivalence"]),
-            claims=tuple(_decode_claim(claim) for claim in document["claims"]),
-            noise=document["noise"],
-            doubts=tuple(Doubt(**_known(Doubt, doubt)) for doubt in document["doubts"]),
-            verdict=document["verdict"],
-        ),
+        runs=_decode_runs(document["implementations"]),
+        comparison=_decode_comparison(document),
         interrupted=document["interrupted"],
         findings=document["findings"],
         figures=tuple(Figure(**_known(Figure, one)) for one in document.get("figures", ())),
         ablation=_decode_ablation(document.get("ablation")),
+        variants=tuple(_decode_variant(one) for one in document.get("variants") or ()),
     )
 
 
@@ -176,6 +151,7 @@ def describe_scenario(scenario: Scenario) -> dict[str, Any]:
         "latencies": {name: list(patterns) for name, patterns in scenario.latencies.items()},
         "readings": {name: asdict(rule) for name, rule in scenario.readings.items()},
         "critical_path": [list(stage) for stage in scenario.critical_path],
+        "variants": {one.name: _describe_variant(one) for one in scenario.variants},
         "implementations": {
             side.name: _describe_implementation(side)
             for side in (scenario.original, scenario.optimized)
@@ -236,6 +212,92 @@ def _describe_implementation(side: Implementation) -> dict[str, Any]:
         "services": [service.name for service in side.services],
         "switches": sorted(side.switches),
     }
+
+
+def _describe_variant(variant: Variant) -> dict[str, Any]:
+    changed = {"original": variant.original, "optimized": variant.optimized}
+    return {
+        "title": variant.title,
+        "faults": [fault.spec for fault in variant.faults],
+        "recording": variant.recording.name if variant.recording else None,
+        "load": variant.load,
+        **{
+            side: {"command": list(change.command), "environment": sorted(change.environment)}
+            for side, change in changed.items()
+            if change
+        },
+    }
+
+
+def _encode_variant(outcome: VariantOutcome) -> dict[str, Any]:
+    return {
+        "name": outcome.name,
+        "title": outcome.title,
+        "faults": list(outcome.faults),
+        "recording": outcome.recording,
+        "load": outcome.load,
+        "problem": outcome.problem,
+        "sides": {side: asdict(fared) for side, fared in outcome.sides.items()},
+        "verdict": outcome.comparison.verdict,
+        **_encode_comparison(outcome.comparison),
+        "implementations": _encode_runs(outcome.runs),
+    }
+
+
+def _decode_variant(record: Mapping[str, Any]) -> VariantOutcome:
+    return VariantOutcome(
+        name=record["name"],
+        title=record["title"],
+        faults=tuple(record["faults"]),
+        recording=record["recording"],
+        load=record["load"],
+        sides={side: SideFared(**_known(SideFared, record["sides"][side])) for side in SIDES},
+        comparison=_decode_comparison(record),
+        runs=_decode_runs(record["implementations"]),
+        problem=record["problem"],
+    )
+
+
+def _encode_comparison(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "pairs": comparison.pairs,
+        "comparison": {
+            metric.name: _encode_metric(metric, comparison.claims) for metric in comparison.metrics
+        },
+        "claims": [
+            {**asdict(one.claim), "verdict": one.verdict, "measured": one.measured}
+            for one in comparison.claims
+        ],
+        "equivalence": asdict(comparison.equivalence),
+        "noise": dict(comparison.noise),
+        "doubts": [asdict(doubt) for doubt in comparison.doubts],
+    }
+
+
+def _decode_comparison(document: Mapping[str, Any]) -> Comparison:
+    return Comparison(
+        pairs=document["pairs"],
+        metrics=tuple(
+            MetricComparison(name=name, **_known(MetricComparison, metric))
+            for name, metric in document["comparison"].items()
+        ),
+        equivalence=_decode_equivalence(document["equivalence"]),
+        claims=tuple(_decode_claim(claim) for claim in document["claims"]),
+        noise=document["noise"],
+        doubts=tuple(Doubt(**_known(Doubt, doubt)) for doubt in document["doubts"]),
+        verdict=document["verdict"],
+    )
+
+
+def _encode_runs(runs: Sequence[Run]) -> dict[str, Any]:
+    return {
+        side: {"runs": [_encode_run(run) for run in runs if run.side == side]} for side in SIDES
+    }
+
+
+def _decode_runs(record: Mapping[str, Any]) -> tuple[Run, ...]:
+    runs = [_decode_run(side, run) for side in SIDES for run in record[side]["runs"]]
+    return tuple(sorted(runs, key=lambda run: (run.pair, run.slot)))
 
 
 def _encode_metric(metric: MetricComparison, claims: Sequence[ClaimResult]) -> dict[str, Any]:

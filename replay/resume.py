@@ -21,6 +21,7 @@ _METHOD = (
     "faults",
     "after",
     "only",
+    "variant",
     "agent",
     "interpreter",
     "pinned",

@@ -22,6 +22,7 @@ from perfscan.reports.numbers import (
 from perfscan.reports.run_ablation import ablation_markdown, figures_markdown
 from perfscan.reports.run_findings import CANNOT_SEE, RuleChange, rule_changes, totals
 from perfscan.reports.run_method import limits, machine, method, reproduce
+from perfscan.reports.run_variants import variants_markdown
 from perfscan.reports.run_words import (
     Check,
     checks,
@@ -66,6 +67,7 @@ def render_markdown(result: Result) -> str:
         _results,
         _figures,
         _ablation,
+        _variants,
         _claims,
         _findings,
         _pairs,
@@ -222,6 +224,11 @@ def _floor_sentence(result: Result) -> str:
 
 def _figures(result: Result) -> Section | None:
     text = figures_markdown(result)
+    return Section(text) if text else None
+
+
+def _variants(result: Result) -> Section | None:
+    text = variants_markdown(result)
     return Section(text) if text else None
 
 

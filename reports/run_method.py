@@ -189,6 +189,11 @@ def _command(result: Result) -> list[str]:
         words += ["--after", str(how["after"])]
     if how.get("only"):
         words += ["--only", str(how["only"])]
+    if how.get("variant"):
+        words += ["--variant", str(how["variant"])]
+    if result.variants:
+        pairs = max(one.comparison.pairs for one in result.variants)
+        words += ["--variant-pairs", str(how.get("variant_pairs") or max(1, pairs))]
     if result.ablation is not None and result.ablation.switches:
         words += ["--switches", ",".join(one.name for one in result.ablation.switches)]
     if how.get("interpreter"):

@@ -8,6 +8,7 @@ from perfscan.reports.excerpt import inert
 from perfscan.reports.numbers import above_floor, ratio_cell, target_phrase
 from perfscan.reports.run_ablation import ablation_lines, figure_lines
 from perfscan.reports.run_findings import rule_changes, totals
+from perfscan.reports.run_variants import variant_lines
 from perfscan.reports.run_words import (
     checks,
     confidence,
@@ -32,7 +33,7 @@ def render_terminal(result: Result) -> str:
     blocks = [_head(result), _checks(result), _differences(result)]
     if not differ(result):
         blocks += [_results(result), figure_lines(result), ablation_lines(result), _claims(result)]
-    blocks += [_findings(result), _doubts(result)]
+    blocks += [variant_lines(result), _findings(result), _doubts(result)]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from perfscan.errors import InputError
+from perfscan.replay.amounts import read_factor
 from perfscan.replay.load.copies import with_copies
 from perfscan.replay.load.thinning import thinned
 from perfscan.replay.load.widening import copies_of, widened, widened_environment
@@ -28,14 +29,11 @@ __all__ = ["multiply", "parse_factor", "with_load"]
 def parse_factor(text: str) -> float:
     """Return the factor that ``10`` or ``10x`` stands for. Raises InputError."""
     try:
-        factor = float(text.strip().lower().removesuffix("x"))
-    except ValueError:
-        factor = 0.0
-    if not 0 < factor <= 10_000:
+        return read_factor(text)
+    except ValueError as error:
         raise InputError(
             f"not a load: {text!r}", where="--load", remedy="give a factor such as 10x or 0.5"
-        )
-    return factor
+        ) from error
 
 
 def multiply(recording: Recording, scenario: Scenario, factor: float, seed: int) -> Recording:

@@ -40,10 +40,12 @@ from perfscan.replay.model.results import (
     Result,
     Run,
     Side,
+    SideFared,
     SideWork,
     SwitchEffect,
     SwitchVerdict,
     TargetVerdict,
+    VariantOutcome,
     VariantRun,
     Verdict,
 )
@@ -88,6 +90,7 @@ from perfscan.replay.model.traffic import (
     Response,
     Scheme,
 )
+from perfscan.replay.model.variants import Change, Variant
 
 __all__ = [
     "DRIVEN",
@@ -96,6 +99,7 @@ __all__ = [
     "Ban",
     "Better",
     "Callee",
+    "Change",
     "Claim",
     "ClaimResult",
     "ClaimVerdict",
@@ -158,6 +162,7 @@ __all__ = [
     "Served",
     "ServiceRule",
     "Side",
+    "SideFared",
     "SideWork",
     "StimulusRule",
     "StreamStart",
@@ -167,6 +172,8 @@ __all__ = [
     "TargetVerdict",
     "TopicRule",
     "UpdateStimulus",
+    "Variant",
+    "VariantOutcome",
     "VariantRun",
     "Verdict",
 ]

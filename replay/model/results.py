@@ -222,6 +222,35 @@ class Ablation:
 
 
 @dataclass(frozen=True, slots=True)
+class SideFared:
+    """How one side came through a variant, over all its runs, also those that failed."""
+
+    runs: int
+    failed: int
+    handled: int
+    expected: int
+    problem: str = ""
+    """Why the first run that failed did."""
+
+
+@dataclass(frozen=True, slots=True)
+class VariantOutcome:
+    """Both sides under other circumstances than the scenario's."""
+
+    name: str
+    title: str
+    faults: tuple[str, ...]
+    recording: str
+    load: float
+    sides: Mapping[Side, SideFared]
+    comparison: Comparison
+    """Of the pairs of which both runs ended well."""
+    runs: tuple[Run, ...]
+    problem: str = ""
+    """Why it could not be run at all."""
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What ``RUN.json`` holds: enough to draw every report again."""
 
@@ -237,3 +266,4 @@ class Result:
     figures: tuple[Figure, ...] = ()
     """The figures of the one side that ran, where only one did."""
     ablation: Ablation | None = None
+    variants: tuple[VariantOutcome, ...] = ()

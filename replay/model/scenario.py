@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from perfscan.replay.model.emulation import Emulated
+from perfscan.replay.model.variants import Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,3 +327,5 @@ class Scenario:
     """Limits that the services keep, faults that every run meets."""
     compresses: tuple[str, ...] = ()
     """Requests whose answers the services compress for clients that accept it."""
+    variants: tuple[Variant, ...] = ()
+    """The same bots under other circumstances."""

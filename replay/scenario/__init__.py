@@ -82,6 +82,17 @@ Paths are relative to the scenario file. A complete example (only ``schema``, ``
         when_full: 503                  # answer instead of the reset
         concurrency: 8                  # requests worked on at once; others wait their turn
     faults: [loss=5%, "outage=api.telegram.org:10s-20s"]    # as --fault takes them
+    variants:                           # other circumstances: --variants, or one with --variant
+      bad line:
+        faults: [loss=20%, latency=500ms]   # beside those above
+      burst:
+        title: Forty pools within two seconds
+        recording: traffic.jsonl.gz     # played instead
+        load: 3                         # as --load takes it
+      without cache:                    # what is otherwise about a side
+        optimized:
+          environment: {BOT_CACHE: "off"}
+          command: [python, ../failing.py, cache]
 
     compresses: [GET https://api.rugcheck.xyz/*/*]  # gzip for clients that accept it, however the
                                         # answers came to the recorded bot; from 500 bytes on
@@ -177,6 +188,12 @@ Every run gets a fresh copy of ``directory``, and its command runs therein. ``pr
 copy as well, with the bot's environment, before the bot: it makes files that are too large to keep,
 and is neither measured nor part of the start-up. In ``command`` and ``prepare`` a word that begins
 with ``../`` names what lies beside the original ``directory``, not beside the copy.
+
+Each of ``variants`` changes something about the scenario: faults that are added, another recording,
+a load, another command or environment of a side. ``perfscan bench replay --variants`` runs them all
+after the bench itself, a few pairs each (``--variant-pairs``), and reports how both sides fared; a
+side that crashes in one has just that as its result. ``--variant NAME`` runs one as a bench of its
+own. Claims and targets speak of the scenario as it is and are left out of its variants.
 
 A request pattern is a method and a URL without query; ``*`` stands for a path segment or a part
 of one. Every mistake is one InputError that names file, line, key and the nearest right word.

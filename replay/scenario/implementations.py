@@ -26,11 +26,11 @@ def read_implementation(name: str, node: YamlNode) -> Implementation:
         directory=read_directory(fields["directory"])
         if "directory" in fields
         else read_folder(node),
-        environment=_environment(fields.get("environment")),
+        environment=read_environment(fields.get("environment")),
         prepare=read_command(fields["prepare"]) if "prepare" in fields else (),
         services=read_services(fields.get("services")),
         switches={
-            switch: _environment(values)
+            switch: read_environment(values)
             for switch, values in read_entries(fields.get("switches")).items()
         },
         listens=_port(fields["listens"]) if "listens" in fields else None,
@@ -43,5 +43,6 @@ def _port(node: YamlNode) -> int:
     return port
 
 
-def _environment(node: YamlNode | None) -> dict[str, str]:
+def read_environment(node: YamlNode | None) -> dict[str, str]:
+    """Read variables with their values; none where they are left out."""
     return {name: value.scalar() for name, value in read_entries(node).items()}

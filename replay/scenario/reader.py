@@ -24,6 +24,7 @@ from perfscan.replay.scenario.latency import read_latency
 from perfscan.replay.scenario.limits import read_limits, read_scenario_faults
 from perfscan.replay.scenario.match import read_match
 from perfscan.replay.scenario.readings import read_readings
+from perfscan.replay.scenario.variants import read_variants
 from perfscan.replay.yaml_node import YamlNode, did_you_mean, read_yaml
 
 SCHEMA = "perfscan.scenario/1"
@@ -32,28 +33,9 @@ KINDS = ("service", "compute")
 _REQUIRED = ("schema", "name", "recording", "implementations", "items")
 _KEYS = (
     *_REQUIRED,
-    *(
-        "kind",
-        "title",
-        "simulated",
-        "match",
-        "primary",
-        "threshold",
-        "lanes",
-        "counts",
-        "latencies",
-    ),
-    *(
-        "targets",
-        "readings",
-        "critical_path",
-        "claims",
-        "load",
-        "latency",
-        "limits",
-        "faults",
-        "compresses",
-    ),
+    *("kind", "title", "simulated", "match", "primary", "threshold", "lanes", "counts", "targets"),
+    *("latencies", "readings", "critical_path", "claims", "load", "latency", "limits", "faults"),
+    *("compresses", "variants"),
 )
 _SIDES = ("original", "optimized")
 
@@ -130,6 +112,7 @@ def _service(file: YamlNode, path: Path) -> Scenario:
         lanes=read_whole(top["lanes"], at_least=1) if "lanes" in top else 1,
         compresses=read_requests(top["compresses"]) if "compresses" in top else (),
         emulated=Emulated(read_scenario_faults(top.get("faults")), read_limits(top.get("limits"))),
+        variants=read_variants(top.get("variants")),
     )
 
 

@@ -31,12 +31,18 @@ class Run:
 
 
 @dataclass
+class Variant:
+    comparison: Comparison
+
+
+@dataclass
 class Result:
     comparison: Comparison
     interrupted: bool = False
     method: dict[str, str] = field(default_factory=dict)
     figures: tuple[Metric, ...] = ()
     runs: tuple[Run, ...] = ()
+    variants: tuple[Variant, ...] = ()
 
 
 @pytest.mark.parametrize(
@@ -52,6 +58,13 @@ class Result:
 )
 def test_each_verdict_has_its_exit_code(verdict: str, status: Status) -> None:
     assert status_of(Result(Comparison(verdict)), None) == status
+
+
+def test_different_work_in_a_variant_is_different_work() -> None:
+    variants = (Variant(Comparison("inconclusive")), Variant(Comparison("slower")))
+    assert status_of(Result(Comparison("faster"), variants=variants), None) == Status.OK
+    other = (*variants, Variant(Comparison("replies differ")))
+    assert status_of(Result(Comparison("faster"), variants=other), None) == Status.DIFFERENT_WORK
 
 
 def test_a_missed_target_fails_a_faster_bot() -> None:
