@@ -192,8 +192,8 @@ def _command(result: Result) -> list[str]:
     if how.get("variant"):
         words += ["--variant", str(how["variant"])]
     if result.variants:
-        pairs = max(one.comparison.pairs for one in result.variants)
-        words += ["--variant-pairs", str(how.get("variant_pairs") or max(1, pairs))]
+        made = max(1, *(one.comparison.pairs for one in result.variants))
+        words += ["--variant-pairs", str(how.get("variant_pairs") or made)]
     if result.ablation is not None and result.ablation.switches:
         words += ["--switches", ",".join(one.name for one in result.ablation.switches)]
     if how.get("interpreter"):

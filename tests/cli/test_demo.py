@@ -30,7 +30,8 @@ def test_the_list_has_a_line_for_every_bot(capsys: pytest.CaptureFixture[str]) -
     assert execute(["demo", "--list"]) == Status.OK
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [path.parent.name for path in BOTS]
-    assert "pool_alerts  Solana new-pool alerts" in "\n".join(lines).replace("   ", "  ")
+    titles = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines}
+    assert titles["pool_alerts"] == "Solana new-pool alerts"
 
 
 def test_a_bot_whose_library_is_missing_says_which(tmp_path: Path) -> None:
