@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from perfscan.replay.exchanges import Exchange, exchanges
@@ -44,6 +44,9 @@ class CycleStarts:
     whose beginning was refused or never answered goes on with the next attempt to begin it, and so
     does one of which a fault or a limit took a request that was not asked again with more luck: the
     bot broke it off or got through in part. What it finds then is what it would have found before.
+
+    Where several requests may come first, one that was not asked yet in the cycle that is under way
+    still belongs to it, however long the bot was busy with other things.
     """
 
     def __init__(self, begins: CycleStimulus, effect: CycleEffect | None = None) -> None:
@@ -58,14 +61,19 @@ class CycleStarts:
         self._answered = True
         self._failed: set[tuple[str, str, bytes]] = set()
         """What a fault or a limit took in this attempt."""
+        self._asked: set[str] = set()
+        """Which of the requests that may come first were asked in this attempt."""
 
     def sent(self, method: str, url: str, at_ns: int) -> int:
         """Note a request; returns the number of its cycle."""
-        if self._may_begin(at_ns) and _any_matches(self._begins.cycle, method, url):
+        first = {one for one in self._begins.cycle if request_matches(one, method, url)}
+        if first and self._may_begin(at_ns, first):
             self.number += not (self._pause_ns and self._goes_on())
             self._ended_ns = None
             self._answered = False
             self._failed.clear()
+            self._asked.clear()
+        self._asked |= first
         self._under_way += 1
         self._effects_under_way += _any_matches(self._effects, method, url)
         return self.number
@@ -112,11 +120,16 @@ class CycleStarts:
     def _goes_on(self) -> bool:
         return self.number > 0 and (not self._answered or bool(self._failed))
 
-    def _may_begin(self, sent_ns: int) -> bool:
+    def _may_begin(self, sent_ns: int, first: Set[str]) -> bool:
         if not self.number:
             return True
         if self._pause_ns:
-            return not self._under_way and sent_ns - self._quiet_from_ns >= self._pause_ns
+            asked_again = not self._asked.isdisjoint(first)
+            return (
+                asked_again
+                and not self._under_way
+                and sent_ns - self._quiet_from_ns >= self._pause_ns
+            )
         ended_ns = None if self._effects_under_way else self._ended_ns
         return ended_ns is not None and ended_ns <= sent_ns
 

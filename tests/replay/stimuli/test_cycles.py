@@ -205,6 +205,16 @@ def test_a_request_that_is_asked_again_with_more_luck_holds_up_nothing() -> None
     assert [one.begun_ns // MS for one in cycles_of(refused, begins, ORDER)] == [0, 200]
 
 
+def test_what_was_not_asked_yet_in_a_cycle_belongs_to_it_after_any_pause() -> None:
+    begins = CycleStimulus((f"GET {API}/time", f"GET {API}/list"), pause_s=0.1)
+    run = asked(
+        (0, "GET /time"), (500, "GET /list"), (520, "POST /order"),
+        (1000, "GET /list"), (1001, "GET /time"), (1020, "POST /order"),
+    )  # fmt: skip
+
+    assert [one.begun_ns // MS for one in cycles_of(run, begins, ORDER)] == [0, 1000]
+
+
 def test_what_failed_in_the_recording_itself_holds_up_nothing() -> None:
     starts = CycleStarts(CycleStimulus((f"GET {API}/list",), pause_s=0.1), ORDER)
     for begin in (0, 1000):
