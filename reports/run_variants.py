@@ -123,8 +123,10 @@ def _crash(side: Side, fared: SideFared) -> str:
 def _judgement(one: VariantOutcome, primary: MetricComparison | None) -> str:
     """Return the verdict; too few pairs for one still tell in which direction each of them went."""
     pairs = one.comparison.pairs
-    if one.comparison.verdict != "inconclusive" or primary is None or pairs >= LEAST_PAIRS:
+    if one.comparison.verdict != "inconclusive" or pairs >= LEAST_PAIRS:
         return one.comparison.verdict
+    if primary is None:
+        return "nothing that both handled"
     low, high = primary.ci_low, primary.ci_high
     if low is None or high is None or low <= 1 <= high:
         return f"not the same in each of {pairs} {plural('pair', pairs)}"
