@@ -10,6 +10,7 @@ from perfscan.analyzers.facts import Call, FileFacts, Function, Place, Value
 from perfscan.analyzers.knowledge import Callback
 from perfscan.analyzers.names import Names
 from perfscan.analyzers.sites import FunctionId, Site
+from perfscan.analyzers.tabled import Cell, cells
 from perfscan.analyzers.things import Thing, Things
 
 _SCANNED = frozenset({"function", "class", "instance"})
@@ -77,10 +78,17 @@ class Callbacks:
         call = site.call
         for entry in self._entries(site.file, call, site.things):
             for name, value in _handed_over(call, entry):
-                for thing in self._names.evaluate(site.file, value, call.block, call.number):
-                    if thing.kind in {"function", "generator"}:
-                        function = (thing.file, thing.number)
-                        self._register(function, entry, site.file, call.place, call.block, name)
+                for thing in self._functions(site.file, call, value):
+                    function = (thing.file, thing.number)
+                    self._register(function, entry, site.file, call.place, call.block, name)
+
+    def _functions(self, file: int, call: Call, value: Value) -> list[Thing]:
+        """Return the functions that a handed over value may be: all of them, if a table's."""
+        written = cells(value, call, self._names.files[file], self._names.scopes[file])
+        spots = written or [Cell(value, call.block, call.number)]
+        things = [t for spot in spots for t in self._names.evaluate(file, *spot)]
+        found = [thing for thing in things if thing.kind in {"function", "generator"}]
+        return list(dict.fromkeys(found))
 
     def _entries(self, file: int, call: Call, things: Things) -> list[Callback]:
         """Return what is known of handing a function to this call."""

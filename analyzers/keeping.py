@@ -175,9 +175,25 @@ def remembers(call: Call, where: Where) -> bool:
         and jump.place[0] < call.place[0]
         and blocks[jump.block].function == function
         and jump.value is not None
-        and _is_kept(jump.value)
+        and (_is_kept(jump.value) or _is_looked_up(jump.value, call, where))
         for jump in where.file.jumps
     )
+
+
+def _is_looked_up(value: Value, call: Call, where: Where) -> bool:
+    """Tell whether a local was taken out of something that outlives the function."""
+    blocks = where.file.blocks
+    for assign in where.file.assigns:
+        here = blocks[assign.block].function == blocks[call.block].function
+        if not here or assign.target != value.ref or assign.order > call.number:
+            continue
+        made = where.call_of(assign.value)
+        holder, _, verb = made.func.rpartition(".") if made is not None else ("", "", "")
+        if verb == "get" and holder and _is_kept(Value("ref", holder)):
+            return True
+        if assign.value.ref.endswith(".[]") and _is_kept(assign.value):
+            return assign.value.ref.startswith(("self.", "cls.", "_"))
+    return False
 
 
 def _is_kept(value: Value) -> bool:

@@ -8,6 +8,8 @@ from perfscan.analyzers.context import Where
 from perfscan.analyzers.coroutines import spoken
 from perfscan.analyzers.facts import Call
 from perfscan.analyzers.model import Confidence
+from perfscan.analyzers.project import FunctionId, Site
+from perfscan.analyzers.remote import reaches
 
 _ORDERED = re.compile(
     r"(create|place|submit|cancel|edit|amend|modify|close|open)_.*(order|position|trade)s?"
@@ -95,8 +97,35 @@ def network_read(call: Call, where: Where) -> Confidence | None:
                 position = _OFFLOADS.get(_verb(site.call), -1)
                 if position >= 0 and site.call.awaited:
                     return _offloaded_read(site.call, position, view)
+    pretended = pretended_read(call, where)
+    if pretended is not None:
+        return pretended
     known = where.site(call).things
     return Confidence.POSSIBLE if not known and _READS.fullmatch(verb) else None
+
+
+def pretended_read(call: Call, where: Where) -> Confidence | None:
+    """Return how surely a coroutine that is awaited reads from the network without awaiting."""
+    if not call.awaited or not any(_is_coroutine(target, where) for target in where.targets(call)):
+        return None
+    for reach in reaches(where, [call], _blocks_on_network, _DEPTH):
+        site = where.program.site(reach.sink)
+        between = [where.program.function_of(step) for step in reach.path[1:]]
+        helpers = [where.program.function(function) for function in between]
+        names = [_verb(site.call), *(helper.name for helper in helpers if helper is not None)]
+        if not any(map(is_ordered, names)):
+            return site.confidence
+    return None
+
+
+def _is_coroutine(function: FunctionId, where: Where) -> bool:
+    facts = where.program.function(function)
+    return facts is not None and facts.is_async
+
+
+def _blocks_on_network(site: Site) -> bool:
+    effect = site.effect
+    return effect is not None and effect.cost == "network" and not effect.is_async
 
 
 def _offloaded_read(call: Call, position: int, where: Where) -> Confidence | None:

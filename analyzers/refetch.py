@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from perfscan.analyzers.context import Where
-from perfscan.analyzers.facts import Call, Function, Value
+from perfscan.analyzers.facts import Assign, Call, Function, Value
 from perfscan.analyzers.keeping import is_cached
 from perfscan.analyzers.project import FunctionId, Program, SiteId
 from perfscan.analyzers.survey import survey
@@ -89,7 +89,7 @@ def _uses(where: Where, function: Function, depth: int) -> Iterator[Use]:
 
 
 def _through(
-    where: Where, call: Call, target: FunctionId, fixed: frozenset[str], depth: int
+    where: Where, call: Call, target: FunctionId, fixed: Mapping[str, str], depth: int
 ) -> Iterator[Use]:
     facts = where.program.function(target)
     if facts is None:
@@ -110,10 +110,11 @@ def _through(
         return
     view = where.sibling(target[0])
     for inner in _uses(view, facts, depth - 1):
-        if all(argument in given for argument in inner.arguments):
+        passed = [_as_given(argument, given) for argument in inner.arguments]
+        if all(passed):
             yield Use(
                 inner.getter,
-                tuple(given[argument] for argument in inner.arguments),
+                tuple(passed),
                 inner.leaf,
                 (here, *inner.path),
                 branch.kind if branch else inner.branch,
@@ -121,7 +122,13 @@ def _through(
             )
 
 
-def _given(call: Call, function: Function, fixed: frozenset[str]) -> dict[str, str] | None:
+def _as_given(argument: str, given: Mapping[str, str]) -> str:
+    """Return what the caller calls ``update.effective_user.id``, "" when it has no name for it."""
+    base, dot, rest = argument.partition(".")
+    return f"{given[base]}{dot}{rest}" if base in given else ""
+
+
+def _given(call: Call, function: Function, fixed: Mapping[str, str]) -> dict[str, str] | None:
     """Return which names of the caller reach which parameters; None when it cannot be told."""
     params = [param.name for param in function.params if param.kind in {"plain", "keyword"}]
     if params and params[0] in {"self", "cls"}:
@@ -137,20 +144,37 @@ def _given(call: Call, function: Function, fixed: frozenset[str]) -> dict[str, s
     return found
 
 
-def _text(value: Value, fixed: frozenset[str]) -> str:
-    if value.kind == "ref" and value.ref in fixed:
-        return value.ref
-    return ""
+def _text(value: Value, fixed: Mapping[str, str]) -> str:
+    """Return what is passed, in parameters and locals of the caller; "" when it may change."""
+    base, dot, rest = value.ref.partition(".")
+    if value.kind != "ref" or base not in fixed or "[]" in rest:
+        return ""
+    if rest and base in {"self", "cls"}:
+        return ""  # any method may have changed it
+    return f"{fixed[base]}{dot}{rest}"
 
 
-def _fixed_names(where: Where, function: Function) -> frozenset[str]:
-    """Return parameters and locals that hold one value throughout the function."""
+def _fixed_names(where: Where, function: Function) -> dict[str, str]:
+    """Return parameters and locals that hold one value throughout the function.
+
+    Each with what it stands for: ``user = update.effective_user`` is ``update.effective_user``.
+    """
     times: dict[str, int] = {param.name: 1 for param in function.params}
+    meant = {param.name: param.name for param in function.params}
     blocks = where.file.blocks
     for assign in where.file.assigns:
         if blocks[assign.block].function == function.number and assign.op != ":":
-            times[assign.target] = times.get(assign.target, 0) + 1
-    return frozenset(name for name, count in times.items() if count == 1 and "." not in name)
+            base, dot, _ = assign.target.partition(".")
+            times[base] = times.get(base, 0) + (2 if dot else 1)
+            meant[base] = _alias(assign, meant) or base
+    return {name: meant[name] for name, count in times.items() if count == 1}
+
+
+def _alias(assign: Assign, meant: Mapping[str, str]) -> str:
+    """Return the attribute of a parameter that a local is another name for, "" for all else."""
+    base, dot, rest = assign.value.ref.partition(".")
+    plain = assign.op == "=" and assign.value.kind == "ref" and "[]" not in rest
+    return f"{meant[base]}{dot}{rest}" if plain and dot and base in meant else ""
 
 
 def _distances(where: Where) -> dict[FunctionId, int]:

@@ -20,10 +20,11 @@ def ends_early(loop: Block, where: Where) -> bool:
 
 
 def is_paced(calls: list[Call], where: Where) -> bool:
-    """Tell whether the body sleeps or waits for its turn."""
+    """Tell whether the body sleeps (``sleep(0)`` only lets others in) or waits for its turn."""
     return any(
         call.func.rpartition(".")[2] in {"sleep", "acquire"} or "sleep" in where.roles(call)
         for call in calls
+        if not (call.args and call.args[0].kind == "const" and call.args[0].const == 0)
     )
 
 

@@ -11,7 +11,7 @@ from perfscan.analyzers.facts import Call, Function, Value
 from perfscan.analyzers.keeping import bound_to, is_cached, remembers
 from perfscan.analyzers.model import Confidence, Severity, TraceStep
 from perfscan.analyzers.network_reads import is_ordered
-from perfscan.analyzers.project import FunctionId
+from perfscan.analyzers.project import FunctionId, Site
 from perfscan.analyzers.registry import Hit, rule
 from perfscan.analyzers.survey import survey
 
@@ -55,7 +55,8 @@ def bypassed_cache(call: Call, where: Where) -> Iterator[Hit]:
     What it does:
         Finds functions that keep the answers of a remote call (a decorator, or a dictionary that
         they look into first) and other code, in loops and handlers, that makes the same call
-        without them: the same scanned function, or the same method of a client.
+        without them: the same scanned function, or the same method of a client. Also a branch of
+        such a function that asks again and throws the fresh answer away.
 
     Why it costs a bot:
         The cache is there, was paid for, and does not help: each direct call is a round trip more
@@ -121,8 +122,11 @@ def bypassed_cache(call: Call, where: Where) -> Iterator[Hit]:
     if any("." in target for target in bound_to(call, where)):
         return  # it is kept here, in another place
     here = (where.index, function.number)
-    own = _accessors_of(function, where)
-    if accessor.function == here or own or _serves_only(here, accessor, where):
+    if accessor.function == here:
+        if _goes_past_own(call, function, where):
+            yield _past_own(call, function, where)
+        return
+    if _accessors_of(function, where) or _serves_only(here, accessor, where):
         return
     path = where.program.files[accessor.function[0]].path
     yield Hit(
@@ -135,6 +139,44 @@ def bypassed_cache(call: Call, where: Where) -> Iterator[Hit]:
         fix=f"Ask {accessor.name}() here, with a shorter time to live where that is too old.",
         confidence=Confidence.PROBABLE,
         trace=(TraceStep(path, accessor.line, where.symbol(*_start(accessor, where))),),
+    )
+
+
+def _goes_past_own(call: Call, function: Function, where: Where) -> bool:
+    """Tell whether a function with a cache asks for the same thing elsewhere, and forgets it."""
+    if _stores(call, function, where) or next(where.around(call.block, "except"), None):
+        return False
+    tests = [block.value for block in where.around(call.block, "if") if block.value is not None]
+    if not tests or any(_RENEWING.search(word) for test in tests for word in _said(test)):
+        return False
+    blocks = where.file.blocks
+    return any(
+        other.number != call.number
+        and (other.func, other.args, other.keywords) == (call.func, call.args, call.keywords)
+        and blocks[other.block].function == function.number
+        and _stores(other, function, where)
+        for other in where.file.calls
+    )
+
+
+def _said(value: Value) -> Iterator[str]:
+    """Yield the words of a condition: names, attributes, texts."""
+    yield from (value.ref, str(value.const))
+    for item in value.items:
+        yield from _said(item)
+
+
+def _past_own(call: Call, function: Function, where: Where) -> Hit:
+    verb = call.func.rpartition(".")[2]
+    return Hit(
+        call.place,
+        call.block,
+        message=(
+            f"{verb}() asks the server past the cache that {function.qualname}() keeps, "
+            "and the fresh answer is not kept either"
+        ),
+        fix="Put this answer into the cache, and look there first with a shorter time to live.",
+        confidence=Confidence.PROBABLE,
     )
 
 
@@ -255,7 +297,15 @@ def _is_remote(handed: Value, call: Call, where: Where) -> bool:
 
 def _reaches_server(function: FunctionId, where: Where) -> bool:
     blocking, awaited = where.blocking(function), where.program.awaited_io.get(function)
-    return (blocking is not None and blocking.effect.cost == "network") or awaited is not None
+    if (blocking is not None and blocking.effect.cost == "network") or awaited is not None:
+        return True
+    # A coroutine that makes a blocking request itself is in neither table.
+    facts, sites = where.program.function(function), where.program.sites_of(function)
+    return facts is not None and facts.is_async and any(map(_is_request, sites))
+
+
+def _is_request(site: Site) -> bool:
+    return site.effect is not None and site.effect.cost == "network"
 
 
 def _returns(call: Call, function: Function, where: Where) -> bool:

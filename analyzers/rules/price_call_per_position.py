@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from perfscan.analyzers.context import Where
 from perfscan.analyzers.facts import Block, Call, Value
@@ -13,6 +14,7 @@ from perfscan.analyzers.network_reads import is_ordered, network_read
 from perfscan.analyzers.project import FunctionId
 from perfscan.analyzers.registry import Hit, rule
 from perfscan.analyzers.remote import asks_server, reaches
+from perfscan.analyzers.sites import argument_of
 
 _MANY = re.compile(
     r"(^|_)(position|order|trade|holding|bet|alert|signal|fill|subscription|monitor|deal|transfer"
@@ -23,7 +25,7 @@ _MANY = re.compile(
 
 _SHARED = re.compile(
     r"(^|_)(market|symbol|ticker|token|mint|pair|coin|asset|currency|instrument|condition|stock"
-    r"|pool|base|quote|product|contract|event|chain|exchange|asin|url|wallet|user|trader)"
+    r"|pool|base|quote|product|contract|event|chain|exchange|asin|url|wallet|user|trader|account)"
     r"(_?(id|name|address|slug|key|symbol))?$",
     re.IGNORECASE,
 )
@@ -75,24 +77,89 @@ def price_call_per_position(call: Call, where: Where) -> Iterator[Hit]:
     loop = next((b for b in where.loops(call.block) if b.kind in {"for", "comp"}), None)
     if loop is None or where.is_constant(loop) or not _is_crowd(loop, where):
         return
-    key = _shared_key(call, loop, where)
-    if key is None or _is_looked_up(key, loop, where):
+    item = _Item(loop.targets, _made_in(loop.number, where), loop.number)
+    if _is_asked_for(call, item, where):
+        yield _hit(call, item, loop, where)
         return
-    confidence = _reads_remotely(call, where)
-    if confidence is None:
-        return
-    name = call.func.lstrip("@?0123456789.").removeprefix("self.")
-    yield Hit(
+    for target, name in _handed_to(call, item, where):
+        view = where.sibling(target[0])
+        facts = view.file.functions[target[1]]
+        inside = _Item((name,), _made_in(facts.block, view), facts.block)
+        for inner in view.calls_in(facts.block):
+            if _is_asked_for(inner, inside, view):
+                yield _hit_below(inner, inside, call, loop, view, where)
+
+
+class _Item(NamedTuple):
+    """One of many, in the code that deals with it."""
+
+    names: tuple[str, ...]
+    own: dict[str, Value]
+    """What that code binds."""
+    block: int
+
+
+def _is_asked_for(call: Call, item: _Item, where: Where) -> bool:
+    """Tell whether a call asks a server about what the item shares with others."""
+    keys = _shared_keys(call, item)
+    if not keys or any(_is_looked_up(key, item, where) for key in keys):
+        return False
+    return _reads_remotely(call, where) is not None
+
+
+def _hit(call: Call, item: _Item, loop: Block, where: Where) -> Hit:
+    shared = " and ".join(_last(key) for key in _shared_keys(call, item))
+    return Hit(
         call.place,
         call.block,
         message=(
-            f"{name}() is asked again for each item of {_crowd_name(loop, where)}, "
-            f"though many share the same {_last(key)}"
+            f"{_spoken(call)}() is asked again for each item of {_crowd_name(loop, where)}, "
+            f"though many share the same {shared}"
         ),
-        fix=f"Collect the distinct values of {_last(key)}, ask once for each, and look it up.",
+        fix=f"Collect the distinct values of {shared}, ask once for each, and look it up.",
         severity=Severity.LOW if where.is_cold(call.block) else None,
-        confidence=confidence,
+        confidence=_reads_remotely(call, where) or Confidence.PROBABLE,
     )
+
+
+def _hit_below(inner: Call, item: _Item, call: Call, loop: Block, view: Where, where: Where) -> Hit:
+    """Return the hit at a request that a helper makes for the item it was given."""
+    shared = " and ".join(_last(key) for key in _shared_keys(inner, item))
+    return Hit(
+        inner.place,
+        inner.block,
+        message=(
+            f"{_spoken(inner)}() is asked again for each item of {_crowd_name(loop, where)} "
+            f"({where.file.path}:{call.place[0]}), though many share the same {shared}"
+        ),
+        fix=f"Collect the distinct values of {shared}, ask once for each, and look it up.",
+        severity=Severity.LOW if where.is_cold(call.block) else None,
+        confidence=Confidence.PROBABLE,
+        trace=(
+            where.step((where.index, call.number)),
+            view.step((view.index, inner.number)),
+        ),
+        file=view.index,
+    )
+
+
+def _spoken(call: Call) -> str:
+    return call.func.lstrip("@?0123456789.").removeprefix("self.")
+
+
+def _handed_to(call: Call, item: _Item, where: Where) -> Iterator[tuple[FunctionId, str]]:
+    """Yield the functions that get the whole item, each with their own name for it."""
+    if not any(value.ref in item.names for value in (*call.args, *dict(call.keywords).values())):
+        return
+    for target in where.targets(call):
+        facts = where.program.function(target)
+        params = facts.params if facts is not None else ()
+        if facts is None or is_ordered(facts.name) or _keeps(target, where):
+            continue
+        for position, param in enumerate(params):
+            given = argument_of(call, facts, position, param.name)
+            if given is not None and given.kind == "ref" and given.ref in item.names:
+                yield target, param.name
 
 
 # The loop and its key.
@@ -102,7 +169,7 @@ def _crowd_name(loop: Block, where: Where) -> str:
     """Return what a loop runs over, as the code calls it."""
     value = loop.value
     made = where.call_of(value)
-    if made is not None and made.func.endswith((".values", ".copy")):
+    if made is not None and made.func.endswith((".values", ".items", ".copy")):
         return made.func.rpartition(".")[0]
     if made is not None and made.args and made.func in {"list", "tuple", "sorted", "enumerate"}:
         value = made.args[0]
@@ -117,26 +184,28 @@ def _is_crowd(loop: Block, where: Where) -> bool:
     return any(_MANY.search(name) for name in names)
 
 
-def _shared_key(call: Call, loop: Block, where: Where) -> Value | None:
-    """Return the one argument that comes from the item: something that others may share."""
+def _shared_keys(call: Call, item: _Item) -> list[Value]:
+    """Return the arguments that come from the item, if others may share every one of them."""
     found: list[Value] = []
-    own = _made_in(loop, where)
     for value in (*call.args, *[value for _, value in call.keywords]):
-        origin = own.get(value.ref, value) if value.kind == "ref" else value
-        if not own.keys() & {*value.names, *origin.names} and not _of_item(origin, loop):
+        origin = item.own.get(value.ref, value) if value.kind == "ref" else value
+        mentioned = {*value.names, *origin.names}
+        if item.own.keys().isdisjoint(mentioned) and not _mentions(origin, item):
             continue  # the same in every turn
-        if not _of_item(origin, loop) or not _SHARED.search(_last(origin)):
-            return None
-        found.append(value)
+        if not _of_item(origin, item) or not _SHARED.search(_last(origin)):
+            return []
+        found.append(origin)
     receiver = call.func.partition(".")[0]
-    if len(found) != 1 or receiver in loop.targets or receiver in own:
-        return None
-    return found[0] if found[0].ref not in own else own[found[0].ref]
+    return [] if receiver in item.names or receiver in item.own else found
 
 
-def _made_in(loop: Block, where: Where) -> dict[str, Value]:
-    """Return the names that the body binds, each with its value."""
-    inside = where.below(loop.number)
+def _mentions(value: Value, item: _Item) -> bool:
+    return not set(item.names).isdisjoint((*value.names, value.ref))
+
+
+def _made_in(block: int, where: Where) -> dict[str, Value]:
+    """Return the names that a body binds, each with its value."""
+    inside = where.below(block)
     return {
         assign.target: assign.value
         for assign in where.file.assigns
@@ -144,10 +213,10 @@ def _made_in(loop: Block, where: Where) -> dict[str, Value]:
     }
 
 
-def _of_item(value: Value, loop: Block) -> bool:
+def _of_item(value: Value, item: _Item) -> bool:
     """Tell whether a value is an attribute or entry of the item: ``position["market"]``."""
     base, _, rest = value.ref.partition(".")
-    return value.kind == "ref" and base in loop.targets and bool(rest) and rest.count(".") == 0
+    return value.kind == "ref" and base in item.names and bool(rest) and rest.count(".") == 0
 
 
 def _last(key: Value) -> str:
@@ -157,21 +226,29 @@ def _last(key: Value) -> str:
     return entry if isinstance(entry, str) else name
 
 
-def _is_looked_up(key: Value, loop: Block, where: Where) -> bool:
-    """Tell whether the loop looks the key up somewhere first: ``if market not in prices``."""
-    inside = where.below(loop.number)
+def _is_looked_up(key: Value, item: _Item, where: Where) -> bool:
+    """Tell whether the body looks the key up somewhere first: ``if market not in prices``."""
+    inside = where.below(item.block)
     if any(
         comparison.block in inside
         and comparison.op in {"In", "NotIn"}
         and comparison.right.ref.rpartition(".")[2] != "[]"
+        and _speaks_of(comparison.left, key, item)
         for comparison in where.file.comparisons
     ):
         return True
     return any(
-        other.func.endswith((".get", ".setdefault")) and _same(other.args[0], key)
-        for other in where.calls_in(loop.number)
+        other.func.endswith((".get", ".setdefault")) and _speaks_of(other.args[0], key, item)
+        for other in where.calls_in(item.block)
         if other.args
     )
+
+
+def _speaks_of(value: Value, key: Value, item: _Item) -> bool:
+    """Tell whether an expression is the key, or made from it."""
+    if _same(item.own.get(value.ref, value), key):
+        return True
+    return any(_speaks_of(part, key, item) for part in value.items)
 
 
 def _same(one: Value, other: Value) -> bool:

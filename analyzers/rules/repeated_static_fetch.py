@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 
 from perfscan.analyzers.context import Where
-from perfscan.analyzers.facts import Call, FileFacts
+from perfscan.analyzers.facts import Call, FileFacts, Value
 from perfscan.analyzers.heat import Heat
 from perfscan.analyzers.keeping import bound_to, is_exceptional, remembers
-from perfscan.analyzers.literals import url
+from perfscan.analyzers.literals import Spot, source, url
 from perfscan.analyzers.model import Confidence, Severity
 from perfscan.analyzers.project import FunctionId
 from perfscan.analyzers.refetch import Use, repeated
@@ -18,7 +18,7 @@ from perfscan.analyzers.registry import Hit, rule
 _LASTING = re.compile(
     r"/(categories|types|config(uration)?|settings|symbols|markets|instruments|exchange_?info"
     r"|currencies|countries|regions|languages|assets|contracts|abi|schema|metadata|menu|sides"
-    r"|services|products|genres|tags|templates)/?$",
+    r"|services|products|genres|tags|templates|faq|departments|agents|sections)/?$",
     re.IGNORECASE,
 )
 """How addresses of tables end that change with a release or a day, not with a message."""
@@ -32,7 +32,7 @@ def repeated_static_fetch(file: FileFacts, where: Where) -> Iterator[Hit]:
         Finds calls for market lists, instrument tables, token decimals and the like, and GETs of
         fixed addresses such as `/categories`, inside endless loops, handlers and loops over data.
         Also finds helpers that fetch the same thing twice while one event is handled: the same
-        function with the same argument, from two places.
+        function with the same argument (`update.effective_user.id` too), from two places.
 
     Why it costs a bot:
         Each repetition is a whole round trip on the way to the answer, and counts against the rate
@@ -96,8 +96,20 @@ def _asks_for_a_list(call: Call, where: Where) -> bool:
     effect = where.effect(call)
     if effect is None or effect.cost != "network":
         return False
-    address = url(where.argument(call, 0, "url"), where, call.block)
-    return "*" not in address and _LASTING.search(address.partition("?")[0]) is not None
+    given = where.argument(call, 0, "url")
+    path = url(given, where, call.block).partition("?")[0]
+    if path.startswith("*/") and given is not None and _has_fixed_base(given, call, where):
+        path = path[1:]
+    return "*" not in path and _LASTING.search(path) is not None
+
+
+def _has_fixed_base(given: Value, call: Call, where: Where) -> bool:
+    """Tell whether an address begins with an attribute or a global: ``self.base + "/faq"``."""
+    spot = source(Spot(given, where, call.block))
+    if spot is None or not spot.value.items:
+        return False
+    base, _, rest = spot.value.items[0].ref.partition(".")
+    return (base in {"self", "cls"} and bool(rest)) or base.isupper()
 
 
 def _meets_here(first: Use, second: Use) -> bool:

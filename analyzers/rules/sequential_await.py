@@ -13,10 +13,17 @@ from perfscan.analyzers.network_reads import (
     ends_something,
     named,
     network_read,
+    pretended_read,
     reaches_network,
 )
 from perfscan.analyzers.registry import Hit, rule
 from perfscan.analyzers.turns import depends_on_earlier_turn, ends_early, is_paced, varies
+
+_AWAITED = "Await them together: asyncio.gather over the items, each inside an asyncio.Semaphore."
+_BLOCKING = (
+    "Let threads make the requests (asyncio.to_thread, or an asynchronous client), then await them "
+    "together: asyncio.gather, each inside an asyncio.Semaphore."
+)
 
 
 @rule("PS201", "sequential-await", Severity.MEDIUM, on=Block, fixable="unsafe")
@@ -26,8 +33,9 @@ def sequential_await(loop: Block, where: Where) -> Iterator[Hit]:
     What it does:
         Looks at `for` loops over data in coroutines that await network reads, when no turn uses
         what an earlier turn brought, nothing ends the loop early and nothing paces it. Reads that a
-        thread does (`await asyncio.to_thread(requests.get, ...)`) count as well; closing positions
-        and cancelling orders one by one is reported as low.
+        thread does (`await asyncio.to_thread(requests.get, ...)`) count as well, and so do
+        coroutines that make a blocking request; closing positions and cancelling orders one by one
+        is reported as low.
 
     Why it costs a bot:
         The loop takes the sum of all round trips. Side by side, within a limit, it takes little
@@ -87,7 +95,7 @@ def sequential_await(loop: Block, where: Where) -> Iterator[Hit]:
             f"{named(call, where)} is awaited for one item after another"
             f" in {where.name(loop.number)}, so the loop takes the sum of all round trips"
         ),
-        fix="Await them together: asyncio.gather over the items, each inside an asyncio.Semaphore.",
+        fix=_BLOCKING if pretended_read(call, where) is not None else _AWAITED,
         severity=severity,
         confidence=confidence,
     )
