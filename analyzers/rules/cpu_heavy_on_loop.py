@@ -11,6 +11,7 @@ from perfscan.analyzers.facts import Assign, Block, Call
 from perfscan.analyzers.model import Confidence, Severity, TraceStep
 from perfscan.analyzers.registry import Hit, rule
 from perfscan.analyzers.sites import FunctionId
+from perfscan.analyzers.state_walks import walk_of
 
 _ARITHMETIC = frozenset({"Mult", "Div", "Pow", "Sub", "FloorDiv", "Mod"})
 _STARTING = re.compile(r"_*(async_)?(init|start|set_?up|load|main|prepare|lifespan)")
@@ -25,7 +26,8 @@ def cpu_heavy_on_loop(fact: Call | Block, where: Where) -> Iterator[Hit]:
         Looks in coroutines, and in the helpers that they call, for password hashing, image work,
         charts, models that learn or predict, and compression (high); for pickling the bot's whole
         state (medium where it runs again and again, else low); for parsing files for each message
-        (low); and for loops within loops that calculate over data without an await (medium).
+        (low); for loops within loops that calculate over data without an await (medium); and for
+        helpers that clean or convert a whole unpickled state in each round (medium).
 
     Why it costs a bot:
         One bcrypt hash takes a quarter of a second, one chart half a second. As long as it lasts no
@@ -63,6 +65,27 @@ def cpu_heavy_on_loop(fact: Call | Block, where: Where) -> Iterator[Hit]:
                 steps = (*here, *[where.step(site) for site in way.path])
                 yield from _hit(fact, way.computing, steps, where)
                 return
+        yield from _walking(fact, where)
+
+
+def _walking(call: Call, where: Where) -> Iterator[Hit]:
+    """Report helpers that go through the bot's whole state, again and again."""
+    if where.starting(call) or where.hot(call.block) is None:
+        return
+    walk = walk_of(call, where)
+    if walk is not None:
+        name = call.func.lstrip("@?0123456789.")
+        yield Hit(
+            call.place,
+            call.block,
+            message=(
+                f"{name}() goes through everything in {walk.state} ({walk.path}:{walk.line}), "
+                "which keeps the event loop busy"
+            ),
+            fix=_FIX,
+            severity=Severity.MEDIUM,
+            confidence=Confidence.PROBABLE,
+        )
 
 
 def _calls_before(call: Call, target: FunctionId, where: Where) -> bool:

@@ -10,6 +10,7 @@ from perfscan.analyzers.literals import number
 from perfscan.analyzers.model import Severity
 from perfscan.analyzers.registry import Hit, LibraryCall, rule
 from perfscan.analyzers.survey import survey
+from perfscan.analyzers.thread_clients import CONNECTIONS, Crush, crush
 
 _POOLS = {
     "aiohttp.TCPConnector": ((0, "limit", 100), (-1, "limit_per_host", 0)),
@@ -21,8 +22,6 @@ _POOLS = {
 
 _UNLIMITED = {"aiohttp.TCPConnector": 0, "httpx.Limits": None}
 _SHARED = ("requests.Session", "requests.sessions.Session")
-_SESSION_POOL = 10
-"""requests keeps so many connections to a host, urllib3's default for its adapter."""
 
 _SEMAPHORES = ("asyncio.Semaphore", "asyncio.BoundedSemaphore", "anyio.Semaphore")
 _THREADS = (
@@ -46,7 +45,9 @@ def pool_limits(call: Call, where: Where) -> Iterator[Hit]:
         Looks at aiohttp.TCPConnector, httpx.Limits, requests' HTTPAdapter and urllib3's
         PoolManager. Reports limits that are switched off, a limit of one connection for each host,
         and sizes below the number of workers that the same file writes down (a semaphore, a
-        thread pool), a plain requests.Session with its ten connections included.
+        thread pool), a plain requests.Session with its ten connections included. Thread pools
+        whose functions share such a session, or an SDK's client that is built on one (pybit,
+        ccxt, python-binance), are followed through the program and weigh medium.
 
     Why it costs a bot:
         Without a bound a burst opens hundreds of connections and meets the server's limit or the
@@ -71,10 +72,31 @@ def pool_limits(call: Call, where: Where) -> Iterator[Hit]:
     paths = where.paths(call)
     if not paths:
         return
-    if paths[0] in _POOLS:
+    shared = crush(call, where)
+    if shared is not None:
+        yield _crushed(call, shared, where)
+    elif paths[0] in _POOLS:
         yield from _pool(call, paths[0], where)
     elif paths[0] in _SHARED:
         yield from _session(call, where)
+
+
+def _crushed(call: Call, shared: Crush, where: Where) -> Hit:
+    return Hit(
+        call.place,
+        call.block,
+        message=(
+            f"{shared.threads:g} threads share {shared.connections} connections in "
+            f"{shared.request}() ({shared.path}:{shared.line}); those beyond are thrown away "
+            "after one request"
+        ),
+        fix=(
+            f"Run {shared.connections} threads, or mount an HTTPAdapter with a pool_maxsize of "
+            f"{shared.threads:g} on the session."
+        ),
+        severity=Severity.MEDIUM,
+        confidence=where.confidence(call),
+    )
 
 
 def _pool(call: Call, path: str, where: Where) -> Iterator[Hit]:
@@ -108,11 +130,13 @@ def _is_unlimited(value: Value, path: str, keyword: str) -> bool:
 def _session(call: Call, where: Where) -> Iterator[Hit]:
     """Report a shared requests.Session behind a bigger thread pool."""
     workers = _workers(where, "requests")
-    if workers is None or workers[0] <= _SESSION_POOL or _mounts(where):
+    if workers is None or workers[0] <= CONNECTIONS or _mounts(where):
         return
+    if crush(workers[1], where) is not None:
+        return  # it is told there
     if where.loops(call.block) or call.use == "with":
         return
-    message = f"requests.Session keeps {_SESSION_POOL} connections"
+    message = f"requests.Session keeps {CONNECTIONS} connections"
     yield _too_small(call, message, workers, where)
 
 

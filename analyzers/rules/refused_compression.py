@@ -133,9 +133,11 @@ def _is_sent(refusal: _Refusal, where: Where) -> Confidence | None:
         return Confidence.PROBABLE
     for call in where.file.calls:
         given = where.argument(call, -1, "headers")
-        if given is not None and _holds(given, refusal.holder) and _takes_headers(call, where):
-            if not owner or where.class_of(call.block) == where.class_of(refusal.block):
-                return where.confidence(call)
+        if given is None or not _holds(given, refusal.holder):
+            continue
+        same = not owner or where.class_of(call.block) == where.class_of(refusal.block)
+        if same and _takes_headers(call, where):
+            return where.confidence(call)
     return None
 
 
