@@ -25,10 +25,11 @@ _DECOMPRESSING = frozenset(
 
 _NO_BODY = (".head", ".stream", ".options")
 _PIECEMEAL = (
-    ".iter_chunked", ".iter_any", ".iter_content", ".iter_bytes", ".aiter_bytes", ".iter_raw",
-    ".aiter_raw",
+    ".iter_chunked", ".iter_any", ".iter_content", ".iter_bytes", ".aiter_bytes",
 )  # fmt: skip
 """Methods of answers that are read bit by bit, because their size matters."""
+
+_RELAYED = (".iter_raw", ".aiter_raw")
 
 
 class _Refusal(NamedTuple):
@@ -69,8 +70,10 @@ def refused_compression(file: FileFacts, where: Where) -> Iterator[Hit]:
 
     When it is fine:
         For parts of a file (`Range`), streams of events, downloads whose length is counted, and
-        files that are compressed already.
+        files that are compressed already, and in proxies.
     """
+    if any(call.func.endswith(_RELAYED) for call in file.calls):
+        return  # passes the bytes on as they came
     for refusal in _of_names(file):
         confidence = _is_sent(refusal, where)
         if confidence is not None:
