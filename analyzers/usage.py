@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from perfscan.analyzers.context import Where
-from perfscan.analyzers.facts import FileFacts, Function, Value
+from perfscan.analyzers.facts import Call, FileFacts, Function, Value
 
 Users = Mapping[str, frozenset[int]]
 """Name to the functions that read it; -1 is code that runs on import."""
 
 
 def users(where: Where) -> Users:
-    """Return who reads each name of a file. Annotations do not count: nothing runs for them."""
+    """Return who reads each name of a file. Annotations do not count: nothing runs for them.
+
+    Nor do the settings that a module makes for a library: they can move with its import.
+    """
     found: dict[str, set[int]] = defaultdict(set)
-    for block, names in _readings(where.file):
+    settings = {call.number for call in where.file.calls if _sets_up(call, where)}
+    for block, names in _readings(where.file, settings):
         function = where.file.blocks[block].function
         for name in names:
             found[name].add(function)
     return {name: frozenset(functions) for name, functions in found.items()}
 
 
-def _readings(file: FileFacts) -> Iterator[tuple[int, Iterable[str]]]:
+def _sets_up(call: Call, where: Where) -> bool:
+    """Tell whether a call that runs on import only tells a library how to work."""
+    return (
+        call.block == 0
+        and call.use == "statement"
+        and "." in call.func
+        and "sets_up" in where.roles(call)
+    )
+
+
+def _readings(file: FileFacts, settings: Container[int]) -> Iterator[tuple[int, Iterable[str]]]:
     """Yield the names that each fact reads, with the block in which it stands."""
     for call in file.calls:
+        if call.number in settings:
+            continue
         yield call.block, call.names
         yield call.block, [call.func.partition(".")[0]]
     for assign in file.assigns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from perfscan.analyzers.context import Where
@@ -9,9 +10,15 @@ from perfscan.analyzers.facts import FileFacts, Function, Import
 from perfscan.analyzers.import_cost import LOADED
 from perfscan.analyzers.import_graph import loading
 from perfscan.analyzers.model import Confidence, Severity
+from perfscan.analyzers.project import Program
 from perfscan.analyzers.registry import Hit, rule
 from perfscan.analyzers.survey import survey
 from perfscan.analyzers.usage import users
+
+_COMMAND = re.compile(r"(^|\.)(\w+_)?(Command(Handler)?|command)$")
+"""What registers a chat command: ``CommandHandler``, ``bot.command``, ``slash_command``."""
+
+_MANY = 10
 
 
 @rule("PS1301", "heavy-import", Severity.LOW, on=FileFacts)
@@ -22,6 +29,7 @@ def heavy_import(file: FileFacts, where: Where) -> Iterator[Hit]:
         Looks for imports of pandas, matplotlib, torch, sklearn, rich and their likes at the top of
         modules that the start of the program loads, when one function alone uses the name, no loop
         or handler runs that function, and nothing else in the program needs the library at start.
+        The handler of one chat command among ten or more counts as seldom run.
 
     Why it costs a bot:
         pandas takes half a second to import, torch and transformers several, and tens to hundreds
@@ -83,7 +91,24 @@ def _only_user(entries: Sequence[Import], where: Where) -> Function | None:
     if len(found) != 1 or -1 in found:
         return None
     function = functions[found.pop()]
-    return function if where.hot(function.block) is None else None
+    seldom = where.hot(function.block) is None or _is_one_command_of_many(function, where)
+    return function if seldom else None
+
+
+def _is_one_command_of_many(function: Function, where: Where) -> bool:
+    """Tell whether people run a function by one chat command, and have many others."""
+    here = where.program.registrations.get((where.index, function.number), ())
+    if not here or not all(_COMMAND.search(entry.name) for entry in here):
+        return False
+    return where.program.once(_commands) >= _MANY
+
+
+def _commands(program: Program) -> int:
+    """Return how many functions of the program are chat commands."""
+    return sum(
+        any(_COMMAND.search(entry.name) for entry in entries)
+        for entries in program.registrations.values()
+    )
 
 
 def _merge(parts: Sequence[frozenset[str]]) -> frozenset[str]:
