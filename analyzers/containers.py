@@ -322,8 +322,15 @@ def _is_replaced(container: Container, where: Where) -> bool:
             if where.file.blocks[assign.block].function == container.function:
                 times += 1
         elif function is not None and container.name in function.shared:
-            return True
+            if not _is_start(assign, where):
+                return True
     return container.function >= 0 and times > 1
+
+
+def _is_start(assign: Assign, where: Where) -> bool:
+    """Tell whether a global gets its first content: once, while the program starts."""
+    early = where.start_up.runs_early(where.function_id(assign.block))
+    return early and where.hot(assign.block) is None
 
 
 def _set_up_elsewhere(container: Container, where: Where) -> bool:

@@ -27,7 +27,8 @@ _ENDLESS_CALLS = frozenset(
 
 _SET_UP = re.compile(
     r"_*(start|setup|set_up|init|connect|reconnect|login|authenticate|auth_|assume_role|install"
-    r"|download|open|close|stop|shutdown|restart|(refresh|renew|update)_?token|get_\w*token$"
+    r"|download|(a?close|re_?open|open)(?!_(ticket|issue|order|position|trade|deal|channel|chat))"
+    r"|stop|shutdown|restart|(refresh|renew|update)_?token|get_\w*token$"
     r"|(validate|verify|test)_\w*(key|token|credential|connection))",
     re.IGNORECASE,
 )
