@@ -321,9 +321,10 @@ def _is_replaced(container: Container, where: Where) -> bool:
         elif container.function >= 0:
             if where.file.blocks[assign.block].function == container.function:
                 times += 1
-        elif function is not None and container.name in function.shared:
-            if not _is_start(assign, where):
-                return True
+        elif function is None or container.name not in function.shared:
+            continue
+        elif not _is_start(assign, where):
+            return True
     return container.function >= 0 and times > 1
 
 
