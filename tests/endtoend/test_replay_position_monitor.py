@@ -34,7 +34,7 @@ def replay(folder: Path, scenario: Path, *words: str) -> tuple[int, dict[str, An
 
 def copy_to(folder: Path, **changes: Any) -> Path:
     """Return the scenario of a copy, with ``changes`` in what begins its items."""
-    shutil.copytree(BOT, folder, ignore=shutil.ignore_patterns("__pycache__", "burst*"))
+    shutil.copytree(BOT, folder, ignore=shutil.ignore_patterns("__pycache__"))
     return changed(folder / "scenario.yaml", lambda all_: all_["items"]["stimulus"].update(changes))
 
 
@@ -104,8 +104,8 @@ def test_the_report_answers_every_claim(before_after: tuple[Any, str]) -> None:
 
 @pytest.fixture
 def quick(tmp_path: Path) -> Path:
-    """The scenario of a copy whose original is the optimized bot, since that takes seconds."""
-    scenario = copy_to(tmp_path / "bot")
+    """One cycle of a copy whose original is the optimized bot, since that takes seconds."""
+    scenario = copy_to(tmp_path / "bot", cycles=1)
     shutil.rmtree(tmp_path / "bot" / "original")
     shutil.copytree(tmp_path / "bot" / "optimized", tmp_path / "bot" / "original")
     return scenario
@@ -124,9 +124,10 @@ def test_one_order_dropped_or_doubled_is_different_work(
     wrapper = (
         "    async def _send(self, monitor, instruction):\n"
         f"        chosen = instruction.body.get('orderLinkId') == {CANCELLED!r}\n"
+        "        done = True\n"
         f"        for _ in range({times} if chosen else 1):\n"
-        "            await self._send_once(monitor, instruction)\n"
-        "        return True\n\n"
+        "            done = await self._send_once(monitor, instruction)\n"
+        "        return done\n\n"
     )
     broken = text.replace("    async def _send(", wrapper + "    async def _send_once(", 1)
     source.write_text(broken, "utf-8")
@@ -138,7 +139,7 @@ def test_one_order_dropped_or_doubled_is_different_work(
     assert CANCELLED in difference["detail"]
 
 
-@pytest.mark.parametrize("optimisation", ["batching", "cache", "concurrency", "threads"])
+@pytest.mark.parametrize("optimisation", ["batching", "threads"])
 def test_no_monitor_is_lost_when_an_optimisation_fails(
     quick: Path, tmp_path: Path, optimisation: str
 ) -> None:
@@ -146,6 +147,6 @@ def test_no_monitor_is_lost_when_an_optimisation_fails(
     changed(quick, lambda all_: all_["implementations"]["optimized"].update(command=command))
     _, run, error = replay(tmp_path, quick, "--no-scan", "--keep", "kept")
     assert run["equivalence"]["same"] is True, error
-    assert run["equivalence"]["optimized"]["handled"] == 3
+    assert run["equivalence"]["optimized"]["handled"] == 1
     (log,) = (tmp_path / "kept").glob("optimized-*/bot.log")
     assert f"{optimisation} failed, going on without it" in log.read_text("utf-8")
