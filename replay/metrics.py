@@ -26,6 +26,8 @@ from perfscan.replay.model import (
     UpdateStimulus,
 )
 from perfscan.replay.schedule import Slot
+from perfscan.replay.stimuli import stimulus_kind
+from perfscan.replay.stimuli.cycles import Cycles
 from perfscan.replay.waits import most_open, waits_ms
 from perfscan.replay.work import expected_items as _expected
 from perfscan.replay.work import items_of_run
@@ -60,6 +62,9 @@ def measure(
     misses, every request was answered from the recording.
     """
     items = items_of_run(recording, observation, scenario.items)
+    kind = stimulus_kind(scenario.items)
+    if isinstance(kind, Cycles):
+        observation = kind.owed(recording, observation)
     misses = tuple(
         event.miss
         for event in observation.events

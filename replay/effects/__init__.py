@@ -26,7 +26,7 @@ def effect_kind(rules: ItemRules) -> EffectKind:
         case MessageEffect() as rule, _:
             return Messages(rule)
         case CycleEffect() as rule, CycleStimulus() as begins:
-            return CycleEnds(rule, begins)
+            return CycleEnds(rule, begins, rules.deadline_s)
         case CycleEffect(), _:
             raise TypeError("only a cycle ends with a CycleEffect")
         case rule, _:

@@ -24,9 +24,10 @@ class CycleEnds:
     strays = False
     repeats = False
 
-    def __init__(self, rule: CycleEffect, begins: CycleStimulus) -> None:
+    def __init__(self, rule: CycleEffect, begins: CycleStimulus, deadline_s: float) -> None:
         self._rule = rule
         self._begins = begins
+        self._deadline_s = deadline_s
 
     def done(
         self, recording: Recording, traffic: Recording | Observation, begun: Sequence[Stimulus]
@@ -54,7 +55,7 @@ class CycleEnds:
         return ()
 
     def _cycles(self, traffic: Recording | Observation) -> list[Cycle]:
-        return cycles_of(traffic, self._begins, self._rule)
+        return cycles_of(traffic, self._begins, self._rule, self._deadline_s)
 
     def _said(self, cycle: Cycle) -> Iterator[str]:
         """Yield what is compared of each effect of a cycle."""

@@ -34,7 +34,7 @@ def asked_in_cycles(
         if call.response is None or (ended and cycle):
             continue
         since, body = known.get(asked, (cycle, b""))
-        if since < cycle and body == call.response.body and _keeps(call, scenario.match):
+        if since < cycle and body == call.response.body and _keeps(call, scenario.match, begins):
             continue
         known[asked] = cycle, call.response.body
         quickest = found[cycle].get(asked)
@@ -63,7 +63,9 @@ def fits(patterns: Iterable[str], call: Exchange) -> bool:
     return any(request_matches(one, call.request.method, call.url) for one in patterns)
 
 
-def _keeps(call: Exchange, rules: MatchRules) -> bool:
-    """Tell whether a bot may keep an answer for later cycles."""
+def _keeps(call: Exchange, rules: MatchRules, begins: CycleStimulus) -> bool:
+    """Tell whether a bot may keep an answer for later cycles; with some request each must begin."""
+    if call.request.method != "GET" or fits(begins.cycle, call):
+        return False
     fitting = (mode for one, mode in rules.modes if fits((one,), call))
-    return call.request.method == "GET" and next(fitting, "sequence") != "by-cycle"
+    return next(fitting, "sequence") != "by-cycle"

@@ -183,6 +183,9 @@ For cycles the mode ``by-cycle`` (under ``match.modes``; the cycle needs a
 ``pause_s``) answers what the bot asks in its n-th cycle with what the n-th recorded cycle was
 told, each cycle in its own order, then with the last successful of them; after the last recorded
 cycle things stay as they are. So a bot that asks for less in one cycle is not ahead in the next.
+A cycle of which a fault or a limit took something goes on with the bot's next attempt, in the same
+world, until one gets through or ``deadline_s`` is over; so ``settle_s`` must be longer than the
+bot's pause.
 
 Every run gets a fresh copy of ``directory``, and its command runs therein. ``prepare`` runs in that
 copy as well, with the bot's environment, before the bot: it makes files that are too large to keep,

@@ -119,7 +119,7 @@ class HttpConnection(asyncio.Protocol):
         if self._playback.emulation is not None:
             self._playback.emulation.leave(self)
         for turn in self._queue:  # asked in vain
-            self._playback.abandon(turn)
+            self._playback.abandon(turn, cut=self._closed_by == "upstream")
         self._queue.clear()
         if not self._introduced:
             self._introduce("", "")

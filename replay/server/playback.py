@@ -211,12 +211,12 @@ class Playback:
         """Note that the rest of an answer will never come; its connection stays open."""
         self._leave_cycle(turn)
 
-    def abandon(self, turn: Turn) -> None:
-        """Note that a request will not be answered: its connection is gone."""
+    def abandon(self, turn: Turn, *, cut: bool) -> None:
+        """Note that a request will not be answered: its connection is gone, or was even ``cut``."""
         if turn.ended_ns is not None:  # a fault stopped it on its way
             self.tally.outcomes[turn.answer.outcome] += 1
         else:
-            self._leave_cycle(turn)
+            self._leave_cycle(turn, cut=cut)
         self.tally.in_flight -= turn.waited_for
         self.tally.polling -= turn.answer.polled
         self.observe(turn)
@@ -226,13 +226,13 @@ class Playback:
         self.tally.in_flight -= turn.waited_for
         turn.waited_for = False
 
-    def _leave_cycle(self, turn: Turn) -> None:
+    def _leave_cycle(self, turn: Turn, *, cut: bool = False) -> None:
         """Tell whoever parts cycles of the end of a request, as the record of the run will."""
         if self._cycles is not None:
             heard, ended_ns, status = turn.heard, turn.at_ns, None
             if turn.begun_ns is not None and turn.ended_ns is not None:
                 ended_ns, status = turn.ended_ns, turn.answer.status
-            taken = turn.answer.outcome in TAKEN
+            taken = cut or turn.answer.outcome in TAKEN
             self._cycles.ended(heard.method, heard.url, ended_ns, status, heard.body, taken=taken)
 
     def _hand_over(self, turn: Turn) -> None:
@@ -285,7 +285,7 @@ def _long_polls(recording: Recording, settings: Settings, pace: Pace) -> LongPol
 def _cycles(items: ItemRules | None) -> CycleStarts | None:
     match items:
         case ItemRules(stimulus=CycleStimulus() as begins, effect=CycleEffect() as effect):
-            return CycleStarts(begins, effect)
+            return CycleStarts(begins, effect, items.deadline_s)
     return None
 
 

@@ -29,7 +29,7 @@ def stimulus_kind(rules: ItemRules) -> StimulusKind:
         case ClientStimulus() as rule, _:
             return ClientMessages(rule)
         case CycleStimulus() as rule, CycleEffect() as effect:
-            return Cycles(rule, effect)
+            return Cycles(rule, effect, rules.deadline_s)
         case CycleStimulus(), _:
             raise TypeError("a cycle ends with a CycleEffect")
         case rule, _:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from perfscan.replay.exchanges import Exchange, exchanges
 from perfscan.replay.items import request_matches
 from perfscan.replay.model import (
+    Close,
     CycleEffect,
     CycleStimulus,
     Observation,
@@ -47,10 +49,19 @@ class CycleStarts:
 
     Where several requests may come first, one that was not asked yet in the cycle that is under way
     still belongs to it, however long the bot was busy with other things.
+
+    No cycle is waited for beyond ``deadline_s``: where faults never end, the next attempt is one.
     """
 
-    def __init__(self, begins: CycleStimulus, effect: CycleEffect | None = None) -> None:
+    def __init__(
+        self,
+        begins: CycleStimulus,
+        effect: CycleEffect | None = None,
+        deadline_s: float = math.inf,
+    ) -> None:
         self.number = 0
+        self._begun_ns = 0
+        self._deadline_ns = deadline_s * 1e9
         self._begins = begins
         self._effects = effect.all_requests if effect else ()
         self._pause_ns = round(begins.pause_s * 1e9)
@@ -68,7 +79,9 @@ class CycleStarts:
         """Note a request; returns the number of its cycle."""
         first = {one for one in self._begins.cycle if request_matches(one, method, url)}
         if first and self._may_begin(at_ns, first):
-            self.number += not (self._pause_ns and self._goes_on())
+            if not (self._pause_ns and self._goes_on(at_ns)):
+                self.number += 1
+                self._begun_ns = at_ns
             self._ended_ns = None
             self._answered = False
             self._failed.clear()
@@ -117,8 +130,10 @@ class CycleStarts:
             self.ended(sent.method, call.url, *ended, sent.body, taken=taken)
         return number
 
-    def _goes_on(self) -> bool:
-        return self.number > 0 and (not self._answered or bool(self._failed))
+    def _goes_on(self, sent_ns: int) -> bool:
+        if not self.number or sent_ns - self._begun_ns >= self._deadline_ns:
+            return False
+        return not self._answered or bool(self._failed)
 
     def _may_begin(self, sent_ns: int, first: Set[str]) -> bool:
         if not self.number:
@@ -135,10 +150,13 @@ class CycleStarts:
 
 
 def cycles_of(
-    traffic: Recording | Observation, begins: CycleStimulus, effect: CycleEffect
+    traffic: Recording | Observation,
+    begins: CycleStimulus,
+    effect: CycleEffect,
+    deadline_s: float = math.inf,
 ) -> list[Cycle]:
     """Split a bot's requests, in order of sending, into cycles."""
-    starts, cycles = CycleStarts(begins, effect), list[Cycle]()
+    starts, cycles = CycleStarts(begins, effect, deadline_s), list[Cycle]()
     taken = _taken(traffic)
     for call in exchanges(traffic):
         if starts.add(call, taken=call.request.exchange in taken) > len(cycles):
@@ -149,9 +167,27 @@ def cycles_of(
 
 
 def _taken(traffic: Recording | Observation) -> frozenset[int]:
-    """Return the requests of a run that faults and limits kept from being carried out."""
-    served = (event for event in traffic.events if isinstance(event, Served))
-    return frozenset(one.exchange for one in served if one.outcome in TAKEN)
+    """Return the requests of a run that faults and limits kept from being carried out.
+
+    One that was under way when its connection was cut has no end at all.
+    """
+    served = {event.exchange: event for event in traffic.events if isinstance(event, Served)}
+    if not served:
+        return frozenset()
+    cut = {
+        event.connection
+        for event in traffic.events
+        if isinstance(event, Close) and event.by == "upstream"
+    }
+    return frozenset(
+        call.request.exchange
+        for call in exchanges(traffic)
+        if (
+            end.outcome in TAKEN
+            if (end := served.get(call.request.exchange))
+            else call.open.connection in cut
+        )
+    )
 
 
 def cycle_numbers(calls: Iterable[Exchange], begins: CycleStimulus) -> dict[int, int]:
@@ -175,9 +211,10 @@ class Cycles:
     The bot itself decides when, so its latency counts from when it began.
     """
 
-    def __init__(self, rule: CycleStimulus, effect: CycleEffect) -> None:
+    def __init__(self, rule: CycleStimulus, effect: CycleEffect, deadline_s: float) -> None:
         self._rule = rule
         self._effect = effect
+        self._deadline_s = deadline_s
         self.never_began = f"began no cycle ({', '.join(rule.cycle)})"
 
     def found(self, recording: Recording) -> Sequence[Stimulus]:
@@ -194,7 +231,7 @@ class Cycles:
 
     def played(self, recording: Recording, observation: Observation) -> Mapping[int, int]:
         """Return when the run began each cycle, or would have at the recorded rate."""
-        cycles = cycles_of(observation, self._rule, self._effect)
+        cycles = self._cycles(observation)
         begun = {number: cycle.begun_ns for number, cycle in enumerate(cycles, 1)}
         starts_ns = self.starts_ns(recording)
         clock = Clock(starts_ns, begun.get(1, 0), observation.speed, observation.until_ns)
@@ -204,3 +241,15 @@ class Cycles:
     def reached(self, recording: Recording, observation: Observation) -> Mapping[int, int]:
         """Return all of them: a cycle is the bot's own doing."""
         return self.played(recording, observation)
+
+    def owed(self, recording: Recording, observation: Observation) -> Observation:
+        """Return a run without the cycle in which it was stopped, which nobody asked for."""
+        surplus = self._cycles(observation)[len(self.found(recording)) :]
+        if not surplus:
+            return observation
+        until_ns = surplus[0].begun_ns
+        kept = tuple(event for event in observation.events if event.at_ns < until_ns)
+        return replace(observation, events=kept)
+
+    def _cycles(self, observation: Observation) -> list[Cycle]:
+        return cycles_of(observation, self._rule, self._effect, self._deadline_s)

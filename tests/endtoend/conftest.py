@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from endtoend import service as service_module
+from endtoend.driving import Bench
 from endtoend.recorded import Record, Service, record_bot
 from endtoend.toy import BOT, SCENARIO, Done, Perfscan, Toy, perfscan_command, toy_recording
 
@@ -65,3 +66,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def record(tmp_path: Path, service: Service) -> Record:
     """Record a bot given as source."""
     return partial(record_bot, tmp_path, service)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, perfscan: Perfscan) -> Bench:
+    """Return a scenario that is still to be written."""
+    return Bench(tmp_path, perfscan)

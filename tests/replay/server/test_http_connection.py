@@ -20,12 +20,14 @@ from perfscan.replay.model import (
     Failure,
     ItemRules,
     MatchRules,
+    Observation,
     Open,
     Request,
     Response,
     Served,
 )
 from perfscan.replay.server.http_connection import QUEUE_LIMIT
+from perfscan.replay.stimuli.cycles import cycles_of
 
 OK = b"HTTP/1.1 200 Fine\r\nContent-Length: 2\r\n\r\nok"
 
@@ -238,7 +240,8 @@ def test_random_bytes_are_refused_or_answered(parts: list[bytes], cuts: list[int
 
 ROUND = CycleStimulus(("GET http://api.example/tickers",), pause_s=1.0)
 BY_CYCLE = MatchRules(modes=(("GET http://api.example/a", "by-cycle"),), cycle=ROUND)
-CYCLES = ItemRules(ROUND, CycleEffect(("GET http://api.example/a",)))
+A_CYCLE = CycleEffect(("GET http://api.example/a",))
+CYCLES = ItemRules(ROUND, A_CYCLE)
 
 
 def test_a_cycle_begins_after_a_silence_in_which_nothing_is_under_way() -> None:
@@ -332,3 +335,27 @@ def test_what_goes_out_is_counted_whole(target: str) -> None:
 
     (served,) = client.of(Served)
     assert (served.size, served.written) == (50, len(sent))
+
+
+@pytest.mark.parametrize(("cut", "cycle"), [(True, b"1"), (False, b"2")])
+def test_a_cycle_goes_on_where_the_service_cut_a_request_and_not_where_the_bot_did(
+    cut: bool, cycle: bytes
+) -> None:
+    recorded = [exchange(10 * n + 1, "/a", b"%d" % n) for n in (1, 2)]
+    begins = [exchange(10 * n, "/tickers") for n in (1, 2)]
+    slow = exchange(25, "/slow", took_ms=60_000)
+    events = [event for one in (*recorded, *begins, slow) for event in one]
+    client = line(*events, rules=BY_CYCLE, items=CYCLES)
+    client.send(get("/tickers"))
+    before = [*client.seen]
+    waiting = client.another()
+    waiting.send(get("/slow"))
+    if cut:
+        waiting.connection.abort()
+    waiting.lose()
+    client.alarm.run_to(1_100)
+    client.send(get("/tickers"))
+
+    assert client.send(get("/a")).endswith(cycle)
+    seen = Observation((*before, *client.seen))
+    assert len(cycles_of(seen, ROUND, A_CYCLE)) == int(cycle), "the record says the same"

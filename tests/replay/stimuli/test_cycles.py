@@ -106,7 +106,7 @@ def test_only_so_many_cycles_count(cycles: int | None, found: int) -> None:
         for number in range(3)
         for call in ((100 * number, "GET /list"), (100 * number + 20, "POST /order"))
     ]
-    kind = Cycles(CycleStimulus(LIST.cycle, cycles=cycles), ORDER)
+    kind = Cycles(CycleStimulus(LIST.cycle, cycles=cycles), ORDER, 60.0)
 
     assert [one.key for one in kind.found(asked(*rounds))] == ["1", "2", "3"][:found]
 
@@ -116,7 +116,7 @@ def test_a_cycle_that_a_run_did_not_begin_was_due_at_the_recorded_rate() -> None
         (0, "GET /list"), (20, "POST /order"), (100, "GET /list"), (120, "POST /order")
     )
     run = Observation(asked((1000, "GET /list"), (1020, "POST /order")).events)
-    kind = Cycles(LIST, ORDER)
+    kind = Cycles(LIST, ORDER, 60.0)
 
     assert kind.played(recorded, run) == {1: 1000 * MS, 2: 1100 * MS}
     assert set(kind.reached(recorded, run)) == {1, 2}
@@ -224,3 +224,28 @@ def test_what_failed_in_the_recording_itself_holds_up_nothing() -> None:
         starts.ended("GET", f"{API}/gone", (begin + 30) * MS, 404)
 
     assert starts.number == 2
+
+
+def test_a_cycle_that_always_fails_is_given_up_in_the_end() -> None:
+    starts = CycleStarts(replace(LIST, pause_s=0.1), ORDER, deadline_s=3.0)
+    found = []
+    for at in range(0, 5000, 1000):
+        found.append(starts.sent("GET", f"{API}/list", at * MS))
+        starts.ended("GET", f"{API}/list", (at + 10) * MS, 200)
+        starts.sent("POST", f"{API}/order", (at + 20) * MS)
+        starts.ended("POST", f"{API}/order", (at + 30) * MS, 503, taken=True)
+
+    assert found == [1, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("cycles", [None, 1])
+def test_what_a_run_did_after_the_recorded_cycles_does_not_count(cycles: int | None) -> None:
+    begins = replace(LIST, pause_s=0.1, cycles=cycles)
+    recorded = asked((0, "GET /list"), (50, "POST /order"), (500, "GET /list"))
+    calls = ((100, "GET /list"), (600, "GET /list"), (650, "POST /order"), (1000, "GET /list"))
+    run = Observation(asked(*calls).events)
+    kept = Cycles(begins, ORDER, 60.0).owed(recorded, run)
+
+    sent = [event.at_ns // MS for event in kept.events if isinstance(event, Request)]
+    assert sent == ([100] if cycles else [100, 600, 650])
+    assert Cycles(begins, ORDER, 60.0).owed(recorded, kept) is kept
