@@ -24,6 +24,15 @@ _ORDERED = re.compile(
 )
 """Verbs whose order matters, or that must not run side by side: orders, chat messages, streams."""
 
+_CHANGES = re.compile(
+    r"(re_?open|rate|assign|unassign|accept|reject|vote|react|mark|archive|confirm|claim|resolve"
+    r"|comment|mute|promote|grant|revoke|enable|disable|activate|book|pay|charge|order|report"
+    r"|rename|finish|complete|increment|apply)(_.*)?"
+)
+"""Verbs of helpers that change something where what they send is a POST, PUT, PATCH or DELETE."""
+
+_WRITING = frozenset({"post", "put", "patch", "delete"})
+
 _READS = re.compile(r"(fetch|get|load|query|request|download|read|lookup|check|scan)(_.*)?|post")
 _LOCAL = re.compile(r"from_base64|(^|_)(decode|encode|parse|format|render)(_|$)")
 """Names of helpers that mostly work on what they are given, and rarely have to ask for it."""
@@ -89,7 +98,7 @@ def network_read(call: Call, where: Where) -> Confidence | None:
             inner = where.program.site(below.sink)
             nearest = where.program.function(where.program.function_of(below.sink))
             names = {helper.name, nearest.name if nearest else "", _verb(inner.call)}
-            if not any(map(is_ordered, names)):
+            if not any(map(is_ordered, names)) and not _changes(helper.name, inner.call):
                 return inner.confidence
         if helper is not None and not is_ordered(helper.name):
             for site in where.program.sites_of(target):
@@ -102,6 +111,11 @@ def network_read(call: Call, where: Where) -> Confidence | None:
         return pretended
     known = where.site(call).things
     return Confidence.POSSIBLE if not known and _READS.fullmatch(verb) else None
+
+
+def _changes(name: str, request: Call) -> bool:
+    """Tell whether a helper changes something: by its name, and by the request that it makes."""
+    return _verb(request) in _WRITING and _CHANGES.fullmatch(_MAYBE.sub("", name)) is not None
 
 
 def pretended_read(call: Call, where: Where) -> Confidence | None:
