@@ -14,6 +14,7 @@ from perfscan.analyzers.keeping import (
     fate,
     is_cached,
     is_exceptional,
+    mentions,
     remembers,
     used_for_long,
     way_to,
@@ -140,15 +141,29 @@ def _is_fallback(call: Call, function: Function, where: Where) -> bool:
         missing = test is not None and test.kind == "binary" and test.ref == "Not"
         if test is not None and missing and test.items[0].ref.startswith("self."):
             return True
-    for target in bound_to(call, where):
-        if target in params:
-            return True
+    if _has_own(call, where) or any(target in params for target in bound_to(call, where)):
+        return True
     return any(
         assign.value.kind in {"conditional", "boolean"}
         and any(item.ref == f"@{call.number}" for item in assign.value.items)
         and any(item.ref in params for item in assign.value.items)
         for assign in where.file.assigns
     )
+
+
+def _has_own(call: Call, where: Where) -> bool:
+    """Tell whether the object's own client, if it has one, has answered before the call."""
+    here = where.block(call.block).function
+    for jump in where.file.jumps:
+        if jump.kind != "return" or jump.place[0] >= call.place[0]:
+            continue
+        asked, guard = where.call_of(jump.value), where.block(jump.block)
+        if asked is None or guard.kind != "if" or guard.function != here or guard.value is None:
+            continue
+        owner = asked.func.rpartition(".")[0]
+        if owner.startswith("self.") and mentions(guard.value, owner):
+            return True
+    return False
 
 
 def _guarded(call: Call, where: Where) -> bool:
