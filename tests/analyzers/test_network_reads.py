@@ -46,6 +46,29 @@ def test_reads(look: Look, code: str, expected: Confidence | None) -> None:
     assert network_read(where.file.calls[-1], where) is expected
 
 
+@pytest.mark.parametrize(
+    ("name", "request_made", "expected"),
+    [
+        ("reopen_ticket", "await client.post(u)", None),
+        ("assign_agent", "await client.patch(u)", None),
+        ("rate_ticket", "await client.get(u)", Confidence.PROBABLE),
+        ("find_ticket", "await client.post(u)", Confidence.PROBABLE),
+        # A coroutine that blocks instead of awaiting.
+        ("find_ticket", "requests.get(u)", Confidence.DEFINITE),
+        ("place_order", "requests.get(u)", None),
+        ("find_ticket", "len(u)", None),
+    ],
+)
+def test_reads_by_way_of_a_helper(
+    look: Look, name: str, request_made: str, expected: Confidence | None
+) -> None:
+    head = "import httpx, requests\n"
+    helper = f"async def {name}(client: httpx.AsyncClient, u):\n    return {request_made}\n"
+    user = f"async def use(client, u):\n    await {name}(client, u)\n"
+    where = look({"bot.py": head + helper + user})
+    assert network_read(where.file.calls[-1], where) is expected
+
+
 def test_endings_and_names(look: Look) -> None:
     where = look(
         {"bot.py": "async def f(b, p):\n    await b.close_position(p)\n    await b.close()\n"}
