@@ -16,17 +16,19 @@ ROOT = Path(__file__).parents[2]
 BOT = Path("fixtures/bots/service_desk")
 
 # Problem, rule, function in which it shows, and the text of the line that must be named.
+METHODS = (
+    *("get_health", "get_categories", "get_request_types", "get_sides", "get_faq", "get_news"),
+    *("get_agents", "get_user", "get_tickets", "get_ticket", "get_comments", "search_tickets"),
+    *("get_queue", "get_report", "create_ticket", "add_comment", "close_ticket", "reopen_ticket"),
+    *("rate_ticket", "assign_ticket", "broadcast"),
+)
 SHOWN = [
-    ("S1.1 client per request", "PS301", "get_categories", "httpx.AsyncClient("),
-    ("S1.1 client per request", "PS301", "get_request_types", "httpx.AsyncClient("),
-    ("S1.1 client per request", "PS301", "get_sides", "httpx.AsyncClient("),
-    ("S1.1 client per request", "PS301", "get_news", "httpx.AsyncClient("),
-    ("S1.1 client per request", "PS301", "get_user", "httpx.AsyncClient("),
-    ("S1.1 client per request", "PS301", "get_tickets", "httpx.AsyncClient("),
-    ("S1.1 client per request", "PS301", "get_ticket", "httpx.AsyncClient("),
-    ("S1.1 client per request", "PS301", "get_comments", "httpx.AsyncClient("),
-    ("S1.1 client per request", "PS301", "create_ticket", "httpx.AsyncClient("),
-    ("S1.1 client per request", "PS301", "add_comment", "httpx.AsyncClient("),
+    *(("S1.1 client per request", "PS301", name, "httpx.AsyncClient(") for name in METHODS),
+    ("S1.2 static data again", "PS501", "get_categories", "client.get("),
+    ("S1.2 static data again", "PS501", "get_sides", "client.get("),
+    ("S1.2 static data again", "PS501", "get_faq", "client.get("),
+    ("S1.2 static data again", "PS501", "get_agents", "client.get("),
+    ("S1.2 asked twice for one update", "PS501", "start_command", "api.get_user("),
     ("S1.2 one after another", "PS201", "new_command", "get_request_types("),
     ("S1.2 one after another", "PS201", "services_command", "get_request_types("),
     ("S1.2 one after another", "PS202", "new_description", "get_categories("),
@@ -37,6 +39,7 @@ SHOWN = [
     ("S1.4 one module", "PS1403", "bot", ""),
     ("S1.5 unclosed client", "PS303", "get_report", "httpx.AsyncClient("),
     ("S1.5 growing state", "PS1001", "remember_activity", "activity.append("),
+    ("S1.6 heavy import", "PS1301", "bot", "import matplotlib"),
     ("S1.6 whole tables at start", "PS904", "load_visitors", "SELECT * FROM visitors"),
     ("S1.6 whole tables at start", "PS904", "load_history", "SELECT * FROM audit"),
     ("S1.6 slow start", "PS202", "warm_up", "get_health("),
@@ -46,8 +49,12 @@ SHOWN = [
     ("S1.7 blocking database", "PS104", "settings_notify", "save_settings("),
     ("S1.7 connection per query", "PS903", "save_visitor", "sqlite3.connect("),
     ("S1.7 connection per query", "PS903", "get_settings", "sqlite3.connect("),
+    ("S1.7 connection per query", "PS903", "save_settings", "sqlite3.connect("),
+    ("S1.7 connection per query", "PS903", "write_audit", "sqlite3.connect("),
     ("S1.7 blocking file", "PS107", "remember_activity", "open("),
+    ("S1.7 blocking file", "PS107", "export_command", "to_excel("),
     ("S1.7 heavy work", "PS1101", "export_command", "plt.subplots("),
+    ("S1.8 refuses compression", "PS307", "__init__", "self.headers = {"),
 ]
 
 
