@@ -17,6 +17,9 @@ BOT = Path("fixtures/bots/position_monitor")
 
 # Problem, rule, function in which it shows, and the text of the line that must be named.
 SHOWN = [
+    ("S2.1 past the cache", "PS508", "get_position_info", "bybit_client.get_position("),
+    ("S2.1 asked for each monitor", "PS506", "find_vanished", "bybit_client.get_open_orders("),
+    ("S2.2 one by one", "PS201", "run_cycle", "manager.get_position_info("),
     ("S2.2 calls that block the loop", "PS103", "get_prices", "client.get_tickers("),
     ("S2.2 calls that block the loop", "PS103", "get_open_orders", "client.get_open_orders("),
     ("S2.2 calls that block the loop", "PS103", "get_position", "client.get_positions("),
@@ -26,12 +29,15 @@ SHOWN = [
     ("S2.2 calls that block the loop", "PS103", "set_position_stop", "client.set_trading_stop("),
     ("S2.3 pickle on the loop", "PS1101", "run_cycle", "state_store.load_state("),
     ("S2.3 pickle on the loop", "PS1101", "run_cycle", "manager.save("),
+    ("S2.3 cleaning on the loop", "PS1101", "run_cycle", "sanitize_monitor_data("),
     ("S2.3 files on the loop", "PS107", "load_state", "open("),
     ("S2.3 files on the loop", "PS107", "save_state", "open("),
     ("S2.3 copies of everything", "PS705", "run_cycle", "copy.deepcopy("),
+    ("S2.5 more threads than connections", "PS305", "look_up_all", "ThreadPoolExecutor("),
     ("S2.5 a client per call", "PS301", "make_client", "return HTTP("),
     ("S2.5 threads waited for on the loop", "PS208", "look_up_all", "ThreadPoolExecutor("),
     ("S2.5 threads waited for on the loop", "PS109", "look_up_all", "future.result()"),
+    ("S2.6 stale records dropped inline", "PS1101", "run_cycle", "clean_stale_orders("),
     ("S2.7 one failure stops the cycle", "PS607", "run_cycle", "manager.get_position_info("),
     ("S2.7 one failure stops the cycle", "PS607", "run_cycle", "manager.act("),
     ("growing state", "PS1001", "send_alert", "recent_alerts.append("),

@@ -286,6 +286,28 @@ def test_a_request_that_nobody_waits_for_any_more_is_not_under_way() -> None:
     assert client.send(get("/a")).endswith(b"2")
 
 
+def test_a_cycle_of_which_an_outage_cut_a_request_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = "perfscan.replay.server.http_connection"
+    monkeypatch.setattr(f"{module}.reset_on_close", lambda transport: None)
+    recorded = [exchange(10 * n + 1, "/a", b"%d" % n) for n in (1, 2)]
+    begins = [exchange(10 * n, "/tickers") for n in (1, 2)]
+    slow = exchange(25, "/slow", took_ms=60_000)
+    events = [event for one in (*recorded, *begins, slow) for event in one]
+    client = line(*events, rules=BY_CYCLE, items=CYCLES)
+    client.send(get("/tickers"))
+    waiting = client.another()
+    waiting.send(get("/slow"))
+    waiting.connection.reset()
+    waiting.lose()
+    client.alarm.run_to(1_100)
+    client.send(get("/tickers"))
+
+    assert client.send(get("/a")).endswith(b"1")
+    assert client.playback.status()["cycles"] == 1
+
+
 LONG = b"[" + b", ".join(b'{"ticket": %d}' % number for number in range(100)) + b"]"
 
 
