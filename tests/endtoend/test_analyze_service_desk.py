@@ -52,7 +52,7 @@ SHOWN = [
     ("S1.7 connection per query", "PS903", "save_settings", "sqlite3.connect("),
     ("S1.7 connection per query", "PS903", "write_audit", "sqlite3.connect("),
     ("S1.7 blocking file", "PS107", "remember_activity", "open("),
-    ("S1.7 blocking file", "PS107", "export_command", "to_excel("),
+    ("S1.7 spreadsheet on the loop", "PS1101", "export_command", "to_excel("),
     ("S1.7 heavy work", "PS1101", "export_command", "plt.subplots("),
     ("S1.8 refuses compression", "PS307", "__init__", "self.headers = {"),
 ]
