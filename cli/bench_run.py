@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from perfscan.cli.bench_notebook import Notebook, describe_method
 from perfscan.cli.bench_output import kept_folder
+from perfscan.cli.bench_plan import Planned, plan_pairs, with_variants
 from perfscan.cli.bench_stage import Stage, stage_of, traffic_file
 from perfscan.cli.bench_variants import VariantPlan, plan_variants, run_variants
 from perfscan.cli.progress import Progress
@@ -38,17 +39,15 @@ from perfscan.replay.processes import busy_share
 from perfscan.replay.redirection import inherited
 from perfscan.replay.result import read_result
 from perfscan.replay.resume import demand_same, finished_pairs
-from perfscan.replay.runner import WARM_UP_S, Outcome, Plan, run_bench
+from perfscan.replay.runner import Outcome, run_bench
 from perfscan.replay.scenario import read_bench
-from perfscan.replay.schedule import SIDES, Slot, pair_batches, round_batches
+from perfscan.replay.schedule import Slot
 from perfscan.replay.scratch import scratch_folder
 from perfscan.replay.services import Templates, prepare_services
 from perfscan.replay.trial import Setup, StatusReport
 from perfscan.replay.variants import chosen_variant, demand_variants, with_variant
-from perfscan.replay.work import stimuli
 from perfscan.replay.workspace import prepare
 
-START_AND_STOP_S = 4.0
 AnyScenario = TypeVar("AnyScenario", Scenario, ComputeScenario)
 
 
@@ -117,8 +116,8 @@ def run(
     for plan in variants:
         notebook.begin_variant(plan.variant, plan.stage.scenario, plan.kept)
     kept = _take_over(order, saved, notebook, sum(plan.runs for plan in variants)) if saved else ()
-    planned = _plan(order, lanes, {run.pair for run in kept}, recording, scenario)
-    planned = _with_variants(order, planned, variants)
+    planned = plan_pairs(order, lanes, {run.pair for run in kept}, recording, scenario)
+    planned = with_variants(order, planned, variants)
     with scratch_folder("perfscan-bench-") as scratch:
         setup = replace(_setup(order, stage, scratch), placement=where)
         outcome = _carry_out(order, planned, variants, setup, notebook, scratch)
@@ -151,7 +150,7 @@ def _stage(order: Order, scenario: Scenario, variant: Variant | None = None) -> 
 
 def _carry_out(
     order: Order,
-    planned: _Planned,
+    planned: Planned,
     variants: Sequence[VariantPlan],
     setup: Setup,
     notebook: Notebook,
@@ -179,75 +178,6 @@ def _carry_out(
         ends_at_s = None if order.budget_s is None else begun_s + order.budget_s
         stopped = run_variants(variants, setup, report, progress, notebook, scratch, ends_at_s)
         return replace(outcome, interrupted=stopped)
-
-
-@dataclass(frozen=True, slots=True)
-class _Planned:
-    """A plan, and what can be said of it beforehand."""
-
-    plan: Plan
-    runs: int
-    expected_s: float
-    manner: str
-
-
-def _plan(
-    order: Order, lanes: int, done: set[int], recording: Recording, scenario: Scenario
-) -> _Planned:
-    """Decide on all runs. Raises InputError where the budget is less than the first batch takes."""
-    sides = (order.only,) if order.only else SIDES
-    missing = [pair for pair in range(order.pairs) if pair not in done]
-    batches = pair_batches(missing, lanes, order.only)
-    warm_up = pair_batches([0], lanes, order.only)[0]
-    if order.ablate is not None:
-        names = list(switched(scenario.optimized, order.ablate))
-        batches += round_batches(names, ROUNDS, lanes)
-    one_s, warm_up_s = _run_seconds(order, recording, scenario)
-    seconds = [one_s * len(batch) for batch in batches]
-    least = warm_up_s * len(warm_up) + (seconds[0] if seconds else 0)
-    if order.budget_s is not None and batches and least > order.budget_s:
-        raise InputError(
-            f"a budget of {order.budget_s:g} s is less than a warm-up and the first pair take",
-            remedy=f"give --budget {least:.0f}s or more, or shorten the recording with --until",
-        )
-    expected = warm_up_s * len(warm_up) + sum(seconds)
-    return _Planned(
-        Plan(batches, warm_up, order.budget_s),
-        runs=sum(len(turn) for batch in batches for turn in batch),
-        expected_s=min(expected, order.budget_s or expected),
-        manner=_manner(len(missing), lanes, len(sides)),
-    )
-
-
-def _with_variants(order: Order, planned: _Planned, variants: Sequence[VariantPlan]) -> _Planned:
-    """Add the runs of all variants to what is said of a plan."""
-    seconds = [
-        _run_seconds(order, plan.stage.recording, plan.stage.scenario)[0] * len(plan.batches)
-        for plan in variants
-    ]
-    return replace(
-        planned,
-        runs=planned.runs + sum(plan.runs for plan in variants),
-        expected_s=min(planned.expected_s + sum(seconds), order.budget_s or float("inf")),
-        manner=f"{planned.manner}, then {len(variants)} variants" if variants else planned.manner,
-    )
-
-
-def _run_seconds(order: Order, recording: Recording, scenario: Scenario) -> tuple[float, float]:
-    """Return about how long a run takes, and a warm-up."""
-    times = [one.at_ns for one in stimuli(recording, scenario.items).values()]
-    streaming = (times[-1] - times[0]) / 1e9 if times else 0.0
-    streaming = min(streaming, order.until_s or streaming) / order.speed
-    around = scenario.items.settle_s + START_AND_STOP_S
-    return streaming + around, min(streaming, WARM_UP_S) + START_AND_STOP_S
-
-
-def _manner(pairs: int, lanes: int, sides: int) -> str:
-    what = f"{pairs} pairs" if sides == 2 else f"{pairs} runs"
-    if lanes == 1:
-        return f"{what}, one bot at a time"
-    wide = f"{lanes} at a time, side by side" if 1 < lanes < pairs else "side by side"
-    return f"{what}, {wide}"
 
 
 def _settle_disturbance(order: Order, saved: Result | None, *, quiet: bool) -> Order:
@@ -309,9 +239,7 @@ def _setup(order: Order, stage: Stage, scratch: Path) -> Setup:
     )
 
 
-def _progress(
-    order: Order, scenario: Scenario, planned: _Planned, report: StatusReport
-) -> Progress:
+def _progress(order: Order, scenario: Scenario, planned: Planned, report: StatusReport) -> Progress:
     extra = f", then {ROUNDS} rounds of ablation" if order.ablate else ""
     return Progress(
         f"{scenario.title} · {planned.manner}{extra}",
