@@ -32,8 +32,8 @@ class Progress:
     effects: float
     in_flight: float
     idle_s: float
-    quiet_s: float = QUIET_S
-    """How much silence ends a run in which all effects are in."""
+    pause_s: float = 0.0
+    """So much silence does not mean that a cycle is over."""
     grace: int = 0
     """So many cycles beyond those that are owed may still bring what is late."""
 
@@ -62,9 +62,9 @@ def progress(
         return Progress(driver["started"] > 0, driver["unsent"], effects, in_flight, idle_s)
     if isinstance(stimulus, CycleStimulus):
         begun = server["cycles"]
-        left, quiet_s = expected - begun, max(QUIET_S, stimulus.pause_s)
-        effects = expected - 1 if disturbed else expected
-        return Progress(begun > 0, left, effects, in_flight, idle_s, quiet_s, int(disturbed))
+        left, effects = expected - begun, expected - 1 if disturbed else expected
+        more = stimulus.pause_s, int(disturbed)
+        return Progress(begun > 0, left, effects, in_flight, idle_s, *more)
     begun = server["streams_started"]
     return Progress(begun > 0, server["stimuli_left"], effects, in_flight, idle_s)
 
@@ -79,7 +79,8 @@ def is_over(now: Progress, expected: int, settle_s: float, waited_s: float, limi
         return True
     if not now.begun or now.left > 0:
         return False
-    patience = min(settle_s, now.quiet_s) if now.effects >= expected else settle_s
+    patience = min(settle_s, QUIET_S) if now.effects >= expected else settle_s
+    patience = max(patience, now.pause_s)
     return (now.in_flight <= 0 and now.idle_s >= patience) or waited_s >= limit_s
 
 

@@ -22,6 +22,8 @@ _AGAIN = 3
 _WRONG = 4
 _STRAY = 4
 _EARLY = 5
+_OF_ANOTHER = 7
+"""More than that one is missing and another was sent again."""
 
 Cost = tuple[int, int]
 Step = tuple[int, int]
@@ -92,7 +94,8 @@ def _cheapest(slots: Sequence[Slot], sent: Sequence[Effect]) -> list[Step]:
         taken: list[Step] = [(1, 0)]
         wanted = slot.recorded.content
         for place, one in enumerate(sent):
-            cost, late_ns = _together(slot, one, equal=contents[place] == wanted)
+            other = _WRONG if extra[place] == _STRAY else _OF_ANOTHER
+            cost, late_ns = _together(slot, one, 0 if contents[place] == wanted else other)
             choices = (
                 ((best[place][0] + cost, best[place][1] + late_ns), (1, 1)),
                 ((best[place + 1][0] + _MISSING, best[place + 1][1]), (1, 0)),
@@ -116,12 +119,13 @@ def _way_back(steps: Sequence[Sequence[Step]]) -> list[Step]:
     return way[::-1]
 
 
-def _together(slot: Slot, sent: Effect, *, equal: bool) -> Cost:
+def _together(slot: Slot, sent: Effect, unlike: int) -> Cost:
+    """Return what it costs to take one for the other; ``unlike`` is 0 where they are equal."""
     late_ns = sent.at_ns - slot.told_ns
     early = _EARLY if late_ns < 0 else 0
-    if sent.judgement is not None and not equal:
-        return early + _APOLOGISED, abs(late_ns)
-    return early + (0 if equal else _WRONG), abs(late_ns)
+    if unlike and sent.judgement is not None:
+        unlike = _APOLOGISED
+    return early + unlike, abs(late_ns)
 
 
 def _too_many(sent: Effect, recorded: set[str]) -> int:

@@ -58,7 +58,8 @@ class Requests:
         rule, sent = self._rule, exchange.request
         payload = effect_payload(sent)
         if rule.apology is not None and holds(rule.apology, text := all_text(payload)):
-            judgement = Judgement("missed", f"it apologised: {text[:SHOWN]}")
+            words = next((line for line in text.splitlines() if holds(rule.apology, line)), text)
+            judgement = Judgement("missed", f"it apologised: {words[:SHOWN]}")
             return Effect(key, sent.at_ns, "", judgement)
         values = compared(rule.compare, payload)
         if len(rule.request) > 1:

@@ -16,9 +16,9 @@ from perfscan.replay.floor.cycles import asked_in_cycles
 from perfscan.replay.floor.latency import item_floors, owed
 from perfscan.replay.floor.limits import limited_s
 from perfscan.replay.items import request_matches, without_query
-from perfscan.replay.keys import host_key
+from perfscan.replay.keys import OF_ITEM, host_key
 from perfscan.replay.metrics import summary
-from perfscan.replay.model import CycleStimulus, MatchRules, Recording, Scenario
+from perfscan.replay.model import CycleStimulus, Recording, Scenario
 from perfscan.replay.work import effects, stimuli
 
 __all__ = ["assumptions", "floors", "item_floors"]
@@ -54,7 +54,7 @@ def floors(
         best |= {per_item(name): total / len(begun) for name, total in totals.items()}
     if begun and not isinstance(scenario.items.stimulus, CycleStimulus):
         times_s = {key: one.at_ns / 1e9 / speed for key, one in begun.items()}
-        least_s = limited_s(_distinct(calls, scenario.match), scenario.emulated.limits) / speed
+        least_s = limited_s(_distinct(calls, scenario), scenario.emulated.limits) / speed
         best |= _spans(times_s, items, least_s)
     return best
 
@@ -64,14 +64,22 @@ def _needed(
 ) -> list[Exchange]:
     """Return the requests without which the work cannot be done."""
     if not isinstance(scenario.items.stimulus, CycleStimulus):
-        return _distinct(calls, scenario.match)
+        return _distinct(calls, scenario)
     cycles = asked_in_cycles(calls, scenario).items()
     return [call for cycle, asked in cycles if cycle <= len(begun) for call in asked]
 
 
-def _distinct(calls: Sequence[Exchange], rules: MatchRules) -> list[Exchange]:
-    """Return one recorded request for each different thing that was asked for."""
-    return list({asked_of(call, rules): call for call in calls}.values())
+def _distinct(calls: Sequence[Exchange], scenario: Scenario) -> list[Exchange]:
+    """Return one recorded request for each different thing that was asked for.
+
+    Effects that are told apart by their number are all different, however alike they look.
+    """
+    found: dict[object, Exchange] = {}
+    for call in calls:
+        asked = asked_of(call, scenario.match)
+        numbered = scenario.items.numbered and asked[0].body.startswith(OF_ITEM)
+        found[(asked, call.ordinal if numbered else 0)] = call
+    return list(found.values())
 
 
 def _totals(distinct: Sequence[Exchange], counts: Mapping[str, Sequence[str]]) -> dict[str, float]:

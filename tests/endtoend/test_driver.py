@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from endtoend.driving import API, Bench, Traffic, differences, metrics
 from endtoend.toy import MS
 
-from perfscan.replay.model import Close
+from perfscan.replay.model import Close, Request
 
 pytestmark = pytest.mark.endtoend
 STREAM = "stream.example.test"
@@ -250,6 +252,81 @@ def test_an_update_that_is_dropped_is_different_work(bench: Bench) -> None:
 
     assert done.status == 4, (done.out, done.err)
     assert differences(run) == [("2 #3", "missed")]
+
+
+EDITOR = (
+    POLLER[: POLLER.index("def reply")]
+    + """
+def reply(client, message):
+    def post(method, body):
+        client.post(f"{URL}/{method}", data=body)
+
+    chat = message["chat"]["id"]
+    body = {"chat_id": chat, "text": f"you said {message['text']}"}
+    pass  # here
+    post("editMessageText" if chat == 2 else "sendMessage", body)
+
+
+main()
+"""
+)
+
+
+def edited() -> Traffic:
+    """The second chat is answered by editing."""
+    traffic = chats()
+    for place, event in enumerate(traffic.events):
+        if isinstance(event, Request) and b'"chat_id": "2"' in event.body:
+            target = event.target.replace("sendMessage", "editMessageText")
+            traffic.events[place] = replace(event, target=target)
+    return traffic
+
+
+TALK = {
+    "stimulus": POLL,
+    "effect": {
+        **REPLY,
+        "request": [REPLY["request"], "POST https://api.telegram.org/*/editMessageText"],
+        "apology": "later",
+    },
+}
+
+
+ALL_KINDS = """
+    if "0" in body["text"]:
+        return
+    if "2" in body["text"]:
+        body["text"] = "Try again later"
+    if "3" in body["text"]:
+        body["text"] = "Another word"
+    if "4" in body["text"]:
+        post("sendMessage", body)
+    if "5" in body["text"]:
+        return post("sendMessage", body)
+"""
+
+
+def test_several_requests_may_end_items(bench: Bench) -> None:
+    bench.write(EDITOR, edited(), TALK)
+    done, run = bench.run()
+
+    assert differences(run) == [], (done.out, done.err)
+    assert run["equivalence"]["optimized"]["handled"] == 6
+
+
+def test_one_reply_of_a_chat_that_differs_leaves_the_others_alone(bench: Bench) -> None:
+    bench.write(EDITOR, edited(), TALK)
+    bench.change("    pass  # here", ALL_KINDS)
+    done, run = bench.run()
+
+    assert differences(run) == [
+        ("1 #3", "duplicated"),
+        *[("1 #1", "missed"), ("1 #2", "missed")],
+        *[("2 #2", "wrong"), ("2 #3", "wrong")],
+    ], (done.out, done.err)
+    details = {one["key"]: one["detail"] for one in run["equivalence"]["differences"]}
+    assert details["1 #2"] == "it apologised: Try again later"
+    assert "editMessageText" in details["2 #3"], "it was to be edited"
 
 
 def test_order_matters_where_the_scenario_says_so(bench: Bench) -> None:

@@ -87,6 +87,9 @@ def test_a_cycle_may_be_silent_and_where_faults_hit_one_more_is_waited_for(
 
     assert now is not None
     assert is_over(now, 6, 5.0, 0.0, 65.0) is over
+    assert not is_over(now, 6, 2.0, 0.0, 65.0) or idle_s >= 3.0 or cycles > 6, (
+        "shorter than a pause"
+    )
 
 
 def test_nothing_is_known_before_the_first_status() -> None:

@@ -339,6 +339,23 @@ def test_totals_and_spans(wire: Wire) -> None:
     assert found["throughput_items_per_s"] == pytest.approx(8 / 1.057)
 
 
+def test_replies_that_are_told_apart_by_their_number_are_all_needed() -> None:
+    wire = Wire()
+    for number in range(6):
+        wire.call("send.test/send", 100 * number, 20, {"text": f"#chat{number % 2} {number}"}, {})
+    replies = replace(SCENARIO, counts={"replies": ("POST https://send.test/send",)})
+    by_key = replace(
+        replies,
+        match=MatchRules(
+            effect=RequestEffect(("POST https://send.test/send",), KeyRule("$.text", r"#(\w+)"))
+        ),
+    )
+    numbered = replace(by_key, items=replace(by_key.items, numbered=True))
+
+    assert floors(wire.recording(), by_key)["replies"] == 2
+    assert floors(wire.recording(), numbered)["replies"] == 6
+
+
 def test_a_rate_limit_makes_requests_last(wire: Wire) -> None:
     rate = RateLimit(Rate(2, 1_000_000_000), burst=4, requests=("GET https://api.test/*/*",))
     limited = replace(SCENARIO, emulated=Emulated(limits=(HostLimits("api.test", rate),)))

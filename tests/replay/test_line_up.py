@@ -47,6 +47,9 @@ def word_of(one: Effect) -> str:
         ("abc", "aabc", ["aa", "b", "c"], ""),
         ("abc", "abcc", ["a", "b", "cc"], ""),
         ("abc", "abcb", ["a", "bb", "c"], ""),
+        ("abc", "acc", ["a", "", "cc"], ""),
+        ("ab", "aa", ["aa", ""], ""),
+        ("abc", " ?cc", ["", "?", "cc"], ""),
         ("abc", "abxc", ["a", "b", "c"], "x"),
         ("abc", "a?c", ["a", "?", "c"], ""),
         ("abc", "a c?", ["a", "?", "c"], ""),
@@ -71,9 +74,9 @@ def test_of_equal_replies_the_one_is_missing_that_nobody_waited_for_so_long() ->
     assert lined_up("aaa", "aa", at=(15, 25)) == (["", "a", "a"], "")
 
 
-def test_a_reply_to_something_that_was_not_asked_yet_is_of_another() -> None:
-    assert lined_up("ba", "a", at=(5,)) == (["a", ""], "")
-    assert lined_up("ba", "a", at=(15,)) == (["", "a"], "")
+def test_an_early_reply_is_for_what_was_asked_where_that_is_said_twice() -> None:
+    assert lined_up("aba", "a", at=(5,)) == (["a", "", ""], "")
+    assert lined_up("aba", "a", at=(25,)) == (["", "", "a"], "")
 
 
 def test_too_many_are_told_by_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
