@@ -62,7 +62,7 @@ def test_replies_come_sooner_by_far(before_after: tuple[int, Any, str]) -> None:
         ("catalogue_requests", 1 / 10),
         ("user_requests", 1 / 5),
         ("connections_opened", 1 / 5),
-        ("bytes_in", 1 / 2),
+        ("wire_bytes_in", 1 / 2),
     ],
 )
 def test_counts_show_how(before_after: tuple[int, Any, str], count: str, at_most: float) -> None:
