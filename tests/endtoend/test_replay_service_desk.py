@@ -41,7 +41,7 @@ def before_after(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int
 def test_every_update_has_the_same_reply_once(before_after: tuple[int, Any, str]) -> None:
     status, run, _ = before_after
     work = run["equivalence"]
-    assert status in (0, 1)  # 1 where a target of the report is proven missed
+    assert status == 3  # two pairs are too few for a verdict on speed
     assert work["same"] is True, work["differences"]
     assert work["items"] >= 300
     whole = {"handled": 2 * work["items"], "missed": 0, "duplicated": 0, "wrong": 0}
