@@ -276,7 +276,8 @@ class HttpConnection(asyncio.Protocol):
         answer, playback = turn.answer, self._playback
         if answer.whole and not turn.last and turn.begun_ns is None and turn.heard.method != "HEAD":
             turn.begun_ns = now_ns = playback.active()
-            self._write_of(turn, answer.whole)
+            turn.written = len(answer.whole)
+            self._transport.write(answer.whole)
             self._finish(turn, now_ns, len(answer.body))
             return True
         if answer.broke:

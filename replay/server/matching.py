@@ -92,21 +92,19 @@ class Matcher:
         ``recorded_ns`` is the present moment on the recording's clock, for the mode ``by-time``;
         ``cycle`` the number of the bot's cycle, for the mode ``by-cycle``.
         """
-        now = recorded_ns, cycle
         if not asked.is_batch:
-            return self._answer_call(asked.calls[0], *now, in_batch=False)
-        parts = [self._answer_call(call, *now, in_batch=True) for call in asked.calls]
+            return self._answer_call(asked.calls[0], recorded_ns, cycle, in_batch=False)
+        parts = [self._answer_call(call, recorded_ns, cycle, in_batch=True) for call in asked.calls]
         return join_batch(asked, parts)
 
     def _answer_call(self, call: Call, recorded_ns: int, cycle: int, *, in_batch: bool) -> Answer:
-        found = self._find(call.key, cycle)
-        if found is None:
-            miss = self._miss(call.key)
-            return refuse_element(call, miss) if in_batch else refuse(miss)
-        sequence, own = found
-        if not own:
-            return self._repeat(call, sequence, recorded_ns)
-        number = sequence.take(call.exact, recorded_ns)
+        sequence, own = self._sequences.get(call.key), True
+        if not isinstance(sequence, AnswerSequence):  # it is for nearly all requests
+            sequence, own = self._find(call.key, cycle)
+            if sequence is None:
+                miss = self._miss(call.key)
+                return refuse_element(call, miss) if in_batch else refuse(miss)
+        number = sequence.take(call.exact, recorded_ns) if own else None
         if number is None:
             return self._repeat(call, sequence, recorded_ns)
         self.unused -= 1
@@ -127,17 +125,16 @@ class Matcher:
         self._warm.put(place, pair, len(recorded.body))
         return pair
 
-    def _find(self, key: Key, cycle: int) -> tuple[AnswerSequence, bool] | None:
+    def _find(self, key: Key, cycle: int) -> tuple[AnswerSequence | None, bool]:
         """Return the answers to ``key``, and whether they are its own and not just lent."""
         found = self._sequences.get(key)
         if found is None and self._hostless and key.host not in self.hosts:
             found = self._hostless.get(replace(key, host=""))
-        if isinstance(found, AnswerSequence):
-            return found, True
-        if found is not None:
+        if isinstance(found, CycleAnswers):
             return found.at(cycle)
-        lent = self._lent.get(replace(key, body="")) if key.body in self._items else None
-        return None if lent is None else (lent, False)
+        if found is None and key.body in self._items:
+            return self._lent.get(replace(key, body="")), False
+        return found, True
 
     def _miss(self, key: Key) -> Miss:
         if key not in self._misses:

@@ -205,7 +205,8 @@ class Playback:
             self._hand_over(turn)
         else:
             tally.last_work_ns = tally.last_activity_ns
-        self._leave_cycle(turn)
+        if self._cycles is not None:
+            self._leave_cycle(turn)
 
     def stall(self, turn: Turn) -> None:
         """Note that the rest of an answer will never come; its connection stays open."""
