@@ -123,9 +123,10 @@ class _Trial:
 
     def beyond_duty(self, stimulus: Stimulus) -> bool:
         """Tell whether a stimulus without recorded effect had one, or could have had."""
+        done = self.done.get(stimulus.key, ())
         if not self.strict:
-            return False
-        return stimulus.key in self.done or not (stimulus.heard or stimulus.key in self.away)
+            return any(one.judgement is not None for one in done)
+        return bool(done) or not (stimulus.heard or stimulus.key in self.away)
 
     def judge(self, stimulus: Stimulus) -> Item:
         key, due_ns = stimulus.key, self.due[stimulus.key]
@@ -152,7 +153,8 @@ class _Trial:
         latency_ms: float,
     ) -> tuple[ItemState, str]:
         if recorded is None and stimulus.heard:
-            return "wrong", "the recorded bot heard this and sent nothing"
+            told = done[0].judgement
+            return "wrong", told.detail if told else "the recorded bot heard this and sent nothing"
         early_ns = self.told[stimulus.key] - done[0].at_ns
         foreseen = recorded and recorded[0].at_ns < stimulus.at_ns  # told of it by other means
         if early_ns > 0 and not foreseen:

@@ -18,7 +18,8 @@ class CycleEnds:
 
     What the effects of a cycle say is compared in any order, since a faster bot may overlap them.
     Where the decisions among them are named, each is compared by itself: a cycle in which one is
-    missing is missed, and one that comes a cycle later is late.
+    missing is missed, and one that comes a cycle later is late. What is sent in a cycle in which
+    the recorded bot sent nothing is wrong.
     """
 
     strays = False
@@ -33,19 +34,22 @@ class CycleEnds:
         self, recording: Recording, traffic: Recording | Observation, begun: Sequence[Stimulus]
     ) -> dict[str, list[Effect]]:
         """Return the end of each cycle that has one, by its number."""
-        cycles = self._cycles(traffic)
-        sent = [list(self._said(cycle)) for cycle in cycles]
+        recorded, cycles = self._cycles(recording), self._cycles(traffic)
+        owed, sent = ([list(self._said(one)) for one in each] for each in (recorded, cycles))
         if self._rule.compare_in:
-            owed = [list(self._said(cycle)) for cycle in self._cycles(recording)]
             found = credited(owed, sent)
         else:
-            found = [Decisions(said) for said in sent]
+            idle = _idle(recorded)
+            found = [
+                Decisions(said, unasked=said if place in idle else [])
+                for place, said in enumerate(sent)
+            ]
         return {
             str(number): [
                 Effect(str(number), cycle.ended_ns, _values(decisions), decisions.judgement())
             ]
             for number, (cycle, decisions) in enumerate(zip(cycles, found, strict=True), 1)
-            if cycle.ended_ns is not None
+            if cycle.ended_ns is not None and number - 1 != _broken_off(recorded)
         }
 
     def away(
@@ -68,6 +72,16 @@ class CycleEnds:
                 request_matches(one, method, url) for one in rule.compare_in
             ):
                 yield compared(rule.compare, effect_payload(call.request))
+
+
+def _idle(recorded: Sequence[Cycle]) -> frozenset[int]:
+    """Return the places of the cycles in which the recorded bot sent nothing that ends one."""
+    return frozenset(place for place, one in enumerate(recorded) if one.ended_ns is None)
+
+
+def _broken_off(recorded: Sequence[Cycle]) -> int | None:
+    """Return the place of a last cycle that may have gone on when the recording ended."""
+    return len(recorded) - 1 if recorded and recorded[-1].ended_ns is None else None
 
 
 def _values(decisions: Decisions) -> str:

@@ -579,6 +579,22 @@ def test_what_is_decided_after_the_recorded_cycles_is_nobodys_business_unless_it
     assert {key: item.state for key, item in items.items()} == {"1": "late"}
 
 
+@pytest.mark.parametrize("compare_in", [(), ("POST https://api.test/order",)])
+def test_what_is_sent_in_a_cycle_that_was_recorded_without_is_wrong(
+    compare_in: tuple[str, ...],
+) -> None:
+    effect = CycleEffect(("POST https://api.test/order",), ("$.id",), compare_in)
+    rules = ItemRules(replace(ROUNDS.stimulus, pause_s=0.1), effect)
+    recorded = recording(API, *rounds(0, ("a",), (), ("c",), ()))
+    items = judged(recorded, rules, API, *rounds(1000, ("a",), ("z",), ("c",), ("y",)))
+
+    assert {key: item.state for key, item in items.items()} == {
+        "1": "handled", "2": "wrong", "3": "handled",
+    }, "nobody knows what the fourth was going to do when the recording ended"  # fmt: skip
+    assert (items["2"].expected, items["2"].detail) == (False, 'nothing asked for it: [["z"]]')
+    assert set(judged(recorded, rules, API, *rounds(1000, ("a",), (), ("c",)))) == {"1", "3"}
+
+
 def test_whole_bodies_of_decisions_are_compared_unless_parts_are_named() -> None:
     recorded = recording(API, *rounds(0, ("a",)))
     whole = replace(ROUNDS.effect, compare=(), compare_in=("POST https://api.test/order",))
