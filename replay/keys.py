@@ -96,6 +96,12 @@ def read_request(
     return read(method, host, target, kind, body, rules)
 
 
+def things_asked(sent: Request, host: str, rules: MatchRules) -> tuple[Key, ...]:
+    """Return what a request asks for, without what differs whenever it is asked again."""
+    asked = read_request(sent.method, host, sent.target, sent.headers, sent.body, rules)
+    return tuple(one.key for one in asked.calls)
+
+
 def _read(method: str, host: str, target: str, kind: str, body: bytes, rules: MatchRules) -> Asked:
     target = normalise_secrets(target)
     pairs = sorted(parse_qsl(query_of(target), keep_blank_values=True))

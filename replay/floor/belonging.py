@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from perfscan.replay.exchanges import Exchange
-from perfscan.replay.keys import Key, host_key, read_request
+from perfscan.replay.keys import Key, host_key, things_asked
 from perfscan.replay.model import MatchRules
 
 COMMON = 0.8
@@ -36,11 +36,7 @@ class Call:
 
 def asked_of(call: Exchange, rules: MatchRules) -> Asked:
     """Return what a request asks for; more than one thing for a batch."""
-    sent = call.request
-    asked = read_request(
-        sent.method, host_key(call.open), sent.target, sent.headers, sent.body, rules
-    )
-    return tuple(one.key for one in asked.calls)
+    return things_asked(call.request, host_key(call.open), rules)
 
 
 def sent_text(call: Exchange) -> bytes:

@@ -38,7 +38,7 @@ from perfscan.replay.server.recognition import Heard, Recognition
 from perfscan.replay.server.recorded_clock import RecordedClock
 from perfscan.replay.server.timeline import ConnectionCosts, Pace
 from perfscan.replay.server.turn import Seen, Turn
-from perfscan.replay.stimuli.cycles import TAKEN, CycleStarts
+from perfscan.replay.stimuli.cycles import TAKEN, CycleStarts, things_of
 
 PATIENCE_S = 600.0
 """So long a client that is never answered may wait where no item has a deadline."""
@@ -234,7 +234,8 @@ class Playback:
             if turn.begun_ns is not None and turn.ended_ns is not None:
                 ended_ns, status = turn.ended_ns, turn.answer.status
             taken = cut or turn.answer.outcome in TAKEN
-            self._cycles.ended(heard.method, heard.url, ended_ns, status, heard.body, taken=taken)
+            things = things_of(heard.as_request(), heard.host)
+            self._cycles.ended(heard.method, heard.url, ended_ns, status, things, taken=taken)
 
     def _hand_over(self, turn: Turn) -> None:
         """Note which updates have gone out in the answer to a long poll."""

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field, replace
 
 from perfscan.replay.exchanges import Exchange, exchanges
 from perfscan.replay.items import request_matches
+from perfscan.replay.keys import Key, host_key, things_asked
 from perfscan.replay.model import (
     Close,
     CycleEffect,
     CycleStimulus,
+    MatchRules,
     Observation,
     Recording,
+    Request,
     Served,
 )
 from perfscan.replay.stimuli.kind import Clock, Stimulus
@@ -21,6 +24,8 @@ from perfscan.replay.stimuli.kind import Clock, Stimulus
 REFUSED = 400
 TAKEN = ("fault", "refused")
 """Outcomes of requests that the recording could have answered."""
+Things = tuple[Key, ...]
+"""What a request asks for, by which it is known when it is asked again."""
 
 
 @dataclass(slots=True)
@@ -70,7 +75,7 @@ class CycleStarts:
         self._quiet_from_ns = 0
         self._ended_ns: int | None = None
         self._answered = True
-        self._failed: set[tuple[str, str, bytes]] = set()
+        self._failed: set[Things] = set()
         """What a fault or a limit took in this attempt."""
         self._asked: set[str] = set()
         """Which of the requests that may come first were asked in this attempt."""
@@ -97,11 +102,11 @@ class CycleStarts:
         url: str,
         at_ns: int,
         status: int | None,
-        body: bytes = b"",
+        things: Things = (),
         *,
         taken: bool = False,
     ) -> None:
-        """Note the end of a request; without ``status`` it was never answered.
+        """Note the end of a request for ``things``; without ``status`` it was never answered.
 
         ``taken`` are those that a fault or a limit kept from being carried out.
         """
@@ -109,9 +114,9 @@ class CycleStarts:
         self._quiet_from_ns = max(self._quiet_from_ns, at_ns)
         accepted = status is not None and status < REFUSED
         if taken:
-            self._failed.add((method, url, body))
+            self._failed.add(things)
         elif accepted:
-            self._failed.discard((method, url, body))
+            self._failed.discard(things)
         if accepted and not self._answered:
             self._answered = _any_matches(self._begins.cycle, method, url)
         if _any_matches(self._effects, method, url):
@@ -123,11 +128,11 @@ class CycleStarts:
         """Note a request with its end; returns the number of its cycle."""
         sent, answer = call.request, call.response
         number = self.sent(sent.method, call.url, sent.at_ns)
-        if answer is None:
-            self.ended(sent.method, call.url, sent.at_ns, None, sent.body, taken=taken)
-        else:
-            ended = answer.end_ns, answer.status
-            self.ended(sent.method, call.url, *ended, sent.body, taken=taken)
+        ended_ns, status = sent.at_ns, None
+        if answer is not None:
+            ended_ns, status = answer.end_ns, answer.status
+        things = things_of(sent, host_key(call.open))
+        self.ended(sent.method, call.url, ended_ns, status, things, taken=taken)
         return number
 
     def _goes_on(self, sent_ns: int) -> bool:
@@ -169,11 +174,11 @@ def cycles_of(
 def _taken(traffic: Recording | Observation) -> frozenset[int]:
     """Return the requests of a run that faults and limits kept from being carried out.
 
-    One that was under way when its connection was cut has no end at all.
+    A recording has none. One that was under way when its connection was cut has no end at all.
     """
-    served = {event.exchange: event for event in traffic.events if isinstance(event, Served)}
-    if not served:
+    if isinstance(traffic, Recording):
         return frozenset()
+    served = {event.exchange: event for event in traffic.events if isinstance(event, Served)}
     cut = {
         event.connection
         for event in traffic.events
@@ -194,6 +199,11 @@ def cycle_numbers(calls: Iterable[Exchange], begins: CycleStimulus) -> dict[int,
     """Return for each exchange the number of its cycle, where a pause parts them."""
     starts = CycleStarts(begins)
     return {call.request.exchange: starts.add(call) for call in calls}
+
+
+def things_of(sent: Request, host: str) -> Things:
+    """Return what a request asks for, whatever time and signature it carries."""
+    return things_asked(sent, host, MatchRules())
 
 
 def _is_effect(effect: CycleEffect, call: Exchange) -> bool:

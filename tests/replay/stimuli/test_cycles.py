@@ -205,6 +205,24 @@ def test_a_request_that_is_asked_again_with_more_luck_holds_up_nothing() -> None
     assert [one.begun_ns // MS for one in cycles_of(refused, begins, ORDER)] == [0, 200]
 
 
+def test_a_request_that_is_signed_anew_is_known_when_it_is_asked_again() -> None:
+    begins = CycleStimulus((f"GET {API}/list",), pause_s=0.1)
+    run = asked(
+        (0, "GET /list"),
+        (20, "GET /open?symbol=BTC&timestamp=1700000000000&signature=a1"),
+        (30, "GET /open?symbol=BTC&timestamp=1700000000010&signature=b2"),
+        (200, "GET /list"),
+        (220, "GET /open?symbol=BTC&timestamp=1700000000200&signature=c3"),
+        (230, "GET /open?symbol=ETH&timestamp=1700000000210&signature=d4"),
+        (400, "GET /list"),
+    )
+    taken = [Served(number, "refused", None, 0, 0, 0) for number in (1, 4)]
+    refused = Observation((*run.events, *taken))
+
+    begun = [one.begun_ns // MS for one in cycles_of(refused, begins, ORDER)]
+    assert begun == [0, 200], "the third attempt goes on with what was taken of the second"
+
+
 def test_what_was_not_asked_yet_in_a_cycle_belongs_to_it_after_any_pause() -> None:
     begins = CycleStimulus((f"GET {API}/time", f"GET {API}/list"), pause_s=0.1)
     run = asked(
