@@ -25,7 +25,7 @@ def asked_in_cycles(
     begins, effect = scenario.items.stimulus, scenario.items.effect
     if not isinstance(begins, CycleStimulus) or not isinstance(effect, CycleEffect):
         raise TypeError("only a cycle has requests of its own")
-    starts = CycleStarts(begins, effect)
+    starts = CycleStarts(begins, effect, scenario.items.deadline_s)
     found: dict[int, dict[Asked, Exchange]] = defaultdict(dict)
     known: dict[Asked, tuple[int, bytes]] = {}
     for call in calls:

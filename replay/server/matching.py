@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -50,7 +51,7 @@ class Matcher:
 
     It has no clock; its state is what has been used up. Answers wait in a spool on disk until they
     are asked for. ``any_host`` accepts requests for hosts that were not recorded, as a mock server
-    on localhost must.
+    on localhost must. ``deadline_s`` is how long attempts to begin one recorded cycle may last.
     """
 
     def __init__(
@@ -61,8 +62,10 @@ class Matcher:
         *,
         any_host: bool = False,
         compresses: Sequence[str] = (),
+        deadline_s: float = math.inf,
     ) -> None:
         self._rules = rules
+        self._deadline_s = deadline_s
         self._compresses = compresses
         self._seed = seed
         self._spool = Spool()
@@ -155,7 +158,7 @@ class Matcher:
 
     def _load(self, recording: Recording) -> None:
         timed = recording.header.latency == "recorded"
-        cycles = _recorded_cycles(recording, self._rules)
+        cycles = self._recorded_cycles(recording)
         opens = {opened.connection: opened for opened in outbound(recording)}
         waiting: dict[int, _Waiting] = {}
         early: dict[int, Response | Failure] = {}
@@ -174,6 +177,13 @@ class Matcher:
                 early[event.exchange] = event
         answered = self._sequences.items()
         self._sequences = {key: one for key, one in answered if one.drop_unanswered()}
+
+    def _recorded_cycles(self, recording: Recording) -> dict[int, int]:
+        """Return the cycle of each recorded exchange where one of them is answered by it."""
+        rules = self._rules
+        if rules.cycle is None or all(mode != "by-cycle" for _, mode in rules.modes):
+            return {}
+        return cycle_numbers(exchanges(recording), rules.cycle, self._deadline_s)
 
     def _expect(self, opened: Open, request: Request, cycle: int) -> _Waiting:
         """Make room for the answers to a recorded request."""
@@ -227,13 +237,6 @@ def _mode(rules: MatchRules, method: str, host: str, target: str) -> MatchMode:
         if request_matches(pattern, method, url_like(pattern, host, target)):
             return mode
     return "sequence"
-
-
-def _recorded_cycles(recording: Recording, rules: MatchRules) -> dict[int, int]:
-    """Return the cycle of each recorded exchange where one of them is answered by it."""
-    if rules.cycle is None or all(mode != "by-cycle" for _, mode in rules.modes):
-        return {}
-    return cycle_numbers(exchanges(recording), rules.cycle)
 
 
 def _serve(

@@ -124,6 +124,7 @@ class Playback:
             *(recording, settings.rules, settings.seed),
             any_host=settings.mock,
             compresses=settings.compresses,
+            deadline_s=settings.patience_s,
         )
         self._clock = RecordedClock(self._matcher.first_ns, settings.speed)
         self._polls = _long_polls(recording, settings, self.pace)

@@ -56,6 +56,7 @@ class CycleStarts:
     still belongs to it, however long the bot was busy with other things.
 
     No cycle is waited for beyond ``deadline_s``: where faults never end, the next attempt is one.
+    Recording and runs must be parted with the same.
     """
 
     def __init__(
@@ -195,9 +196,11 @@ def _taken(traffic: Recording | Observation) -> frozenset[int]:
     )
 
 
-def cycle_numbers(calls: Iterable[Exchange], begins: CycleStimulus) -> dict[int, int]:
+def cycle_numbers(
+    calls: Iterable[Exchange], begins: CycleStimulus, deadline_s: float = math.inf
+) -> dict[int, int]:
     """Return for each exchange the number of its cycle, where a pause parts them."""
-    starts = CycleStarts(begins)
+    starts = CycleStarts(begins, deadline_s=deadline_s)
     return {call.request.exchange: starts.add(call) for call in calls}
 
 
@@ -229,7 +232,7 @@ class Cycles:
 
     def found(self, recording: Recording) -> Sequence[Stimulus]:
         """Return the recorded cycles; ``mark`` is the number."""
-        cycles = cycles_of(recording, self._rule, self._effect)[: self._rule.cycles]
+        cycles = self._cycles(recording)[: self._rule.cycles]
         return [
             Stimulus(str(number), number, cycle.begun_ns, value=str(number))
             for number, cycle in enumerate(cycles, 1)
@@ -261,5 +264,5 @@ class Cycles:
         kept = tuple(event for event in observation.events if event.at_ns < until_ns)
         return replace(observation, events=kept)
 
-    def _cycles(self, observation: Observation) -> list[Cycle]:
-        return cycles_of(observation, self._rule, self._effect, self._deadline_s)
+    def _cycles(self, traffic: Recording | Observation) -> list[Cycle]:
+        return cycles_of(traffic, self._rule, self._effect, self._deadline_s)

@@ -397,6 +397,18 @@ def test_a_cycle_without_answers_finds_things_as_the_last_one_left_them() -> Non
     assert matcher.unused == unused - 2
 
 
+@pytest.mark.parametrize(("deadline_s", "answers"), [(30.0, ["a", "b"]), (5.0, ["a", "a"])])
+def test_attempts_to_begin_a_recorded_cycle_count_as_one_until_the_deadline(
+    deadline_s: float, answers: list[str]
+) -> None:
+    refused = exchange(20, "/tickers", "busy", status=503)
+    matcher = Matcher(
+        recording(*cycles((11, "a"), (31, "b")), refused), POLLED, deadline_s=deadline_s
+    )
+
+    assert in_cycles(matcher, 1, 2) == answers
+
+
 def test_failures_do_not_stand_for_the_rest_of_a_cycle() -> None:
     failed = exchange(12, "/position", "busy", status=503)
     matcher = Matcher(recording(*cycles((11, "a"), (21, "b")), failed), POLLED)

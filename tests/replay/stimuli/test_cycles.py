@@ -256,6 +256,14 @@ def test_a_cycle_that_always_fails_is_given_up_in_the_end() -> None:
     assert found == [1, 1, 1, 2, 2]
 
 
+def test_a_recording_is_parted_with_the_same_deadline_as_its_runs() -> None:
+    recorded = asked((0, "GET /list", 0), (300, "GET /list", 0), (600, "GET /list"))
+    kind = Cycles(replace(LIST, pause_s=0.1), ORDER, 0.5)
+
+    assert [one.at_ns // MS for one in kind.found(recorded)] == [0, 600]
+    assert set(kind.played(recorded, Observation(recorded.events))) == {1, 2}
+
+
 @pytest.mark.parametrize("cycles", [None, 1])
 def test_what_a_run_did_after_the_recorded_cycles_does_not_count(cycles: int | None) -> None:
     begins = replace(LIST, pause_s=0.1, cycles=cycles)
