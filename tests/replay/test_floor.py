@@ -126,6 +126,16 @@ def test_of_equal_requests_the_last_before_the_effect_counts(wire: Wire) -> None
     assert floors(wire.recording(), SCENARIO)["item_latency_all_ms.mean"] == pytest.approx(before)
 
 
+def test_nothing_is_no_floor(wire: Wire) -> None:
+    for number in range(12):  # their effects wait for nothing
+        wire.stimulus(f"idle{number}", 4000 + number)
+        wire.call("send.test/send", 4100 + number, 60, {"text": f"#idle{number}"}, {})
+    found = floors(wire.recording(), SCENARIO)
+
+    assert "item_latency_all_ms.p50" not in found
+    assert found["item_latency_all_ms.mean"] == pytest.approx(8 * 353.5 / 20)
+
+
 def test_what_an_earlier_item_asked_for_costs_nothing(wire: Wire) -> None:
     item(wire, "again", 3000, "1" * 24, 110, 900, 900)  # a known token: only its transaction is new
     found = floors(wire.recording(), SCENARIO)
