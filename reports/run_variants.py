@@ -19,16 +19,13 @@ def variants_markdown(result: Result) -> str:
     """Return the section on the variants; empty where none was to be run."""
     if not result.variants:
         return ""
-    header = (
-        *("Variant", "Same work", "Handled before", "Handled after"),
-        *(_label(result), "After ÷ before", "Verdict"),
-    )
-    align: tuple[Align, ...] = ("left", "left", "right", "right", "right", "centre", "left")
+    header = ("Variant", "Same work", "Handled", _label(result), "After ÷ before", "Verdict")
+    align: tuple[Align, ...] = ("left", "left", "right", "right", "centre", "left")
     rows = [
         [
             _name(one),
             _same_work(one),
-            *(_handled(one.sides[side]) for side in _SIDES),
+            _handled(one),
             _values(primary),
             ratio_cell(primary) if primary else ABSENT,
             _verdict(one, primary),
@@ -48,8 +45,7 @@ def variant_lines(result: Result) -> list[str]:
         lines += wrapped(f"{_name(one)}: {_verdict(one, primary)}", rest="    ")
         if not _has_run(one):
             continue
-        before, after = (_handled(one.sides[side]) for side in _SIDES)
-        work = f"same work: {_same_work(one)}; handled {before}, after {after}"
+        work = f"same work: {_same_work(one)}; handled {_handled(one)}"
         lines += wrapped(work, first="    ", rest="    ")
         if primary:
             figures = f"{_values(primary)}; after/before {ratio_cell(primary)}"
@@ -93,8 +89,14 @@ def _same_work(one: VariantOutcome) -> str:
     return f"{'yes' if work.same else 'no'}{': ' if told else ''}{', '.join(told)}"
 
 
-def _handled(fared: SideFared) -> str:
-    """Return ``598 of 600``, over all runs, also those that failed."""
+def _handled(one: VariantOutcome) -> str:
+    """Return ``598 of 600 → 600 of 600``, over all runs, also those that failed."""
+    if not any(fared.expected for fared in one.sides.values()):
+        return ABSENT
+    return " → ".join(_share(one.sides[side]) for side in _SIDES)
+
+
+def _share(fared: SideFared) -> str:
     return f"{count(fared.handled)} of {count(fared.expected)}" if fared.expected else ABSENT
 
 

@@ -79,7 +79,7 @@ def test_every_variant_runs_and_says_how_both_sides_fared(varied: Toy, perfscan:
     section = report.partition("### How each fared")[2].partition("\n\n<sub>")[0]
     rows = [line for line in section.splitlines() if line.startswith("|")][2:]
     assert len(rows) == 6
-    assert "short: Half of the traffic | yes | 4 of 4 | 4 of 4" in rows[1]
+    assert "short: Half of the traffic | yes | 4 of 4 → 4 of 4" in rows[1]
     assert "original crashed: the bot ended by itself (exit status 7)" in rows[4]
     assert "could not be run: the preparation of the optimized bot fails" in rows[5]
     assert "How each fared:" in done.out
