@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from perfscan.cli.bench_variants import VariantPlan
+from perfscan.cli.bench_variants import VariantPlans
 from perfscan.errors import InputError
 from perfscan.replay.ablation import ROUNDS, variants
 from perfscan.replay.model import Recording, Scenario
@@ -58,21 +57,24 @@ def plan_pairs(
     )
 
 
-def with_variants(order: Order, planned: Planned, variants: Sequence[VariantPlan]) -> Planned:
+def with_variants(order: Order, planned: Planned, variants: VariantPlans) -> Planned:
     """Add the runs of all variants to what is said of a plan."""
-    left = [plan for plan in variants if plan.batches]
-    if not left:
+    one_s = {
+        plan.variant.name: _run_seconds(order, plan.stage.recording, plan.stage.scenario)[0]
+        for plan in variants.each
+        if plan.missing
+    }
+    if not one_s:
         return planned
-    seconds = [
-        _run_seconds(order, plan.stage.recording, plan.stage.scenario)[0] * len(batch)
-        for plan in left
-        for batch in plan.batches
-    ]
+    turns = [turn for batch in variants.batches for turn in batch]
+    seconds = sum(max(one_s[slot.stage] for slot in turn) for turn in turns)
+    wide = max(len({slot.stage for slot in turn}) for turn in turns)
+    what = f"{len(one_s)} {'variant' if len(one_s) == 1 else 'variants'}"
     return replace(
         planned,
-        runs=planned.runs + sum(plan.runs for plan in left),
-        expected_s=min(planned.expected_s + sum(seconds), order.budget_s or float("inf")),
-        manner=f"{planned.manner}, then {len(left)} {'variant' if len(left) == 1 else 'variants'}",
+        runs=planned.runs + variants.runs,
+        expected_s=min(planned.expected_s + seconds, order.budget_s or float("inf")),
+        manner=f"{planned.manner}, then {what}{f', {wide} side by side' if wide > 1 else ''}",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from perfscan.cli.bench_notebook import Notebook, describe_method
 from perfscan.cli.bench_output import kept_folder
 from perfscan.cli.bench_plan import Planned, plan_pairs, with_variants
 from perfscan.cli.bench_stage import Stage, stage_of, traffic_file
-from perfscan.cli.bench_variants import VariantPlan, plan_variants, run_variants
+from perfscan.cli.bench_variants import VariantPlans, plan_variants, run_variants
 from perfscan.cli.progress import Progress
 from perfscan.errors import InputError
 from perfscan.replay import namespace, spinners
@@ -113,9 +113,9 @@ def run(
     method = describe_method(order, lanes, pinned=where is not None)
     notebook = Notebook(order, scenario, recording, {**method, "commits": commits})
     variants = plan_variants(others, order.variant_pairs or 0, lanes, saved)
-    for plan in variants:
+    for plan in variants.each:
         notebook.begin_variant(plan.variant, plan.stage.scenario, plan.kept)
-    kept = _take_over(order, saved, notebook, sum(plan.runs for plan in variants)) if saved else ()
+    kept = _take_over(order, saved, notebook, variants.runs) if saved else ()
     planned = plan_pairs(order, lanes, {run.pair for run in kept}, recording, scenario)
     planned = with_variants(order, planned, variants)
     with scratch_folder("perfscan-bench-") as scratch:
@@ -151,7 +151,7 @@ def _stage(order: Order, scenario: Scenario, variant: Variant | None = None) -> 
 def _carry_out(
     order: Order,
     planned: Planned,
-    variants: Sequence[VariantPlan],
+    variants: VariantPlans,
     setup: Setup,
     notebook: Notebook,
     scratch: Path,

@@ -1,4 +1,4 @@
-"""The variants of a scenario, run one by one beside the bench itself."""
+"""The variants of a scenario, run beside the bench itself: as many at a time as there are lanes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from perfscan.errors import PerfscanError
 from perfscan.replay.model import Result, Run, Variant
 from perfscan.replay.resume import finished_pairs
 from perfscan.replay.runner import Plan, run_bench
-from perfscan.replay.schedule import Batch, Slot, pair_batches
+from perfscan.replay.schedule import Batch, Slot, stage_batches
 from perfscan.replay.trial import Setup, StatusReport
 
 
@@ -31,13 +31,22 @@ class Book(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VariantPlan:
-    """A variant, what is played in it, and the runs that are still to be made."""
+    """A variant, what is played in it, and the pairs that are still to be run."""
 
     variant: Variant
     stage: Stage
-    batches: tuple[Batch, ...]
+    missing: tuple[int, ...]
     kept: tuple[Run, ...] = ()
     """Of an earlier bench with which this one goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class VariantPlans:
+    """All variants, and their runs in the order in which they are made."""
+
+    each: tuple[VariantPlan, ...]
+    batches: tuple[Batch, ...]
+    """A slot's stage is the name of its variant."""
 
     @property
     def runs(self) -> int:
@@ -47,20 +56,21 @@ class VariantPlan:
 
 def plan_variants(
     variants: Sequence[tuple[Variant, Stage]], pairs: int, lanes: int, saved: Result | None
-) -> tuple[VariantPlan, ...]:
+) -> VariantPlans:
     """Decide on the runs of all variants; pairs that ``saved`` holds already are kept."""
     earlier = {outcome.name: outcome.runs for outcome in saved.variants} if saved else {}
     plans = []
     for variant, stage in variants:
         kept = finished_pairs(earlier.get(variant.name, ()), 2)
         done = {run.pair for run in kept}
-        missing = [pair for pair in range(pairs) if pair not in done]
-        plans.append(VariantPlan(variant, stage, pair_batches(missing, lanes), kept))
-    return tuple(plans)
+        missing = tuple(pair for pair in range(pairs) if pair not in done)
+        plans.append(VariantPlan(variant, stage, missing, kept))
+    left = [(plan.variant.name, pair) for plan in plans for pair in plan.missing]
+    return VariantPlans(tuple(plans), stage_batches(left, lanes))
 
 
 def run_variants(
-    plans: Sequence[VariantPlan],
+    plans: VariantPlans,
     setup: Setup,
     report: StatusReport,
     progress: Progress,
@@ -70,24 +80,28 @@ def run_variants(
 ) -> bool:
     """Run all variants; returns whether somebody stopped that.
 
-    What keeps one variant from running does not keep the next from it. No
-    pair begins that would end later than ``ends_at_s`` on the monotonic clock.
+    What keeps one variant from running does not keep the others from it. No
+    batch begins that would end later than ``ends_at_s`` on the monotonic clock.
     """
-    for number, plan in enumerate(plans):
-        place = f"variants/{number + 1}-{re.sub(r'[^a-zA-Z0-9]+', '-', plan.variant.name)}"
 
-        def landed(_: Slot, run: Run, variant: str = plan.variant.name) -> None:
-            book.save_variant(variant, run)
-            progress.land(run, f"{variant}, pair {run.pair + 1} {run.side}")
+    def landed(slot: Slot, run: Run) -> None:
+        book.save_variant(slot.stage, run)
+        progress.land(run, f"{slot.stage}, pair {run.pair + 1} {run.side}")
 
-        budget_s = None if ends_at_s is None else ends_at_s - time.monotonic()
-        try:
-            own = set_up(setup, plan.stage, place, scratch)
-            outcome = run_bench(Plan(plan.batches, (), budget_s), own, report, landed)
-        except PerfscanError as error:
-            progress.note(f"{plan.variant.name}: {error.what}")
-            book.fail_variant(plan.variant.name, error.what)
-            continue
-        if outcome.interrupted:
-            return True
-    return False
+    def failed(slot: Slot, error: PerfscanError) -> None:
+        progress.note(f"{slot.stage}: {error.what}")
+        book.fail_variant(slot.stage, error.what)
+
+    stages = {
+        plan.variant.name: set_up(setup, plan.stage, _place(number, plan.variant), scratch)
+        for number, plan in enumerate(plans.each, 1)
+        if plan.missing
+    }
+    budget_s = None if ends_at_s is None else ends_at_s - time.monotonic()
+    plan = Plan(plans.batches, (), budget_s, stages)
+    return run_bench(plan, setup, report, landed, failed).interrupted
+
+
+def _place(number: int, variant: Variant) -> str:
+    """Name the folder of a variant's runs."""
+    return f"variants/{number}-{re.sub(r'[^a-zA-Z0-9]+', '-', variant.name)}"

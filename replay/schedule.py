@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from perfscan.replay.model import Side
@@ -22,10 +22,12 @@ class Slot:
     """0 starts first in its pair, 1 second."""
     variant: str = ""
     """Which optimisations are on, where an ablation runs; empty for the side as it is."""
+    stage: str = ""
+    """Name of the other circumstances it is made under; empty for those of the bench itself."""
 
     @property
     def folder(self) -> str:
-        """Name of the folder in which the run leaves its files, no other run's."""
+        """Name of the folder in which the run leaves its files, no other run's of its stage."""
         return (
             f"variant-{self.pair}-{self.position}" if self.variant else f"{self.side}-{self.pair}"
         )
@@ -53,9 +55,22 @@ def pair_batches(pairs: Sequence[int], lanes: int, only: Side | None = None) -> 
     With one lane a batch is a pair, one run after the other. With more it is ``lanes`` whole pairs
     at once, so that both sides of a pair meet the same machine at the same time.
     """
-    slots = [
-        [slot for slot in pair_slots(pair) if only is None or slot.side == only] for pair in pairs
-    ]
+    return _batches(
+        [[slot for slot in pair_slots(pair) if only in (None, slot.side)] for pair in pairs], lanes
+    )
+
+
+def stage_batches(pairs: Sequence[tuple[str, int]], lanes: int) -> tuple[Batch, ...]:
+    """Split the runs of ``pairs``, each the name of a stage and a number, into batches.
+
+    Pairs of several stages share a batch, so that no lane stands empty before the last one.
+    """
+    return _batches(
+        [[replace(slot, stage=stage) for slot in pair_slots(pair)] for stage, pair in pairs], lanes
+    )
+
+
+def _batches(slots: Sequence[Sequence[Slot]], lanes: int) -> tuple[Batch, ...]:
     if lanes < 2:
         return tuple(tuple((slot,) for slot in both) for both in slots)
     return tuple(

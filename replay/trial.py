@@ -102,7 +102,7 @@ class Watch:
 
 
 class StatusReport:
-    """The latest status line of every run that is under way, by side and pair."""
+    """The latest status line of every run that is under way."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -138,10 +138,10 @@ def run_trial(slot: Slot, setup: Setup, watch: Watch) -> Run:
             problem = _follow(trial, slot, setup, watch)
             told = {} if problem else from_endpoints(setup.scenario.readings, trial.fetch)
         finally:
+            watch.report.finish(slot)
             orderly = trial.stop()
         if not orderly and not problem:
             problem = f"the bot ignored SIGTERM for {STOP_PATIENCE_S:.0f} s and was killed"
-    watch.report.finish(slot)
     observation = read_observation(folder / "journal.jsonl")
     if trial.driver is not None:
         observation = merged(observation, read_observation(folder / DRIVER_JOURNAL))

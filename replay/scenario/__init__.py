@@ -194,9 +194,10 @@ with ``../`` names what lies beside the original ``directory``, not beside the c
 
 Each of ``variants`` changes something about the scenario: faults that are added, another recording,
 a load, another command or environment of a side. ``perfscan bench replay --variants`` runs them all
-after the bench itself, a few pairs each (``--variant-pairs``), and reports how both sides fared; a
-side that crashes in one has just that as its result. ``--variant NAME`` runs one as a bench of its
-own. Claims and targets speak of the scenario as it is and are left out of its variants.
+after the bench itself, a few pairs each (``--variant-pairs``), several side by side where there are
+``lanes`` for them, and reports how both sides fared; a side that crashes in one has just that as
+its result. ``--variant NAME`` runs one as a bench of its own. Claims and targets speak of the
+scenario as it is and are left out of its variants.
 
 A request pattern is a method and a URL without query; ``*`` stands for a path segment or a part
 of one. Every mistake is one InputError that names file, line, key and the nearest right word.

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from endtoend.toy import Perfscan, Toy, toy_recording
+from endtoend.toy import Perfscan, Toy, heed_interrupts, perfscan_command, toy_recording
 
 from perfscan.replay.recording import write_recording
 
@@ -50,9 +54,14 @@ def read(path: Path) -> dict[str, Any]:
     return result
 
 
-def test_every_variant_runs_and_says_how_both_sides_fared(varied: Toy, perfscan: Perfscan) -> None:
-    words = ("--variant-pairs", "1", "-o", "run.json", "--report", "report.md")
+@pytest.mark.parametrize(("lanes", "manner"), [(1, ""), (4, ", 4 side by side")])
+def test_every_variant_runs_and_says_how_both_sides_fared(
+    varied: Toy, perfscan: Perfscan, lanes: int, manner: str
+) -> None:
+    words = ("--variant-pairs", "1", "--lanes", str(lanes), "-o", "run.json")
+    words += ("--report", "report.md")
     done = perfscan("bench", "replay", varied.scenario, *BRIEF, *words)
+    assert f", then 6 variants{manner} · 14 runs · about" in done.err
     run = read(varied.folder / "run.json")
     assert run["equivalence"]["same"] is True, done.err
     assert run["comparison"]["upstream_requests"]["before"] == 2 * 8
@@ -114,6 +123,49 @@ def test_a_bench_goes_on_with_the_variants_that_are_left(varied: Toy, perfscan: 
     assert "2 runs" in done.err
     finished = perfscan(*words, "--variant-pairs", "1", "--resume", "run.json")
     assert "nothing is left of this bench" in finished.err
+
+
+def test_stopping_keeps_the_variants_that_are_finished(varied: Toy, perfscan: Perfscan) -> None:
+    scenario = yaml.safe_load(varied.scenario.read_text("utf-8"))
+    scenario["variants"] = {
+        "crash": {"original": {"environment": {"CRASH": "k03"}}},
+        "unpooled": {"optimized": {"environment": {"POOLED": "0"}}},
+        "slow": {"faults": ["latency=300ms"]},
+        "slower": {"faults": ["latency=400ms"]},
+    }
+    varied.scenario.write_text(yaml.safe_dump(scenario, sort_keys=False), "utf-8")
+    words = ("bench", "replay", varied.scenario, *BRIEF, "--variant-pairs", "1", "--lanes", "2")
+    file = varied.folder / "run.json"
+    with subprocess.Popen(
+        perfscan_command(*words, "-o", "run.json"),
+        cwd=varied.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=heed_interrupts,
+    ) as bench:
+        deadline = time.monotonic() + 120
+        while bench.poll() is None and time.monotonic() < deadline:
+            if file.exists() and made(read(file))[:2] == [(1, 1), (1, 1)]:
+                break
+            time.sleep(0.1)
+        os.kill(bench.pid, signal.SIGINT)
+    stopped = read(file)
+    assert stopped["interrupted"] is True
+    assert made(stopped) == [(1, 1), (1, 1), (0, 0), (0, 0)]
+
+    done = perfscan(*words, "--resume", "run.json")
+    after = read(file)
+    assert "then 2 variants, 2 side by side · 4 runs" in done.err
+    assert made(after) == [(1, 1)] * 4
+    assert after["interrupted"] is False
+    kept = [one["implementations"] for one in after["variants"][:2]]
+    assert kept == [one["implementations"] for one in stopped["variants"][:2]]
+
+
+def made(run: dict[str, Any]) -> list[tuple[int, int]]:
+    """Count the runs of both sides in each variant."""
+    sides = [one["implementations"] for one in run["variants"]]
+    return [(len(one["original"]["runs"]), len(one["optimized"]["runs"])) for one in sides]
 
 
 def test_one_variant_is_a_bench_of_its_own(varied: Toy, perfscan: Perfscan) -> None:

@@ -9,11 +9,11 @@ from typing import Any, cast
 
 import pytest
 
-from perfscan.errors import NotMeasurableError
+from perfscan.errors import InputError, NotMeasurableError, PerfscanError
 from perfscan.replay import runner
 from perfscan.replay.model import Miss, Run
 from perfscan.replay.runner import Plan, run_bench
-from perfscan.replay.schedule import Slot, pair_batches
+from perfscan.replay.schedule import Slot, pair_batches, stage_batches
 from perfscan.replay.trial import Setup, StatusReport, Watch
 
 SETUP = Setup(
@@ -122,6 +122,91 @@ def test_any_other_error_goes_on_to_the_caller(trials: Trials) -> None:
     with pytest.raises(NotMeasurableError, match="redis"):
         run_bench(plan(3), SETUP, StatusReport(), lambda _, run: landed.append(run))
     assert len(landed) == 2, "what had finished was handed over before"
+
+
+STAGES = {name: replace(SETUP, folder=Path(name)) for name in ("good", "broken", "late")}
+
+
+class Landed:
+    """What a bench of several stages handed over."""
+
+    def __init__(self) -> None:
+        self.runs: list[tuple[str, str, int]] = []
+        self.failed: list[tuple[str, str]] = []
+
+    def land(self, slot: Slot, run: Run) -> None:
+        self.runs.append((slot.stage, run.side, run.pair))
+
+    def fail(self, slot: Slot, error: PerfscanError) -> None:
+        self.failed.append((slot.stage, error.what))
+
+
+def test_a_slot_is_played_with_what_belongs_to_its_stage(trials: Trials) -> None:
+    landed = Landed()
+    batches = stage_batches([("good", 0), ("late", 0)], 2)
+    run_bench(Plan(batches, (), stages=STAGES), SETUP, StatusReport(), landed.land)
+    assert {(slot.stage, str(setup.folder)) for slot, setup in trials.made} == {
+        *(("good", "good"), ("late", "late")),
+    }
+    assert len(landed.runs) == 4
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 4])
+def test_a_stage_that_cannot_be_run_keeps_no_other_from_it(
+    monkeypatch: pytest.MonkeyPatch, lanes: int
+) -> None:
+    made: list[Slot] = []
+
+    def attempt(slot: Slot, _: Setup, watch: Watch) -> Run:
+        made.append(slot)
+        if slot.stage != "broken":
+            return finished(slot)
+        if slot.side == "optimized":
+            raise InputError("the preparation fails", remedy="run it by hand")
+        if lanes > 1:  # it goes on until it is stopped
+            assert watch.interrupted.wait(20)
+            return finished(slot, "interrupted")
+        return finished(slot)
+
+    monkeypatch.setattr(runner, "run_trial", attempt)
+    landed = Landed()
+    pairs = [("good", 0), ("broken", 0), ("broken", 1), ("late", 0), ("late", 1)]
+    plan = Plan(stage_batches(pairs, lanes), (), stages=STAGES)
+    outcome = run_bench(plan, SETUP, StatusReport(), landed.land, landed.fail)
+    assert landed.failed == [("broken", "the preparation fails")]
+    assert sum(stage == "good" for stage, *_ in landed.runs) == 2
+    assert sum(stage == "late" for stage, *_ in landed.runs) == 4
+    assert all(run == ("broken", "original", 0) for run in landed.runs if run[0] == "broken")
+    assert lanes > 2 or all(slot.pair == 0 for slot in made if slot.stage == "broken")
+    assert not outcome.interrupted
+
+
+def test_interrupting_stops_the_runs_of_every_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped: list[str] = []
+
+    def attempt(slot: Slot, _: Setup, watch: Watch) -> Run:
+        if slot.stage == "broken":
+            raise KeyboardInterrupt
+        assert watch.interrupted.wait(20)
+        stopped.append(slot.stage)
+        return finished(slot, "interrupted")
+
+    monkeypatch.setattr(runner, "run_trial", attempt)
+    landed = Landed()
+    plan = Plan(stage_batches([(name, 0) for name in STAGES], 3), (), stages=STAGES)
+    outcome = run_bench(plan, SETUP, StatusReport(), landed.land, landed.fail)
+    assert outcome.interrupted
+    assert sorted(stopped) == ["good", "good", "late", "late"]
+    assert (landed.runs, landed.failed) == ([], [])
+
+
+def test_what_goes_on_is_told_apart_by_stage() -> None:
+    report = StatusReport()
+    storm, burst = Slot("original", 0, 0, stage="storm"), Slot("original", 0, 0, stage="burst")
+    report.update(storm, {"effects": 1})
+    report.update(burst, {"effects": 5})
+    report.finish(storm)
+    assert report.latest() == {burst: {"effects": 5}}
 
 
 class Clock:

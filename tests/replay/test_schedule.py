@@ -7,7 +7,14 @@ from itertools import combinations
 
 import pytest
 
-from perfscan.replay.schedule import Batch, Slot, pair_batches, pair_slots, round_batches
+from perfscan.replay.schedule import (
+    Batch,
+    Slot,
+    pair_batches,
+    pair_slots,
+    round_batches,
+    stage_batches,
+)
 
 
 def rounds(pairs: int, lanes: int) -> list[tuple[Slot, ...]]:
@@ -94,3 +101,13 @@ def test_runs_of_an_ablation_do_not_share_a_folder() -> None:
     slots = [slot for batch in round_batches(NAMES, 6, 1) for turn in batch for slot in turn]
     assert len({slot.folder for slot in slots}) == len(slots)
     assert round_batches([], 6, 1) == ()
+
+
+def test_stages_share_a_batch_and_keep_their_pairs_whole() -> None:
+    pairs = [("storm", 0), ("storm", 1), ("burst", 0)]
+    (first,), (second,) = stage_batches(pairs, 2)
+    assert [(slot.stage, slot.pair) for slot in first] == [("storm", 0)] * 2 + [("storm", 1)] * 2
+    assert [slot.side for slot in first] == ["original", "optimized", "optimized", "original"]
+    assert {slot.stage for slot in second} == {"burst"}
+    assert len({*first, *second}) == 6, "slots of different stages are not the same"
+    assert [len(batch) for batch in stage_batches(pairs, 1)] == [2, 2, 2]
