@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
@@ -25,6 +26,11 @@ def request_matches(pattern: str, method: str, url: str) -> bool:
     The query of ``url`` does not matter.
     """
     return request_parts(pattern, method, url) is not None
+
+
+def any_matches(patterns: Iterable[str], method: str, url: str) -> bool:
+    """Tell whether a request fits one of ``patterns``."""
+    return any(request_matches(one, method, url) for one in patterns)
 
 
 def request_parts(pattern: str, method: str, url: str) -> tuple[str, ...] | None:

@@ -10,7 +10,7 @@ from statistics import fmean
 from perfscan.replay.beginning import Watched, beginning
 from perfscan.replay.catalogue import TOTALS, of_latency, per_item
 from perfscan.replay.exchanges import Exchange, exchanges, outbound
-from perfscan.replay.items import request_matches, without_query
+from perfscan.replay.items import any_matches, without_query
 from perfscan.replay.model import (
     Driven,
     Emulated,
@@ -72,18 +72,12 @@ def measure(
     )
     if misses and not problem and not scenario.match.allow_misses:
         problem = _describe(misses)
-    calls = exchanges(observation)
     metrics = {
         **item_metrics(items),
         "duplicates": sum(item.state == "duplicated" for item in items),
-        **traffic_metrics(observation, calls, recording, _polls(calls, scenario)),
-        **inbound_metrics(observation),
-        **_own_counts(calls, scenario.counts),
-        **_own_latencies(calls, scenario.latencies),
+        **_wire_metrics(recording, observation, scenario),
         **process,
         **(beginning(watched, observation, items) if watched else {}),
-        **schedule_metrics(observation),
-        **emulation_metrics(observation, scenario.emulated),
     }
     handled = len(_latencies(items))
     return Run(
@@ -98,6 +92,21 @@ def measure(
         log=log,
         escapes=tuple(escapes),
     )
+
+
+def _wire_metrics(
+    recording: Recording, observation: Observation, scenario: Scenario
+) -> dict[str, float]:
+    """Return all that the traffic alone tells."""
+    calls = exchanges(observation)
+    return {
+        **traffic_metrics(observation, calls, recording, _polls(calls, scenario)),
+        **inbound_metrics(observation),
+        **_own_counts(calls, scenario.counts),
+        **_own_latencies(calls, scenario.latencies),
+        **schedule_metrics(observation),
+        **emulation_metrics(observation, scenario.emulated),
+    }
 
 
 def item_metrics(items: Sequence[Item]) -> dict[str, float]:
@@ -170,11 +179,7 @@ def _polls(calls: Sequence[Exchange], scenario: Scenario) -> frozenset[int]:
     rule = scenario.items.stimulus
     if not isinstance(rule, UpdateStimulus):
         return frozenset()
-    return frozenset(
-        call.request.exchange
-        for call in calls
-        if request_matches(rule.poll, call.request.method, call.url)
-    )
+    return frozenset(call.request.exchange for call in calls if _fits((rule.poll,), call))
 
 
 def traffic_metrics(
@@ -278,13 +283,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def _own_counts(calls: Sequence[Exchange], counts: Mapping[str, Sequence[str]]) -> dict[str, float]:
-    return {
-        name: sum(
-            any(request_matches(pattern, call.request.method, call.url) for pattern in patterns)
-            for call in calls
-        )
-        for name, patterns in counts.items()
-    }
+    return {name: sum(_fits(patterns, call) for call in calls) for name, patterns in counts.items()}
 
 
 def _own_latencies(
@@ -292,14 +291,13 @@ def _own_latencies(
 ) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, patterns in rules.items():
-        waits = [
-            ms
-            for call, ms in waits_ms(calls)
-            if any(request_matches(one, call.request.method, call.url) for one in patterns)
-        ]
-        values = summary(name, waits)
+        values = summary(name, [ms for call, ms in waits_ms(calls) if _fits(patterns, call)])
         found |= {one: values[one] for one in of_latency(name) if one in values}
     return found
+
+
+def _fits(patterns: Iterable[str], call: Exchange) -> bool:
+    return any_matches(patterns, call.request.method, call.url)
 
 
 def _most_at_once(calls: Sequence[Exchange]) -> int:

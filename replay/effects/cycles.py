@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from perfscan.replay.effects.decisions import Decisions, credited
 from perfscan.replay.effects.kind import Effect, compared
-from perfscan.replay.items import effect_payload, request_matches
+from perfscan.replay.items import any_matches, effect_payload
 from perfscan.replay.model import CycleEffect, CycleStimulus, Observation, Recording
 from perfscan.replay.stimuli import Stimulus
 from perfscan.replay.stimuli.cycles import Cycle, cycles_of
@@ -67,11 +67,9 @@ class CycleEnds:
         if not (rule.compare or rule.compare_in):
             return
         for call in cycle.effects:
-            method, url = call.request.method, call.url
-            if not rule.compare_in or any(
-                request_matches(one, method, url) for one in rule.compare_in
-            ):
-                yield compared(rule.compare, effect_payload(call.request))
+            sent = call.request
+            if not rule.compare_in or any_matches(rule.compare_in, sent.method, call.url):
+                yield compared(rule.compare, effect_payload(sent))
 
 
 def _idle(recorded: Sequence[Cycle]) -> frozenset[int]:

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from perfscan.replay.catalogue import per_item
 from perfscan.replay.exchanges import Exchange, exchanges, websockets
 from perfscan.replay.floor.belonging import asked_of
-from perfscan.replay.floor.cycles import asked_in_cycles
+from perfscan.replay.floor.cycles import asked_in_cycles, fits
 from perfscan.replay.floor.latency import item_floors, owed
 from perfscan.replay.floor.limits import limited_s
-from perfscan.replay.items import request_matches, without_query
+from perfscan.replay.items import without_query
 from perfscan.replay.keys import OF_ITEM, host_key
 from perfscan.replay.metrics import summary
 from perfscan.replay.model import CycleStimulus, Recording, Scenario
@@ -92,11 +92,7 @@ def _distinct(calls: Sequence[Exchange], scenario: Scenario) -> list[Exchange]:
 def _totals(distinct: Sequence[Exchange], counts: Mapping[str, Sequence[str]]) -> dict[str, float]:
     totals = {"upstream_requests": float(len(distinct))}
     for name, patterns in counts.items():
-        counted = (
-            any(request_matches(pattern, one.request.method, one.url) for pattern in patterns)
-            for one in distinct
-        )
-        totals[name] = float(sum(counted))
+        totals[name] = float(sum(fits(patterns, one) for one in distinct))
     return totals
 
 

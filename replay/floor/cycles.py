@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from perfscan.replay.exchanges import Exchange
 from perfscan.replay.floor.belonging import Asked, asked_of
 from perfscan.replay.floor.limits import crowded_s, limited_s
-from perfscan.replay.items import request_matches
+from perfscan.replay.items import any_matches
 from perfscan.replay.model import CycleEffect, CycleStimulus, MatchRules, Scenario
 from perfscan.replay.stimuli.cycles import CycleStarts
 
@@ -60,7 +60,7 @@ def stages_ns(calls: Sequence[Exchange], path: Sequence[Collection[str]]) -> int
 
 def fits(patterns: Iterable[str], call: Exchange) -> bool:
     """Tell whether a request fits one of ``patterns``."""
-    return any(request_matches(one, call.request.method, call.url) for one in patterns)
+    return any_matches(patterns, call.request.method, call.url)
 
 
 def _keeps(call: Exchange, rules: MatchRules, begins: CycleStimulus) -> bool:

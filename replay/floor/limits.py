@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from perfscan.replay.exchanges import Exchange
-from perfscan.replay.items import request_matches
+from perfscan.replay.items import any_matches, request_matches
 from perfscan.replay.keys import host_key
 from perfscan.replay.model import HostLimits, RateLimit
 
@@ -46,7 +46,7 @@ def _bucket_s(calls: Iterable[Exchange], limit: RateLimit) -> float:
 
 def _weight(call: Exchange, limit: RateLimit) -> float:
     method, url = call.request.method, call.url
-    if limit.requests and not any(request_matches(one, method, url) for one in limit.requests):
+    if limit.requests and not any_matches(limit.requests, method, url):
         return 0.0
     weights = limit.weights.items()
     return next((weight for one, weight in weights if request_matches(one, method, url)), 1.0)

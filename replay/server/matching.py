@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from perfscan.replay.exchanges import Exchange, exchanges, outbound
-from perfscan.replay.items import request_matches
+from perfscan.replay.items import any_matches, request_matches
 from perfscan.replay.keys import OF_ITEM, Asked, Call, Key, host_key, read_request, url_like
 from perfscan.replay.model import (
     Failure,
@@ -216,7 +216,7 @@ class Matcher:
         answers = recorded_answers(exchange, waiting.asked, failure, timed=timed)
         for (sequence, number), answer in zip(waiting.places, answers, strict=True):
             if answer is not None:
-                if any(request_matches(one, sent.method, exchange.url) for one in self._compresses):
+                if any_matches(self._compresses, sent.method, exchange.url):
                     answer = compressed(answer)
                 place = self._spool.add(pack(answer))
                 sequence.fill(number, place, answer.service_ns, successful=answer.successful)

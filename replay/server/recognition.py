@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from perfscan.replay.exchanges import url_of
-from perfscan.replay.items import effect_key, request_matches
+from perfscan.replay.items import any_matches, effect_key
 from perfscan.replay.keys import Asked, host_and_port, read_request
 from perfscan.replay.model import (
     Headers,
@@ -120,7 +120,7 @@ class Recognition:
         rule = self._items.effect if self._items else None
         if not isinstance(rule, RequestEffect):
             return None
-        if not any(request_matches(one, request.method, url) for one in rule.request):
+        if not any_matches(rule.request, request.method, url):
             return None
         return effect_key(
             rule,

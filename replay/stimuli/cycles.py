@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from perfscan.replay.exchanges import Exchange, exchanges
-from perfscan.replay.items import request_matches
+from perfscan.replay.items import any_matches, request_matches
 from perfscan.replay.keys import Key, host_key, things_asked
 from perfscan.replay.model import (
     Close,
@@ -94,7 +94,7 @@ class CycleStarts:
             self._asked.clear()
         self._asked |= first
         self._under_way += 1
-        self._effects_under_way += _any_matches(self._effects, method, url)
+        self._effects_under_way += any_matches(self._effects, method, url)
         return self.number
 
     def ended(
@@ -119,8 +119,8 @@ class CycleStarts:
         elif accepted:
             self._failed.discard(things)
         if accepted and not self._answered:
-            self._answered = _any_matches(self._begins.cycle, method, url)
-        if _any_matches(self._effects, method, url):
+            self._answered = any_matches(self._begins.cycle, method, url)
+        if any_matches(self._effects, method, url):
             self._effects_under_way -= 1
             if accepted:
                 self._ended_ns = max(self._ended_ns or 0, at_ns)
@@ -211,11 +211,7 @@ def things_of(sent: Request, host: str) -> Things:
 
 def _is_effect(effect: CycleEffect, call: Exchange) -> bool:
     answered = call.response is not None and call.response.status < REFUSED
-    return answered and _any_matches(effect.all_requests, call.request.method, call.url)
-
-
-def _any_matches(patterns: Iterable[str], method: str, url: str) -> bool:
-    return any(request_matches(one, method, url) for one in patterns)
+    return answered and any_matches(effect.all_requests, call.request.method, call.url)
 
 
 class Cycles:
