@@ -13,6 +13,7 @@ from functools import partial
 from typing import cast
 
 from perfscan.replay.model import Close, Failure, Open, Party
+from perfscan.replay.server.aged_reader import AgedReader
 from perfscan.replay.server.answers import WORTH_A_TIMER_NS, Answer, head_of
 from perfscan.replay.server.delivery import Delivery
 from perfscan.replay.server.emulation import UNDISTURBED
@@ -23,7 +24,7 @@ from perfscan.replay.server.scripts import Wanted, script
 from perfscan.replay.server.timeline import answer_due
 from perfscan.replay.server.turn import Turn
 from perfscan.replay.server.websocket_connection import WebSocketConnection, upgrade
-from perfscan.replay.wire import HttpRequest, RequestReader, WireError, header
+from perfscan.replay.wire import HttpRequest, WireError, header
 
 HEAD_LIMIT = 256 * 1024
 """Bytes of one request's head; real servers stop at 8 to 64 KiB."""
@@ -31,22 +32,6 @@ BODY_LIMIT = 256 * 1024 * 1024
 QUEUE_LIMIT = 256
 """Requests that may wait on one connection before it is not read any further."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class _Reader(RequestReader):
-    """Also remembers which requests speak HTTP/1.0."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._old: deque[bool] = deque()
-
-    def on_message_complete(self) -> None:
-        self._old.append(self._parser.get_http_version() == "1.0")
-        super().on_message_complete()
-
-    def take_all(self) -> list[tuple[HttpRequest, bool]]:
-        """Return and forget the complete requests, each with whether it speaks HTTP/1.0."""
-        return [(request, self._old.popleft()) for request in self.take()]
 
 
 class HttpConnection(asyncio.Protocol):
@@ -64,7 +49,7 @@ class HttpConnection(asyncio.Protocol):
         self._playback = playback
         self._recognition = recognition
         self._accepted_ns = accepted_ns
-        self._reader = _Reader()
+        self._reader = AgedReader()
         self._queue: deque[Turn] = deque()
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self._websocket: WebSocketConnection | None = None
