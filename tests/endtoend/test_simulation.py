@@ -70,5 +70,19 @@ def test_a_bot_is_recorded_until_enough_was_seen(tmp_path: Path) -> None:
     assert len(requests) >= 3
 
 
+def test_services_that_break_down_end_the_recording(tmp_path: Path) -> None:
+    (tmp_path / "bot").mkdir()
+    (tmp_path / "bot" / "bot.py").write_text(textwrap.dedent(BOT), "utf-8")
+    (tmp_path / "bot" / "who.txt").write_text("otter", "utf-8")
+    services = textwrap.dedent(SERVICES).replace(
+        'tell(asked=request.query["who"])', "import os; os._exit(1)"
+    )
+    (tmp_path / "services.py").write_text(services, "utf-8")
+    take = Take([tmp_path / "services.py"], tmp_path / "bot", {"SUFFIX": "!"})
+
+    with pytest.raises(SystemExit, match="the services ended by themselves"):
+        record(take, tmp_path / "traffic.jsonl", lambda told: False)
+
+
 def asked(told: list[Line]) -> list[str]:
     return [line["asked"] for line in told if "asked" in line]
