@@ -123,8 +123,9 @@ _INFERRED = (
 )
 _CYCLES = (
     "warm connections, no queueing, no repeated attempts and a bot that takes no time: per cycle "
-    "the slowest request of each stage of the critical path, added up; each different request of "
-    "the cycle is asked for once, and answered in the least time that it took in that cycle"
+    "the slowest chain of requests through the stages of the critical path; each waits for those "
+    "of an earlier stage with which it shares values, for all of them where no value tells, and "
+    "is asked for once, answered in the least time that it took in that cycle"
 )
 _ARRIVAL = "items come when they were recorded; the last of them still takes its own least latency"
 _ONCE = "each different recorded request once, as with a cache that never expires, and no batches"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from perfscan.replay.exchanges import Exchange
 from perfscan.replay.floor.belonging import Asked, asked_of
+from perfscan.replay.floor.chains import chained_ns
 from perfscan.replay.floor.limits import crowded_s, limited_s
 from perfscan.replay.items import any_matches
 from perfscan.replay.model import CycleEffect, CycleStimulus, MatchRules, Scenario
@@ -47,15 +48,7 @@ def cycle_ns(calls: Sequence[Exchange], scenario: Scenario) -> int:
     """Return the least time for the different requests of one cycle, ns of the recording."""
     limits = scenario.emulated.limits
     waits_s = max(limited_s(calls, limits), crowded_s(calls, limits))
-    return max(stages_ns(calls, scenario.critical_path), round(waits_s * 1e9))
-
-
-def stages_ns(calls: Sequence[Exchange], path: Sequence[Collection[str]]) -> int:
-    """Add up the slowest request of each stage; a stage without requests costs nothing."""
-    return sum(
-        max((call.service_ns or 0 for call in calls if fits(stage, call)), default=0)
-        for stage in path
-    )
+    return max(chained_ns(calls, scenario.critical_path), round(waits_s * 1e9))
 
 
 def fits(patterns: Iterable[str], call: Exchange) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from perfscan.replay.effects import Effect
 from perfscan.replay.exchanges import Exchange, exchanges
 from perfscan.replay.floor.belonging import Asked, asked_of, belonging, rare, read_calls
-from perfscan.replay.floor.cycles import asked_in_cycles, cycle_ns, fits, stages_ns
+from perfscan.replay.floor.cycles import asked_in_cycles, cycle_ns, fits
 from perfscan.replay.floor.waits import Waits
 from perfscan.replay.model import CycleEffect, MatchRules, Recording, Scenario
 from perfscan.replay.stimuli import Stimulus
@@ -63,9 +63,17 @@ def _declared(
     for key, stimulus in begun.items():
         needed = belonging(stimulus.value, stimulus.at_ns, done[key].at_ns, read)
         fresh = [call for asked, call in needed.items() if asked not in cached]
-        times[key] = stages_ns(fresh, scenario.critical_path)
+        times[key] = _stages_ns(fresh, scenario.critical_path)
         cached |= needed.keys()
     return times
+
+
+def _stages_ns(calls: Sequence[Exchange], path: Sequence[Collection[str]]) -> int:
+    """Add up the slowest request of each stage; a stage without requests costs nothing."""
+    return sum(
+        max((call.service_ns or 0 for call in calls if fits(stage, call)), default=0)
+        for stage in path
+    )
 
 
 def _of_cycles(

@@ -271,6 +271,24 @@ def test_each_cycle_has_the_slowest_request_of_each_stage_however_often_it_is_as
     assert found == {"1": pytest.approx(80 + 200 + 40), "2": pytest.approx(80 + 201 + 40)}
 
 
+def test_what_is_decided_of_one_thing_waits_for_no_other() -> None:
+    wire = Wire()
+    for number, took_ms in enumerate((100, 400, 150)):
+        wire.call(f"api.test/position/pair{number}", 1000 + number, took_ms, answer={"size": 1})
+    wire.call("api.test/order", 1900, 90, {"symbol": "pair0"}, {})
+    wire.call("api.test/order", 1901, 500, {"symbol": "pair2"}, {})
+    path = ((POSITIONS[0],), ("POST https://api.test/order",))
+    scenario = replace(
+        DECLARED,
+        critical_path=path,
+        items=replace(DECLARED.items, stimulus=CycleStimulus((POSITIONS[0],), pause_s=2.0)),
+    )
+
+    found = item_floors(wire.recording(), scenario)
+
+    assert found == {"1": pytest.approx(150 + 500)}, "not 400 + 500"
+
+
 def test_what_does_not_change_between_cycles_may_be_kept() -> None:
     path = (*PATH, ("GET https://api.test/names",))
     found = item_floors(cycles_of_positions().recording(), replace(DECLARED, critical_path=path))
@@ -315,7 +333,7 @@ def test_a_cycle_takes_as_long_as_the_limits_demand(limits: HostLimits, second_m
 def test_floors_of_cycles_say_what_they_assume() -> None:
     told = assumptions({"item_latency_all_ms.p50": 1.0, "upstream_requests": 9.0}, DECLARED)
 
-    assert "per cycle the slowest request of each stage" in told["item_latency_ms.p50"]
+    assert "per cycle the slowest chain of requests" in told["item_latency_ms.p50"]
     assert "once in each cycle" in told["upstream_requests"]
 
 
