@@ -6,8 +6,8 @@ BOT ?= pool_alerts
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-# The file that takes longest goes first, so that no other waits for it at the end.
-LONGEST := tests/endtoend/test_replay_pool_alerts.py
+# The files that take longest go first, so that nothing waits for them at the end.
+LONGEST := $(wildcard tests/endtoend/test_replay_*.py)
 
 .PHONY: demo test quick check wheel bench bench-analyze bench-replay docs format clean help
 
