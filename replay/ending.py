@@ -44,8 +44,9 @@ def progress(
     """Read the status lines of both processes; None before there are any.
 
     ``driver`` is empty where nobody connects to the bot, ``expected`` the number of items owed.
-    A cycle may be silent as long as its scenario says that it may. Where faults have ``disturbed``
-    cycles, what one of them could not do is waited for in one more.
+    Nobody knows what a cycle still has to do, so only the next one, or silence as long as that of a
+    bot that falls behind, tells that it is over. Where faults have ``disturbed`` cycles, what one of
+    them could not do is waited for in one more.
     """
     stimulus = rules.stimulus
     inbound = isinstance(stimulus, InboundStimulus | ClientStimulus)
@@ -62,9 +63,8 @@ def progress(
         return Progress(driver["started"] > 0, driver["unsent"], effects, in_flight, idle_s)
     if isinstance(stimulus, CycleStimulus):
         begun = server["cycles"]
-        left, effects = expected - begun, expected - 1 if disturbed else expected
         more = stimulus.pause_s, int(disturbed)
-        return Progress(begun > 0, left, effects, in_flight, idle_s, *more)
+        return Progress(begun > 0, expected - begun, 0, in_flight, idle_s, *more)
     begun = server["streams_started"]
     return Progress(begun > 0, server["stimuli_left"], effects, in_flight, idle_s)
 

@@ -53,7 +53,7 @@ def seen(
         (InboundStimulus("GET /"), AnswerEffect(), Progress(True, 7, 4, 3, 0.1)),
         (ClientStimulus("/ws", KEY), MessageEffect("/ws", KEY), Progress(True, 7, 0, 3, 0.1)),
         (CycleStimulus(("GET https://h/",)), CycleEffect(("GET https://h/",)),
-         Progress(True, 4, 6, 3, 0.1)),
+         Progress(True, 4, 0, 3, 0.1)),
     ],
 )  # fmt: skip
 def test_each_kind_is_read_from_who_knows(
@@ -69,8 +69,8 @@ CYCLE = ItemRules(CycleStimulus(("GET https://h/",), pause_s=3.0), CycleEffect((
     ("cycles", "idle_s", "disturbed", "over"),
     [
         (5, 9.0, False, False),
-        (6, 2.9, False, False),
-        (6, 3.0, False, True),
+        (6, 4.9, False, False),
+        (6, 5.0, False, True),
         (7, 0.0, False, True),
         (6, 3.0, True, False),
         (6, 5.0, True, True),
