@@ -44,9 +44,9 @@ def progress(
     """Read the status lines of both processes; None before there are any.
 
     ``driver`` is empty where nobody connects to the bot, ``expected`` the number of items owed.
-    Nobody knows what a cycle still has to do, so only the next one, or silence as long as that of a
-    bot that falls behind, tells that it is over. Where faults have ``disturbed`` cycles, what one of
-    them could not do is waited for in one more.
+    Nobody knows what a cycle still has to do, so only the next one, or a long silence, tells that
+    it is over. Where faults have ``disturbed`` cycles, what one of them could not do is waited for
+    in one more.
     """
     stimulus = rules.stimulus
     inbound = isinstance(stimulus, InboundStimulus | ClientStimulus)
