@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 
-from perfscan.replay.model import Run
+from perfscan.replay.model import Run, Side
+from perfscan.replay.schedule import SIDES, Slot
 from perfscan.replay.trial import StatusReport
 
 PLAIN_INTERVAL_S = 15.0
@@ -86,10 +88,14 @@ class Progress:
         elapsed = time.monotonic() - self._started
         left = max(0.0, self._expected_s - elapsed)
         now = self._report.latest()
-        effects = {
-            side: int(sum(row.get("effects", 0) for slot, row in now.items() if slot.side == side))
-            for side in ("original", "optimized")
-        }
-        going = " · ".join(f"{side} {count} effects" for side, count in effects.items())
+        going = " · ".join(_reached(side, now) for side in SIDES)
         under_way = f", {len(now)} under way · {going}" if now else ""
         return f"{self._landed}/{self._runs} runs{under_way} · {left:.0f} s left"
+
+
+def _reached(side: Side, now: Mapping[Slot, Mapping[str, float]]) -> str:
+    """Say how far all runs of a side have come: ``original 120 effects``."""
+    rows = [row for slot, row in now.items() if slot.side == side]
+    if cycles := sum(row.get("cycles", 0) for row in rows):
+        return f"{side} {cycles:.0f} cycles"
+    return f"{side} {sum(row.get('accepted', 0) for row in rows):.0f} effects"

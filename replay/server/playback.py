@@ -78,6 +78,9 @@ class Tally:
 
     outcomes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(get_args(Outcome), 0))
     effects: set[str] = field(default_factory=set)
+    """Items that have ended, by key."""
+    accepted: int = 0
+    """Requests that ended one: in a chat many have the same key."""
     in_flight: int = 0
     polling: int = 0
     """Of those, long polls: they wait for what may never come."""
@@ -201,6 +204,7 @@ class Playback:
         tally.outcomes[answer.outcome] += 1
         if turn.heard.effect is not None and answer.accepts:
             tally.effects.add(turn.heard.effect)
+            tally.accepted += 1
         self.observe(turn)
         if answer.polled:
             self._hand_over(turn)
@@ -269,6 +273,7 @@ class Playback:
             "in_flight": tally.in_flight - tally.polling,
             "idle_s": round((self.alarm.now() - last_ns) / 1e9, 3),
             "effects": len(tally.effects),
+            "accepted": tally.accepted,
             "hits": tally.outcomes["hit"],
             "extras": tally.outcomes["extra"],
             "misses": tally.outcomes["miss"],

@@ -6,6 +6,7 @@ import pytest
 
 from perfscan.cli.progress import Progress
 from perfscan.replay.model import Item, Run
+from perfscan.replay.schedule import Slot
 from perfscan.replay.trial import StatusReport
 
 
@@ -42,3 +43,19 @@ def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
         progress.land(run())
         progress.note("warning")
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"accepted": 7.0, "cycles": 0.0}, "original 14 effects · optimized 7 effects"),
+        ({"accepted": 0.0, "cycles": 2.0}, "original 4 cycles · optimized 2 cycles"),
+    ],
+)
+def test_a_line_tells_how_far_all_runs_have_come(row: dict[str, float], said: str) -> None:
+    report = StatusReport()
+    for slot in (Slot("original", 0, 0), Slot("original", 1, 1), Slot("optimized", 0, 1)):
+        report.update(slot, row)
+    with Progress("toy", 12, 80.0, report, quiet=True) as progress:
+        line = progress._line()
+    assert line.startswith(f"0/12 runs, 3 under way · {said} · ")
