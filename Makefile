@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 # The files that take longest go first, so that nothing waits for them at the end.
-LONGEST := $(wildcard tests/endtoend/test_replay_*.py)
+LONGEST := $(wildcard tests/endtoend/test_replay_*.py) tests/endtoend/test_variants.py \
+	tests/endtoend/test_wheel.py
 
 .PHONY: demo test quick check wheel bench bench-analyze bench-replay docs format clean help
 
