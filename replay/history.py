@@ -67,14 +67,11 @@ class History:
         with self._errors():
             self._file.parent.mkdir(parents=True, exist_ok=True)
             self._base = sqlite3.connect(self._file, timeout=BUSY_S)
-            self._base.execute("PRAGMA journal_mode = WAL")
-            self._base.execute("PRAGMA foreign_keys = ON")
-            version = self._base.execute("PRAGMA user_version").fetchone()[0]
-            if version > _VERSION:
-                raise sqlite3.DatabaseError(f"version {version} is of a later perfscan")
-            if version == 1:
-                self._base.execute("ALTER TABLE benches ADD manner TEXT NOT NULL DEFAULT ''")
-            self._base.executescript(_TABLES + f"PRAGMA user_version = {_VERSION};")
+            try:
+                self._prepare()
+            except BaseException:
+                self._base.close()
+                raise
         return self
 
     def __exit__(
@@ -84,6 +81,17 @@ class History:
         trace: TracebackType | None,
     ) -> None:
         self._base.close()
+
+    def _prepare(self) -> None:
+        """Make the tables, or bring them up to date."""
+        self._base.execute("PRAGMA journal_mode = WAL")
+        self._base.execute("PRAGMA foreign_keys = ON")
+        version = self._base.execute("PRAGMA user_version").fetchone()[0]
+        if version > _VERSION:
+            raise sqlite3.DatabaseError(f"version {version} is of a later perfscan")
+        if version == 1:
+            self._base.execute("ALTER TABLE benches ADD manner TEXT NOT NULL DEFAULT ''")
+        self._base.executescript(_TABLES + f"PRAGMA user_version = {_VERSION};")
 
     def add(self, result: Result) -> None:
         """Add a result in one step; the same bench, resumed, takes the place of its earlier part.

@@ -50,6 +50,7 @@ def test_a_cut_file_is_read_up_to_the_cut(tmp_path: Path, name: str) -> None:
         for line in TEXT.splitlines(keepends=True):
             packing.write(line)
             packing.flush()
+        packing.close()
     half = path.read_bytes()[: path.stat().st_size // 2]
     found = unpacked(half, path)
     assert 1000 < len(found) < len(TEXT)
